@@ -1,0 +1,1 @@
+"""Which rung does this data need?"""

@@ -1,0 +1,91 @@
+"""What a comparison found."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from catena.comparing.bootstrap import Interval
+
+
+@dataclass
+class Row:
+    """One model on the test part.
+
+    Args:
+        name: the entry's name, e.g. "markov-2".
+        label: how it is shown, e.g. "LSTM".
+        rung: the chosen hyperparameters, as they are written.
+        bits: a symbol, ends counted; for numeric data, of an observation's density.
+        against_best, against_below: bits more than the best, and than the row before.
+        explained: the share of the drop from the baseline to the best that it explains.
+        parameters: how many numbers were learned.
+        seconds: to learn the chosen model; `search_seconds` to choose it.
+        peak_memory: bytes while learning, on top of what was held before.
+        speed: predictions scored a second.
+        epochs: how often the training part was seen.
+        tried: the candidates with their bits on the validation part.
+        curve: (seconds, train bits, validation bits) while it was learned.
+        positions: (first, last, bits) over positions in the sequence.
+        sample: a continuation drawn from it, where the data is symbols.
+    """
+
+    name: str
+    label: str
+    rung: str
+    bits: float
+    perplexity: float
+    bits_per_character: float | None
+    parameters: int
+    seconds: float
+    search_seconds: float
+    peak_memory: int | None
+    speed: float
+    epochs: float
+    tried: list[tuple[str, float]]
+    curve: list[tuple[float, float | None, float | None]]
+    positions: list[tuple[int, int, float]]
+    sample: str | None
+    notes: list[str]
+    against_best: Interval | None = None
+    against_below: Interval | None = None
+    explained: float | None = None
+
+
+@dataclass
+class Comparison:
+    """Several models on the same data, with the same vocabulary, by the same measure.
+
+    Args:
+        data: its name. unit: what a prediction is of: "character", "word", "step", ...
+        rule: how the data was split.
+        sizes: observations in the training, validation and test parts.
+        baseline: the name of the row that `explained` counts from.
+        machine: what it ran on.
+        verdict: sentences.
+    """
+
+    data: str
+    unit: str
+    rule: str
+    sizes: tuple[int, int, int]
+    seed: int
+    minutes: float
+    rows: list[Row]
+    baseline: str | None = None
+    machine: dict[str, str] = field(default_factory=dict)
+    verdict: list[str] = field(default_factory=list)
+
+    @property
+    def best(self) -> Row:
+        """The row with the fewest bits."""
+        return min(self.rows, key=lambda row: row.bits)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything, as JSON has it."""
+        return asdict(self) | {"best": self.best.name}
+
+    def to_json(self) -> str:
+        """Everything, as JSON."""
+        return json.dumps(self.to_dict(), ensure_ascii=False, indent=2, allow_nan=False)

@@ -1,0 +1,181 @@
+"""From a table of events to sequences: group the rows, order them, take what was observed."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute
+
+from catena.errors import CatenaError
+from catena.formats.data import Data, Place
+from catena.formats.numeric import NUMBER, check_numbers, numeric_data, numeric_space
+from catena.formats.options import Options
+from catena.formats.table import Table
+
+# Arrow makes these functions at run time, so no type checker knows them.
+pc: Any = pyarrow.compute
+
+INTEGER = r"^\s*[+-]?\d+\s*$"
+
+
+def sequences_of(table: Table, options: Options) -> Data:
+    """Groups in the order of their first rows; without a group, the whole table is one sequence.
+
+    One column named by `item` holds symbols, unless it holds fractions. Several columns, or those
+    left over where none is named, hold measurements.
+    """
+    order, lengths, where = _arrange(table)
+    stream = table.chosen.group is None
+    items = table.chosen.items
+    if _is_symbols(table, options):
+        values = _symbols(table, items[0])[order].tolist()
+        edges = np.concatenate([[0], lengths.cumsum()]).tolist()
+        parts = [values[start:stop] for start, stop in pairwise(edges)]
+        return Data(table.name, parts, "item", "symbols", stream, where)
+    options.refuse(table.name, "a table of measurements", "unit")
+    values = np.stack([_numbers(table, name, options) for name in items], 1)
+    check_numbers(
+        values, numeric_space(options), lambda row, column: table.at(row, items[column])
+    )
+    columns = items if table.named else ()
+    return numeric_data(table.name, values[order], lengths, options, stream, where, columns)
+
+
+# -- which row goes where ------------------------------------------------------------------
+
+
+def _arrange(table: Table) -> tuple[np.ndarray, np.ndarray, Place]:
+    """The rows in the order of their sequences `[rows]`, the sequences' lengths, their places."""
+    rows = len(table.rows)
+    codes, labels = np.zeros(rows, np.int64), [None]
+    if table.chosen.group is not None:
+        codes, labels = _coded(table.column(table.chosen.group))
+    keys = [codes]
+    if table.chosen.order is not None:
+        keys = [_sort_key(table, table.chosen.order), codes]
+    lengths = np.bincount(codes, minlength=len(labels)).astype(np.int64)
+    # lexsort is stable, so events of the same time stay in the order of the file.
+    return np.lexsort(keys), lengths, _place_of_group(table, labels)
+
+
+def _place_of_group(table: Table, labels: list[Any]) -> Place:
+    group = table.chosen.group
+    return lambda i: table.name if group is None else f"{table.name}, {group} {labels[i]!r}"
+
+
+def _coded(column: pa.ChunkedArray) -> tuple[np.ndarray, list[Any]]:
+    """`[rows]` numbers of the values in the order in which they first appear, and the values."""
+    encoded = column.combine_chunks().dictionary_encode()
+    return encoded.indices.to_numpy().astype(np.int64), encoded.dictionary.to_pylist()
+
+
+def _sort_key(table: Table, name: str) -> np.ndarray:
+    """Numbers `[rows]` that sort as the column does: by size where it holds numbers, else by text.
+
+    Raises:
+        CatenaError: where some rows hold numbers and others do not, which no order fits.
+    """
+    column = table.column(name)
+    if _is_text(column.type):
+        return _text_key(table, name, column)
+    if pa.types.is_floating(column.type):
+        return _finite(table, name, column.cast(pa.float64()).to_numpy())
+    return _rank(column)
+
+
+def _text_key(table: Table, name: str, column: pa.ChunkedArray) -> np.ndarray:
+    numeric = pc.match_substring_regex(column, NUMBER)
+    if pc.all(numeric).as_py():
+        trimmed = pc.utf8_trim_whitespace(column)
+        try:
+            # Whole numbers as such: nanoseconds since 1970 do not fit a float.
+            return trimmed.cast(pa.int64()).to_numpy()
+        except pa.ArrowInvalid:
+            return _finite(table, name, trimmed.cast(pa.float64()).to_numpy())
+    if pc.any(numeric).as_py():
+        row = numeric.index(False).as_py()
+        raise CatenaError(
+            f"{table.at(row, name)}: {column[row].as_py()!r} is not a number, but other rows hold "
+            "numbers, so there is no order; mend it or leave the row out"
+        )
+    return _rank(column)
+
+
+def _rank(column: pa.ChunkedArray) -> np.ndarray:
+    return pc.rank(column.combine_chunks(), "ascending", tiebreaker="dense").to_numpy()
+
+
+def _finite(table: Table, name: str, values: np.ndarray) -> np.ndarray:
+    return check_numbers(values[:, None], "vectors", lambda row, _: table.at(row, name))[:, 0]
+
+
+# -- what was observed ---------------------------------------------------------------------
+
+
+def _is_symbols(table: Table, options: Options) -> bool:
+    items = table.chosen.items
+    if options.space == "symbols" and len(items) > 1:
+        raise CatenaError(
+            f"{table.name}: symbols stand in one column; name it with --item "
+            f"(one of {', '.join(items)})"
+        )
+    if options.space is not None:
+        return options.space == "symbols"
+    return options.item is not None and len(items) == 1 and not _has_fractions(table, items[0])
+
+
+def _has_fractions(table: Table, name: str) -> bool:
+    column = table.column(name)
+    if not _is_text(column.type):
+        return pa.types.is_floating(column.type) or pa.types.is_decimal(column.type)
+    numbers = pc.all(pc.match_substring_regex(column, NUMBER)).as_py()
+    return numbers and not pc.all(pc.match_substring_regex(column, INTEGER)).as_py()
+
+
+def _symbols(table: Table, name: str) -> np.ndarray:
+    """`[rows]` strings or integers, one object for each distinct one."""
+    column = table.column(name)
+    if pa.types.is_floating(column.type) or pa.types.is_boolean(column.type):
+        raise CatenaError(
+            f"{table.name}, column {name!r}: holds {column.type}; symbols are texts or whole "
+            "numbers: convert it, or read it with --space vectors or bits"
+        )
+    if not _is_text(column.type) and not pa.types.is_integer(column.type):
+        column = column.cast(pa.string())
+    codes, labels = _coded(column)
+    return np.array(labels, dtype=object)[codes]
+
+
+def _numbers(table: Table, name: str, options: Options) -> np.ndarray:
+    """`[rows]` float64.
+
+    Raises:
+        CatenaError: at the first cell that is not a number.
+    """
+    column = table.column(name)
+    if _is_text(column.type):
+        numeric = pc.match_substring_regex(column, NUMBER)
+        if not pc.all(numeric).as_py():
+            row = numeric.index(False).as_py()
+            raise CatenaError(
+                f"{table.at(row, name)}: {column[row].as_py()!r} is not a number; mend it, or "
+                f"{_remedy(table, options)}"
+            )
+        column = pc.utf8_trim_whitespace(column)
+    if pa.types.is_temporal(column.type):
+        raise CatenaError(f"{table.name}, column {name!r}: holds times; {_remedy(table, options)}")
+    return column.cast(pa.float64(), safe=False).to_numpy()
+
+
+def _remedy(table: Table, options: Options) -> str:
+    if options.item is None:
+        there = ", ".join(table.chosen.all)
+        return f"name the column of symbols, or those of numbers, with --item (there are: {there})"
+    return "leave its row out"
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind)

@@ -1,0 +1,58 @@
+"""The long short-term memory (Hochreiter and Schmidhuber 1997; forget gate: Gers et al. 2000).
+
+    i_t = σ(W_i x_t + b_i + U_i h_{t-1} + b'_i)          input gate
+    f_t = σ(W_f x_t + b_f + U_f h_{t-1} + b'_f)          forget gate
+    g_t = tanh(W_g x_t + b_g + U_g h_{t-1} + b'_g)       candidate
+    o_t = σ(W_o x_t + b_o + U_o h_{t-1} + b'_o)          output gate
+    c_t = f_t * c_{t-1} + i_t * g_t
+    h_t = o_t * tanh(c_t)
+
+The rows of the weights are i, f, g, o. The memory c_t is changed only by adding and by the forget
+gate, so with f_t near 1 both it and its gradient pass through many steps unharmed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn.functional import linear
+
+from catena.kernels.cell import torch_scan
+from catena.kernels.registry import register
+from catena.ladder.neural import Gated, Recurrent
+from catena.layout import Layout
+from catena.recurrence import State
+
+
+@dataclass(frozen=True)
+class LSTM(Recurrent):
+    """The long short-term memory; options as in `Recurrent`."""
+
+    kind: ClassVar[str] = "lstm"
+
+    def cell(self, inputs: int) -> LSTMCell:
+        return LSTMCell(inputs, self.units, self.start == "learned")
+
+
+class LSTMCell(Gated):
+    """One layer: x `[batch, inputs]`, state (h, c), each `[batch, units]`."""
+
+    def __init__(self, inputs: int, units: int, learned_start: bool = True) -> None:
+        super().__init__(inputs, units, gates=4, states=2, learned_start=learned_start)
+        # A forget gate that starts open lets the gradient reach back (Jozefowicz et al. 2015).
+        self.bias_ih.data[units : 2 * units] = 1.0
+
+    def step(self, state: State, x: Tensor) -> State:
+        h, c = state
+        x_part = linear(x, self.weight_ih, self.bias_ih)
+        i, f, g, o = (x_part + linear(h, self.weight_hh, self.bias_hh)).chunk(4, -1)
+        c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+        return torch.sigmoid(o) * torch.tanh(c), c
+
+
+@register(LSTMCell, "torch")
+def _scan(cell: LSTMCell, x: Tensor, layout: Layout, state: State) -> tuple[Tensor, State]:
+    return torch_scan(torch.lstm, cell.weights, x, layout, state)

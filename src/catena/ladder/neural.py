@@ -1,0 +1,229 @@
+"""What the rungs learned by gradient share: an embedding in front and a head behind.
+
+    e_t = E x_t                                a row of a table, or the measurements themselves
+    s_t = f(s_{t-1}, e_t; θ)                   the rung's own recurrence
+    p(x_{t+1} given s_t) = emission(V read(s_t) + b)
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, cast
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution
+
+from catena.combine import Bidirectional, Residual, Stack
+from catena.emission import Emission, emission_for
+from catena.errors import CatenaError
+from catena.ladder.rung import at_least, fraction, one_of
+from catena.model import SequenceModel
+from catena.recurrence import Recurrence, Scannable
+from catena.space import Counts, Space, Symbols, Vectors
+
+
+class Embedding(nn.Module):
+    """Observations `[m, *event]` to features `[m, width]`.
+
+    A symbol becomes a row of a learned table. Vectors enter centred and scaled, bits as they are,
+    counts as log(1 + x / mean).
+    """
+
+    def __init__(self, space: Space, width: int, dropout: float, spread: float) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(dropout)
+        self.table: nn.Parameter | None = None
+        if isinstance(space, Symbols):
+            self.width = width
+            self.table = nn.Parameter(torch.randn(space.outcomes, width) * spread)
+        else:
+            self.width = space.dim
+            shift, scale = _units(space)
+            self.register_buffer("shift", shift, persistent=False)
+            self.register_buffer("scale", scale, persistent=False)
+        self._logarithmic = isinstance(space, Counts)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.table is not None:
+            return self.dropout(nn.functional.embedding(x, self.table))
+        shift, scale = cast(Tensor, self.shift), cast(Tensor, self.scale)
+        standard = (x.to(shift.dtype) - shift) / scale
+        return self.dropout((standard.log1p() if self._logarithmic else standard).float())
+
+
+class NeuralHead(nn.Module):
+    """Features `[m, width]` to the parameters of an emission.
+
+    Args:
+        tied: a table `[outcomes, embedding]` to score symbols with, shared with the embedding
+            (Press and Wolf 2017); the head then learns only a projection and a bias.
+    """
+
+    def __init__(
+        self, width: int, emission: Emission, dropout: float, tied: nn.Parameter | None = None
+    ) -> None:
+        super().__init__()
+        self.emission, self.dropout = emission, nn.Dropout(dropout)
+        self.tied = tied
+        if tied is None:
+            self.linear = nn.Linear(width, emission.size)
+        else:
+            self.linear = nn.Linear(width, tied.shape[1])
+            self.bias = nn.Parameter(torch.zeros(emission.size))
+        nn.init.xavier_uniform_(self.linear.weight)
+        nn.init.zeros_(self.linear.bias)
+
+    def parameters_of(self, features: Tensor) -> Tensor:
+        """The emission's raw parameters `[m, size]`, in float32 whatever the features' precision."""
+        raw = self.linear(self.dropout(features))
+        if self.tied is not None:
+            raw = nn.functional.linear(raw, self.tied, self.bias)
+        return raw.float() if raw.dtype == torch.bfloat16 else raw
+
+    def distribution(self, features: Tensor) -> Distribution:
+        return self.emission.distribution(self.parameters_of(features))
+
+    def log_prob(self, features: Tensor, x: Tensor) -> Tensor:
+        return self.emission.log_prob(self.parameters_of(features), x)
+
+
+def assemble(
+    space: Space,
+    recurrence: Recurrence,
+    embedding: Embedding,
+    head: nn.Module,
+) -> SequenceModel:
+    """The model of a neural rung."""
+    return SequenceModel(space, embedding, recurrence, cast("NeuralHead", head))
+
+
+def width_of(recurrence: Recurrence) -> int:
+    """How many features a recurrence shows."""
+    return recurrence.read(recurrence.start(1)).shape[-1]
+
+
+@dataclass(frozen=True)
+class Recurrent:
+    """The options that RNN, GRU and LSTM have in common.
+
+    Args:
+        units: the size of the hidden state.
+        layers: how many are stacked.
+        dropout: the share of features dropped between layers and before the head.
+        embedding: the size of a symbol's vector; `units`, but at most 128, unless given.
+        embedding_dropout: the share of the embedded input that is dropped.
+        tied: score symbols with the embedding's own table.
+        residual: add each layer's input to its output, from the second layer on.
+        start: whether the initial state is "learned" or "zero".
+        emission: for Vectors, "gaussian" (the default), "full" or "mixture".
+        bidirectional: read from both ends; for tagging and classifying only.
+    """
+
+    kind: ClassVar[str]
+
+    units: int = 256
+    layers: int = 1
+    dropout: float = 0.0
+    embedding: int | None = None
+    embedding_dropout: float = 0.0
+    tied: bool = False
+    residual: bool = False
+    start: str = "learned"
+    emission: str | None = None
+    bidirectional: bool = False
+
+    def __post_init__(self) -> None:
+        at_least("units", self.units, 1)
+        at_least("layers", self.layers, 1)
+        fraction("dropout", self.dropout)
+        fraction("embedding_dropout", self.embedding_dropout)
+        one_of("start", self.start, ("learned", "zero"))
+        if self.embedding is not None:
+            at_least("embedding", self.embedding, 1)
+
+    @abstractmethod
+    def cell(self, inputs: int) -> Recurrence:
+        """One layer of this rung over `inputs` features."""
+
+    def encoder(self, inputs: int) -> Scannable:
+        """The stack over `inputs` features, in both directions where that is asked for."""
+        if self.bidirectional:
+            return Bidirectional(self._stack(inputs), self._stack(inputs))
+        return self._stack(inputs)
+
+    def build(self, space: Space) -> SequenceModel:
+        """A model that predicts forwards.
+
+        Raises:
+            CatenaError: for a bidirectional rung, and for options that do not fit the space.
+        """
+        if self.bidirectional:
+            raise CatenaError(
+                f"a bidirectional {type(self).__name__} cannot predict what comes next: its "
+                "backward half reads the very observations that are to be predicted"
+            )
+        if self.tied and not isinstance(space, Symbols):
+            raise CatenaError("tied needs symbols: only they have a table to share")
+        width = self.embedding or min(self.units, 128)
+        spread = width**-0.5 if self.tied else 1.0
+        embedding = Embedding(space, width, self.embedding_dropout, spread)
+        recurrence = self._stack(embedding.width)
+        table = embedding.table if self.tied else None
+        emission = emission_for(space, self.emission)
+        head = NeuralHead(width_of(recurrence), emission, self.dropout, table)
+        return assemble(space, recurrence, embedding, head)
+
+    def _stack(self, inputs: int) -> Recurrence:
+        cells = [self.cell(self.units if depth else inputs) for depth in range(self.layers)]
+        if self.residual:
+            cells[1:] = [Residual(cell) for cell in cells[1:]]
+        return Stack(cells, self.dropout)
+
+
+class Gated(nn.Module):
+    """The weights of a cell with `gates` blocks of `units` rows, named as torch.nn names them.
+
+    Args:
+        inputs, units: sizes; `weight_ih [gates·units, inputs]`, `weight_hh [gates·units, units]`.
+        states: how many vectors of `units` the state has.
+        learned_start: whether the initial state is a parameter `[states, units]` or zero.
+    """
+
+    def __init__(
+        self, inputs: int, units: int, gates: int, states: int, learned_start: bool
+    ) -> None:
+        super().__init__()
+        self.units, self.states = units, states
+        self.weight_ih = nn.Parameter(torch.empty(gates * units, inputs))
+        self.weight_hh = nn.Parameter(torch.empty(gates * units, units))
+        self.bias_ih = nn.Parameter(torch.zeros(gates * units))
+        self.bias_hh = nn.Parameter(torch.zeros(gates * units))
+        self.initial = nn.Parameter(torch.zeros(states, units), requires_grad=learned_start)
+        for block in self.weight_ih.data.chunk(gates):
+            nn.init.xavier_uniform_(block)
+        for block in self.weight_hh.data.chunk(gates):
+            nn.init.orthogonal_(block)
+
+    def start(self, batch: int) -> tuple[Tensor, ...]:
+        return tuple(part.expand(batch, -1) for part in self.initial)
+
+    def read(self, state: tuple[Tensor, ...]) -> Tensor:
+        return state[0]
+
+    @property
+    def weights(self) -> list[Tensor]:
+        """In the order PyTorch's own kernels take them."""
+        return [self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh]
+
+
+def _units(space: Space) -> tuple[Tensor, Tensor]:
+    """Shift and scale of a numeric space, each `[dim]` float64."""
+    if isinstance(space, Vectors):
+        shift, scale = space.shift, space.scale
+    elif isinstance(space, Counts):
+        shift, scale = (0.0,) * space.dim, space.mean
+    else:
+        shift, scale = (0.0,), (1.0,)
+    return torch.tensor(shift, dtype=torch.float64), torch.tensor(scale, dtype=torch.float64)

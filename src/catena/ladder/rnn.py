@@ -1,0 +1,49 @@
+"""The simple recurrent network (Elman 1990).
+
+    h_t = tanh(W x_t + b + U h_{t-1} + b')
+
+The state is one vector. All of the past that h_t keeps has gone through tanh and U at every step
+since, so what it says of a distant step fades, and so does the gradient.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn.functional import linear
+
+from catena.kernels.cell import torch_scan
+from catena.kernels.registry import register
+from catena.ladder.neural import Gated, Recurrent
+from catena.layout import Layout
+from catena.recurrence import State
+
+
+@dataclass(frozen=True)
+class RNN(Recurrent):
+    """The simple (Elman) recurrent network; options as in `Recurrent`."""
+
+    kind: ClassVar[str] = "rnn"
+
+    def cell(self, inputs: int) -> ElmanCell:
+        return ElmanCell(inputs, self.units, self.start == "learned")
+
+
+class ElmanCell(Gated):
+    """One layer: x `[batch, inputs]`, state (h `[batch, units]`,)."""
+
+    def __init__(self, inputs: int, units: int, learned_start: bool = True) -> None:
+        super().__init__(inputs, units, gates=1, states=1, learned_start=learned_start)
+
+    def step(self, state: State, x: Tensor) -> State:
+        (h,) = state
+        x_part = linear(x, self.weight_ih, self.bias_ih)
+        return (torch.tanh(x_part + linear(h, self.weight_hh, self.bias_hh)),)
+
+
+@register(ElmanCell, "torch")
+def _scan(cell: ElmanCell, x: Tensor, layout: Layout, state: State) -> tuple[Tensor, State]:
+    return torch_scan(torch.rnn_tanh, cell.weights, x, layout, state)

@@ -1,0 +1,31 @@
+"""How θ is found: by counting, by expectation-maximisation, by gradient descent."""
+
+from catena.ladder import HMM, Markov, Rung
+from catena.learn.count import Count
+from catena.learn.em import EM
+from catena.learn.gradient import Gradient
+from catena.learn.interrupt import Interrupted
+from catena.learn.learner import History, Learner, Progress, Run
+
+LEARNERS: dict[str, type[Learner]] = {learner.kind: learner for learner in (Count, EM, Gradient)}
+
+
+def learner_for(rung: Rung) -> type[Learner]:
+    """The learner that fits a rung: counting for Markov, EM for HMM, otherwise gradient."""
+    if isinstance(rung, Markov):
+        return Count
+    return EM if isinstance(rung, HMM) else Gradient
+
+
+__all__ = [
+    "EM",
+    "LEARNERS",
+    "Count",
+    "Gradient",
+    "History",
+    "Interrupted",
+    "Learner",
+    "Progress",
+    "Run",
+    "learner_for",
+]

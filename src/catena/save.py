@@ -1,0 +1,154 @@
+"""Fitted tasks on disk: one safetensors file with the rung, the space, the learner and θ."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from catena import container
+from catena.errors import CatenaError
+from catena.ladder import RUNGS, Rung, describe
+from catena.ladder.rung import options
+from catena.learn import LEARNERS, Learner
+from catena.model import SequenceModel
+from catena.space import SPACES, Space
+
+FORMAT = 1
+PARTS = ("task", "rung", "space", "learner")
+# Options that a model has at least one tensor for each of.
+COUNTED = ("layers", "order")
+
+
+def pack(rung: Rung, space: Space, learner: Learner, task: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts of a file: everything but the tensors."""
+    rung_facts = describe(rung) if rung.kind in RUNGS else {"kind": rung.kind}
+    return {
+        "format": FORMAT,
+        "task": dict(task),
+        "rung": rung_facts,
+        "space": {"kind": space.kind, **space.describe()},
+        "learner": {"kind": learner.kind, **_fields(learner)},
+    }
+
+
+def save_model(path: Path, model: SequenceModel, facts: Mapping[str, Any]) -> None:
+    """Write a model beside its facts, atomically.
+
+    Raises:
+        CatenaError: when the file cannot be written; what was there before is then unharmed.
+    """
+    container.write(path, model.state_dict(), facts)
+
+
+def load_facts(path: Path) -> dict[str, Any]:
+    """The facts of a model file, checked for kind and version."""
+    return _checked(path, container.read_facts(path))
+
+
+def load_model(path: Path, rung: Rung | None = None) -> tuple[SequenceModel, Rung, dict[str, Any]]:
+    """The model, its rung and the facts of a file.
+
+    Args:
+        rung: needed for a Custom rung, whose code no file holds.
+
+    Raises:
+        CatenaError: when the file is damaged, cut short, foreign, or of a newer format.
+    """
+    tensors, facts = container.read(path)
+    _checked(path, facts)
+    try:
+        rung = rung or _rung(facts["rung"], path, tensors)
+        _refuse_absurd(path, facts["space"], tensors)
+        space = space_from(facts["space"])
+        model = _build(path, rung, space, tensors)
+        model.load_state_dict(tensors)
+    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+        if isinstance(error, CatenaError) and str(error).startswith(str(path)):
+            raise
+        raise CatenaError(f"{path}: damaged: {_first_line(error)}") from error
+    return model.eval(), rung, facts
+
+
+def space_from(described: Mapping[str, Any]) -> Space:
+    """The space that a file describes."""
+    return SPACES[described["kind"]].from_description(described)
+
+
+def learner_from(described: Mapping[str, Any]) -> Learner:
+    """The learner that a file describes."""
+    chosen = {name: value for name, value in described.items() if name != "kind"}
+    return LEARNERS[described["kind"]](**chosen)
+
+
+def _checked(path: Path, facts: dict[str, Any]) -> dict[str, Any]:
+    if "checkpoint" in facts:
+        raise CatenaError(
+            f"{path}: a checkpoint of unfinished work, not a model; fit again with --resume"
+        )
+    version = facts.get("format")
+    if not isinstance(version, int) or version < 1:
+        raise CatenaError(f"{path}: damaged: its description is incomplete")
+    if version > FORMAT:
+        raise CatenaError(
+            f"{path}: written by a newer catena (format {version}; this one reads {FORMAT}); "
+            "upgrade catena"
+        )
+    if not all(isinstance(facts.get(part), dict) for part in PARTS):
+        raise CatenaError(f"{path}: damaged: its description is incomplete")
+    return facts
+
+
+def _rung(described: Mapping[str, Any], path: Path, tensors: Mapping[str, Tensor]) -> Rung:
+    kind = described["kind"]
+    if kind == "custom":
+        raise CatenaError(f"{path}: holds a Custom rung; load(path, rung=Custom(...)) it")
+    if kind not in RUNGS:
+        raise CatenaError(f"{path}: holds a rung {kind!r} that this catena does not know")
+    chosen = {name: value for name, value in described.items() if name != "kind"}
+    _refuse_absurd(path, chosen, tensors)
+    unknown = set(chosen) - set(options(RUNGS[kind]))
+    if unknown:
+        raise CatenaError(f"{path}: {kind} has no option {', '.join(sorted(unknown))}")
+    return RUNGS[kind](**chosen)
+
+
+def _refuse_absurd(
+    path: Path, chosen: Mapping[str, Any], tensors: Mapping[str, Tensor]
+) -> None:
+    """A size in the description that the file's own size cannot justify is never acted upon."""
+    limit = path.stat().st_size
+    for name, value in chosen.items():
+        most = len(tensors) if name in COUNTED else limit
+        if isinstance(value, int) and value > most:
+            raise CatenaError(f"{path}: damaged: {name}={value} in a file of {limit} bytes")
+
+
+def _build(
+    path: Path, rung: Rung, space: Space, tensors: Mapping[str, Tensor]
+) -> SequenceModel:
+    """The model, its parameters not yet loaded; first without memory, to compare the sizes."""
+    with torch.device("meta"):
+        wanted = rung.build(space).state_dict()
+    for name, tensor in wanted.items():
+        if name not in tensors:
+            raise CatenaError(f"{path}: damaged: the tensor {name} is missing")
+        if tensor.numel() > max(1, tensors[name].numel()):
+            raise CatenaError(
+                f"{path}: damaged: {name} has shape {tuple(tensors[name].shape)}, "
+                f"not {tuple(tensor.shape)}"
+            )
+    with torch.random.fork_rng():
+        return rung.build(space)
+
+
+def _fields(learner: Learner) -> dict[str, Any]:
+    return asdict(learner) if is_dataclass(learner) else {}  # type: ignore[arg-type]
+
+
+def _first_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]

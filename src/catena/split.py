@@ -1,0 +1,89 @@
+"""Train, validation and test: cut once, the same for every model."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from catena.errors import CatenaError
+from catena.sequences import Sequences
+
+TEST = 0.1
+VALID = 0.05
+
+
+class Split(NamedTuple):
+    """Three parts of the same data, in the data's own form.
+
+    Args:
+        rule: how they were cut, in words.
+    """
+
+    train: Any
+    valid: Any
+    test: Any
+    rule: str
+
+
+def split(data: Any, seed: int = 0, test: float = TEST, valid: float = VALID) -> Split:
+    """Hold data out.
+
+    One long sequence is cut by position: the test part is the end, the validation part lies just
+    before it. Many sequences are drawn without regard to their order.
+
+    Args:
+        data: a text, a list of sequences, or `Sequences`.
+        test, valid: shares of the observations or of the sequences.
+
+    Raises:
+        CatenaError: when there is too little to cut into three.
+
+    >>> train, valid, test, rule = split("abcdefghijklmnopqrst")
+    >>> len(train), valid, test
+    (17, 'r', 'st')
+    """
+    if len(data) == 1 and not isinstance(data, str):
+        return _split_one(data, test, valid)
+    if isinstance(data, str):
+        return _by_position(data, test, valid)
+    return _by_sequence(data, seed, test, valid)
+
+
+def _split_one(data: Any, test: float, valid: float) -> Split:
+    parts = _by_position(data[0], test, valid)
+    if isinstance(data, Sequences):
+        wrap = [Sequences.from_list([part]) for part in parts[:3]]
+    else:
+        wrap = [[part] for part in parts[:3]]
+    return Split(*wrap, rule=parts.rule)
+
+
+def _by_position(sequence: Any, test: float, valid: float) -> Split:
+    first, second = _cuts(len(sequence), test, valid, "observations")
+    rule = (
+        f"by position: the last {test:.0%} is the test part, "
+        f"the {valid:.0%} before it is for validation"
+    )
+    return Split(sequence[:first], sequence[first:second], sequence[second:], rule)
+
+
+def _by_sequence(data: Any, seed: int, test: float, valid: float) -> Split:
+    first, second = _cuts(len(data), test, valid, "sequences")
+    order = torch.randperm(len(data), generator=torch.Generator().manual_seed(seed))
+    # Within a part the original order is kept: nothing depends on it, and it is easier to follow.
+    parts = [_pick(data, part.sort().values) for part in order.tensor_split((first, second))]
+    rule = f"by sequence, drawn with seed {seed}: {test:.0%} test, {valid:.0%} validation"
+    return Split(*parts, rule=rule)
+
+
+def _cuts(count: int, test: float, valid: float, what: str) -> tuple[int, int]:
+    held_test, held_valid = max(1, round(count * test)), max(1, round(count * valid))
+    if count < 3:
+        raise CatenaError(f"{count} {what} cannot be cut into train, validation and test parts")
+    return count - held_test - held_valid, count - held_test
+
+
+def _pick(data: Any, chosen: Tensor) -> Any:
+    return data[chosen] if isinstance(data, Sequences) else [data[i] for i in chosen.tolist()]

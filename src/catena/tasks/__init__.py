@@ -1,0 +1,1 @@
+"""Estimators that put a rung to use."""

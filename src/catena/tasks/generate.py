@@ -1,0 +1,390 @@
+"""Generator: what comes next, how surprising was this, and more of the same."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.distributions import Distribution
+
+from catena.errors import CatenaError
+from catena.ladder import Rung
+from catena.learn import History, Learner, Progress, Run, learner_for
+from catena.model import SequenceModel
+from catena.save import learner_from, load_facts, load_model, pack, save_model
+from catena.scan import scan
+from catena.search import Sampling, beam, sample
+from catena.sequences import Sequences
+from catena.space import END, Space, Symbols, Unit, UnknownPolicy, Vectors, as_sequences
+from catena.tasks.estimator import Estimator
+from catena.tasks.stream import Stream
+
+TASK = "generate"
+NATS_A_BIT = math.log(2.0)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How well a model predicts some data.
+
+    Args:
+        bits_per_symbol: mean surprise of a symbol, the end of a sequence counted where the space
+            predicts it; for numeric spaces, of an observation's density.
+        perplexity: 2 to the power of the bits.
+        log_likelihood: nats, of all the data.
+        symbols: how many predictions that were, ends included.
+        sequences: how many sequences.
+        unknown: how many of the symbols are outside the vocabulary and were read as ⟨unk⟩.
+        bits_per_character: for words, over the characters of the text with one space after each
+            word; None otherwise.
+    """
+
+    bits_per_symbol: float
+    perplexity: float
+    log_likelihood: float
+    symbols: int
+    sequences: int
+    unknown: int
+    bits_per_character: float | None = None
+
+
+class Generator(Estimator):
+    """A model of what comes next, over any rung.
+
+    Args:
+        rung: the kind of model, e.g. `LSTM(units=256)`.
+        space: what an observation is; learned from the data unless given.
+        unit: what a text is cut into: "char", "word" or "byte".
+        unknown: what happens to symbols not seen in training: "replace" or "error".
+        minimum: symbols that occur less often count as unknown.
+        learner: how θ is found; the rung's own way unless given.
+        seed: owns every random draw of `fit`.
+
+    After `fit`: `space_`, `model_`, `learner_`, `history_`.
+
+    Data is a text (one long stream, whose end is not predicted), a list of texts, a list of lists
+    of items, a list of arrays, an (X, lengths) pair, or `Sequences`.
+
+    >>> from catena import Generator, Markov
+    >>> model = Generator(Markov(order=1, smoothing="none")).fit(["abab", "ab"])
+    >>> model.next("a")
+    [('b', 1.0)]
+    """
+
+    def __init__(
+        self,
+        rung: Rung,
+        *,
+        space: Space | None = None,
+        unit: Unit = "char",
+        unknown: UnknownPolicy = "replace",
+        minimum: int = 1,
+        learner: Learner | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.rung, self.space, self.unit, self.unknown = rung, space, unit, unknown
+        self.minimum, self.learner, self.seed = minimum, learner, seed
+
+    # -- learning ---------------------------------------------------------------------------
+
+    def fit(
+        self,
+        data: Any,
+        valid: Any = None,
+        *,
+        report: Callable[[Progress], None] = lambda progress: None,
+        checkpoint: Path | None = None,
+        resume: bool = False,
+    ) -> Generator:
+        """Learn from data.
+
+        Args:
+            valid: held-out data that says when to stop and what to keep.
+            report: is told of the progress.
+            checkpoint: where unfinished work is kept; `resume` goes on from it.
+
+        Raises:
+            CatenaError: when the data does not fit the space or the rung.
+            Interrupted: after Ctrl-C, once the work so far has been kept.
+        """
+        self.space_ = self.space or learn_space(data, self.unit, self.unknown, self.minimum)
+        self.learner_ = self.learner or learner_for(self.rung)()
+        train = self._encode(data)
+        held_out = None if valid is None else self._encode(valid)
+        with torch.random.fork_rng():
+            torch.manual_seed(self.seed)
+            model = self.rung.build(self.space_)
+        run = Run(self.seed, report, checkpoint, resume)
+        self.history_ = self.learner_.fit(model, train, held_out, run)
+        self.model_ = model.to("cpu").eval()
+        return self
+
+    # -- measuring --------------------------------------------------------------------------
+
+    def log_prob(self, data: Any) -> Sequences:
+        """log p of every step (and end) in nats, `[total]` over each sequence."""
+        return self._model().log_prob(self._encode(data))
+
+    def evaluate(self, data: Any) -> Evaluation:
+        """How well the model predicts some data."""
+        encoded = self._encode(data)
+        return self.summarise(encoded, self._model().log_prob(encoded))
+
+    def summarise(self, encoded: Sequences, log_prob: Sequences) -> Evaluation:
+        """An evaluation from log-probabilities that are there already."""
+        total, count = float(log_prob.values.double().sum()), log_prob.total
+        bits = -total / NATS_A_BIT / count if count else math.nan
+        unknown = 0
+        if isinstance(self.space_, Symbols) and self.space_.unknown_number is not None:
+            unknown = int((encoded.values == self.space_.unknown_number).sum())
+        return Evaluation(
+            bits_per_symbol=bits,
+            perplexity=math.inf if bits > 1000 else 2.0**bits,
+            log_likelihood=total,
+            symbols=count,
+            sequences=len(encoded),
+            unknown=unknown,
+            bits_per_character=self._bits_per_character(encoded, total),
+        )
+
+    def score(self, data: Any, y: None = None) -> float:
+        """Mean log-likelihood of a symbol in nats: higher is better, as scikit-learn has it."""
+        return -self.bits(data) * NATS_A_BIT
+
+    def bits(self, data: Any) -> float:
+        """Mean surprise of a symbol in bits; the ends of sequences count."""
+        return self.evaluate(data).bits_per_symbol
+
+    def perplexity(self, data: Any) -> float:
+        """2 to the power of the bits."""
+        return self.evaluate(data).perplexity
+
+    def surprise(self, sequence: Any) -> np.ndarray:
+        """Bits of every step of one sequence, then of its end where that is predicted."""
+        return -self.log_prob([sequence]).values.double().numpy() / NATS_A_BIT
+
+    def encode(self, data: Any) -> np.ndarray:
+        """What the state shows after each sequence, `[n, features]`."""
+        model, encoded = self._model(), self._encode(data)
+        with torch.no_grad():
+            shown = model.read(scan(model, encoded).state)
+        return shown.flatten(1).numpy()
+
+    # -- going on ---------------------------------------------------------------------------
+
+    def next(self, prefix: Any = None, k: int | None = None) -> list[tuple[Any, float]]:
+        """The k likeliest next symbols after a prefix with their probabilities, best first.
+
+        The end of the sequence is shown as ⟨end⟩. Symbols of probability 0 are left out.
+        For numeric spaces see `next_distribution`.
+        """
+        space, distribution = self._symbols("next"), self.next_distribution(prefix)
+        p = distribution.probs[0].double()  # type: ignore[attr-defined]
+        values, order = p.sort(descending=True, stable=True)
+        chosen = order[values > 0][:k].tolist()
+        return [(_item(space, number), float(p[number])) for number in chosen]
+
+    @torch.no_grad()
+    def next_distribution(self, prefix: Any = None) -> Distribution:
+        """p(next observation given a prefix), batch shape `[1]`."""
+        model = self._model()
+        return model.next(scan(model, self._prompts(prefix, 1)).state)
+
+    def sample(
+        self,
+        n: int = 1,
+        prompt: Any = None,
+        *,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        min_length: int = 0,
+        max_length: int = 1000,
+        seed: int = 0,
+    ) -> list[Any]:
+        """n sequences drawn from the model, each beginning with the prompt.
+
+        Lengths do not count the prompt. See `catena.search` for the order of the filters.
+        """
+        how = Sampling(temperature, top_k, top_p, min_length, max_length)
+        prompts = self._prompts(prompt, n)
+        drawn = sample(self._model(), prompts, how, torch.Generator().manual_seed(seed))
+        return [self._show(torch.cat(pair)) for pair in zip(prompts, drawn, strict=True)]
+
+    def beam(
+        self,
+        prompt: Any = None,
+        width: int = 5,
+        *,
+        min_length: int = 0,
+        max_length: int = 1000,
+        length_penalty: float = 0.0,
+    ) -> list[tuple[Any, float]]:
+        """The likeliest sequences that begin with the prompt, with the log-probability of their
+        continuation in nats, best first."""
+        prompts = self._prompts(prompt, 1)
+        found = beam(
+            self._model(),
+            prompts,
+            width,
+            min_length=min_length,
+            max_length=max_length,
+            length_penalty=length_penalty,
+        )
+        return [(self._show(torch.cat([prompts[0], h.numbers])), h.log_prob) for h in found]
+
+    def stream(self, stored: bytes | None = None) -> Stream:
+        """An object that takes one observation at a time; `stored` restores an earlier one."""
+        return Stream(self._model(), stored)
+
+    # -- keeping ----------------------------------------------------------------------------
+
+    def save(self, path: str | Path) -> None:
+        """Write the fitted model to one file."""
+        history = asdict(self.history_)
+        own = {name: getattr(self, name) for name in ("unit", "unknown", "minimum", "seed")}
+        task = {"kind": TASK, **own, "learned_space": self.space is None, "history": history}
+        facts = pack(self.rung, self.space_, self.learner_, task)
+        save_model(Path(path), self._model(), facts)
+
+    # -- inside -----------------------------------------------------------------------------
+
+    def _model(self) -> SequenceModel:
+        if not hasattr(self, "model_"):
+            raise CatenaError(f"this {type(self).__name__} is not fitted yet: call fit first")
+        return self.model_
+
+    def _symbols(self, what: str) -> Symbols:
+        self._model()
+        if not isinstance(self.space_, Symbols):
+            raise CatenaError(
+                f"{what} needs symbols; this model's space is {type(self.space_).__name__}"
+            )
+        return self.space_
+
+    def _encode(self, data: Any) -> Sequences:
+        space = self.space_
+        if isinstance(data, Sequences) and isinstance(space, Symbols) and self.space is not None:
+            return _checked(data, space)
+        if isinstance(data, str):
+            data = [data]
+        elif isinstance(space, Symbols) and (isinstance(data, Sequences) or _is_pair(data)):
+            data = as_sequences(data).to_list()
+        return space.encode(data)
+
+    def _prompts(self, prompt: Any, n: int) -> Sequences:
+        if n < 0:
+            raise CatenaError(f"the number of sequences must be at least 0, not {n}")
+        self._model()
+        if prompt is None:
+            values = torch.zeros(0, *self.space_.event, dtype=self._dtype())
+            return Sequences(values, torch.zeros(n, dtype=torch.int64))
+        one = self._encode([prompt])
+        return one[torch.zeros(n, dtype=torch.int64)]
+
+    def _dtype(self) -> torch.dtype:
+        return torch.int64 if isinstance(self.space_, Symbols) else torch.float64
+
+    def _show(self, values: Tensor) -> Any:
+        if isinstance(self.space_, Symbols):
+            return self.space_.decode(values)
+        return values.numpy()
+
+    def _bits_per_character(self, encoded: Sequences, total: float) -> float | None:
+        space = self.space_
+        if not isinstance(space, Symbols) or space.unit != "word" or not encoded.total:
+            return None
+        sizes = torch.tensor([len(str(item)) + 1 for item in space.items])
+        return -total / NATS_A_BIT / float(sizes[encoded.values].sum())
+
+
+def _item(space: Symbols, number: int) -> Any:
+    return END if number == space.end_number else space.items[number]
+
+
+def learn_space(
+    data: Any, unit: Unit = "char", unknown: UnknownPolicy = "replace", minimum: int = 1
+) -> Space:
+    """The space that data comes from: text and items are symbols, real numbers vectors.
+
+    Raises:
+        CatenaError: when there is no data to tell from.
+    """
+    if isinstance(data, str):
+        return Symbols.learn([data], unit, unknown, end=False, minimum=minimum)
+    if isinstance(data, (list, tuple)) and data and isinstance(data[0], (str, bytes)):
+        return Symbols.learn(data, unit, unknown, minimum=minimum)
+    if _holds_items(data):
+        stored = isinstance(data, Sequences) or _is_pair(data)
+        rows = as_sequences(data).to_list() if stored else data
+        return Symbols.learn(rows, "item", unknown, minimum=minimum)
+    return Vectors.learn(as_sequences(data))
+
+
+def _holds_items(data: Any) -> bool:
+    """Whether the observations are strings or integers."""
+    if isinstance(data, Sequences) or _is_pair(data):
+        values = as_sequences(data).values
+        return values.dim() == 1 and not values.is_floating_point()
+    first = next((row for row in data if len(row)), None)
+    if first is None:
+        raise CatenaError("all sequences are empty: there is nothing to learn from")
+    if isinstance(first, (np.ndarray, Tensor)):
+        return first.ndim == 1 and not torch.as_tensor(first).is_floating_point()
+    return isinstance(first[0], (str, int, np.integer))
+
+
+def _is_pair(data: Any) -> bool:
+    """Whether data is (X, lengths) as hmmlearn has it, not a tuple of sequences."""
+    return isinstance(data, tuple) and len(data) == 2 and isinstance(data[0], (np.ndarray, Tensor))
+
+
+def _checked(data: Sequences, space: Symbols) -> Sequences:
+    """Numbers of the caller's own space, if that is what they are."""
+    values = data.values
+    if values.dim() != 1 or values.is_floating_point() or values.dtype == torch.bool:
+        raise CatenaError(f"symbols must be whole numbers, not {data!r}")
+    outside = ((values < 0) | (values >= len(space.items))).nonzero()
+    if len(outside):
+        raise CatenaError(
+            f"observation {int(outside[0]) + 1} is {int(values[outside[0]])}, but the space "
+            f"numbers its symbols from 0 to {len(space.items) - 1}"
+        )
+    return data.with_values(values.long())
+
+
+def load(path: str | Path, rung: Rung | None = None) -> Generator:
+    """A fitted Generator from its file.
+
+    Args:
+        rung: needed for a Custom rung, whose code no file holds.
+
+    Raises:
+        CatenaError: when the file is damaged, foreign, newer, or of another task.
+    """
+    path = Path(path)
+    task = load_facts(path)["task"]
+    if task.get("kind") != TASK:
+        raise CatenaError(f"{path}: a model for the task {task.get('kind')!r}, not {TASK!r}")
+    model, rung, facts = load_model(path, rung)
+    try:
+        made = Generator(
+            rung,
+            space=None if task["learned_space"] else model.space,
+            unit=task["unit"],
+            unknown=task["unknown"],
+            minimum=task["minimum"],
+            learner=learner_from(facts["learner"]),
+            seed=task["seed"],
+        )
+        made.history_ = History(**task["history"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise CatenaError(f"{path}: damaged: {error}") from error
+    made.space_, made.model_, made.learner_ = model.space, model, made.learner  # type: ignore[assignment]
+    return made
