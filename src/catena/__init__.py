@@ -1,17 +1,55 @@
 """Sequences of any length: the whole ladder of models, from the Markov chain to the LSTM."""
 
-from catena.combine import Bidirectional, Residual, Stack
-from catena.errors import CatenaError
-from catena.ladder import GRU, HMM, LADDER, LSTM, RNN, Custom, Markov, Window
-from catena.learn import EM, Count, Gradient
-from catena.model import SequenceModel
-from catena.recurrence import FromFunction, Recurrence
-from catena.scan import scan
-from catena.sequences import Sequences
-from catena.space import Bits, Counts, Symbols, Vectors
-from catena.tasks.generate import Generator, load
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from catena.combine import Bidirectional, Residual, Stack
+    from catena.comparing.compare import compare
+    from catena.errors import CatenaError
+    from catena.ladder import GRU, HMM, LADDER, LSTM, RNN, Custom, Markov, Window
+    from catena.learn import EM, Count, Gradient
+    from catena.model import SequenceModel
+    from catena.recurrence import FromFunction, Recurrence
+    from catena.scanning import scan
+    from catena.sequences import Sequences
+    from catena.space import Bits, Counts, Symbols, Vectors
+    from catena.tasks.generate import Generator, load
 
 __version__ = "0.1.0"
+
+# Loaded when first asked for, so that `catena --help` does not wait for PyTorch.
+_HOMES = {
+    "Bidirectional": "combine",
+    "Bits": "space",
+    "CatenaError": "errors",
+    "Count": "learn",
+    "Counts": "space",
+    "Custom": "ladder",
+    "EM": "learn",
+    "FromFunction": "recurrence",
+    "GRU": "ladder",
+    "Generator": "tasks.generate",
+    "Gradient": "learn",
+    "HMM": "ladder",
+    "LADDER": "ladder",
+    "LSTM": "ladder",
+    "Markov": "ladder",
+    "RNN": "ladder",
+    "Recurrence": "recurrence",
+    "Residual": "combine",
+    "SequenceModel": "model",
+    "Sequences": "sequences",
+    "Stack": "combine",
+    "Symbols": "space",
+    "Vectors": "space",
+    "Window": "ladder",
+    "compare": "comparing.compare",
+    "load": "tasks.generate",
+    "scan": "scanning",
+}
 
 __all__ = [
     "EM",
@@ -38,6 +76,19 @@ __all__ = [
     "Symbols",
     "Vectors",
     "Window",
+    "compare",
     "load",
     "scan",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'catena' has no attribute {name!r}")
+    found = getattr(import_module(f"catena.{_HOMES[name]}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *_HOMES]

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from catena.kernels.registry import register
 from catena.layout import Layout
 from catena.recurrence import Recurrence, State
-from catena.scan import run
+from catena.scanning import run
 
 
 class Stack(nn.Module):

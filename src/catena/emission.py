@@ -90,7 +90,8 @@ class Categorical(ExpectationEmission):
         return torch.where(total > LEAST_COUNT, (counts / total).log(), previous)
 
     def guess(self, x: Tensor, states: int, generator: torch.Generator) -> Tensor:
-        share = torch.bincount(x, minlength=self.size).double() + 1.0
+        share = torch.ones(self.size, dtype=torch.float64)
+        share = share.index_add(0, x, torch.ones(len(x), dtype=torch.float64))
         share = share / share.sum()
         jitter = torch.rand(states, self.size, generator=generator, dtype=torch.float64)
         return (share * (0.5 + jitter)).log().log_softmax(-1)
@@ -114,7 +115,7 @@ class Gaussian(ExpectationEmission):
         return D.Independent(normal, 1, validate_args=False)
 
     def log_prob(self, raw: Tensor, x: Tensor) -> Tensor:
-        return self.distribution(raw).log_prob(x.to(raw.dtype))
+        return _log_prob(self.distribution(raw), x.to(raw.dtype))
 
     def sums(self, x: Tensor, weight: Tensor) -> Sums:
         x = self._units.standardise(x)
@@ -154,7 +155,7 @@ class FullGaussian(ExpectationEmission):
         )
 
     def log_prob(self, raw: Tensor, x: Tensor) -> Tensor:
-        return self.distribution(raw).log_prob(x.to(raw.dtype))
+        return _log_prob(self.distribution(raw), x.to(raw.dtype))
 
     def sums(self, x: Tensor, weight: Tensor) -> Sums:
         x = self._units.standardise(x)
@@ -213,7 +214,7 @@ class GaussianMixture(Emission):
         )
 
     def log_prob(self, raw: Tensor, x: Tensor) -> Tensor:
-        return self.distribution(raw).log_prob(x.to(raw.dtype))
+        return _log_prob(self.distribution(raw), x.to(raw.dtype))
 
 
 class Bernoulli(ExpectationEmission):
@@ -226,7 +227,7 @@ class Bernoulli(ExpectationEmission):
         return D.Independent(_Switches(logits=raw, validate_args=False), 1, validate_args=False)
 
     def log_prob(self, raw: Tensor, x: Tensor) -> Tensor:
-        return self.distribution(raw).log_prob(x)
+        return _log_prob(self.distribution(raw), x.to(raw.dtype))
 
     def sums(self, x: Tensor, weight: Tensor) -> Sums:
         return weight.sum(0), weight.T @ x.to(weight.dtype)
@@ -280,6 +281,12 @@ class Poisson(ExpectationEmission):
         if not len(x):
             return 0.5 * centre
         return (0.5 * (x.double().mean(0) + centre) + 0.05).log() - self._log_mean
+
+
+def _log_prob(distribution: D.Distribution, x: Tensor) -> Tensor:
+    """log p(x), of no observations too, over which PyTorch's Independent cannot sum."""
+    batch = torch.broadcast_shapes(distribution.batch_shape, x.shape[:-1])
+    return distribution.log_prob(x) if 0 not in batch else x.new_zeros(batch)
 
 
 class _Units:

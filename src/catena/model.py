@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from catena.recurrence import Recurrence, State
-from catena.scan import run, scan, spans
+from catena.scanning import run, scan, spans
 from catena.kernels.registry import register
 from catena.layout import Layout
 from catena.sequences import Sequences, ranges

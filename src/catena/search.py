@@ -18,7 +18,7 @@ from catena.errors import CatenaError
 from catena.ladder.rung import at_least, one_of
 from catena.model import SequenceModel
 from catena.recurrence import State, select
-from catena.scan import scan
+from catena.scanning import scan
 from catena.sequences import Sequences
 from catena.space import Symbols
 

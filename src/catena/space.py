@@ -179,7 +179,8 @@ class Symbols:
             piece = list(_pieces(sequence, self.unit))[missing[0]]
             raise CatenaError(
                 f"sequence {place + 1}, position {missing[0] + 1}: the symbol {piece!r} was not "
-                f"seen in training; unknown='replace' reads it as {UNKNOWN}"
+                f"seen in training; unknown='replace' reads it as {UNKNOWN}",
+                sequence=place,
             )
         return np.where(numbers < 0, self._number[UNKNOWN], numbers)
 
@@ -360,9 +361,14 @@ def as_sequences(data: Any) -> Sequences:
     """Sequences as they are, an (X, lengths) pair as hmmlearn has it, or a list of arrays."""
     if isinstance(data, Sequences):
         return data
-    if isinstance(data, tuple) and len(data) == 2:
+    if is_pair(data):
         return Sequences(data[0], data[1])
     return Sequences.from_list(data)
+
+
+def is_pair(data: Any) -> bool:
+    """Whether data is (X, lengths) with X an array, and not a tuple of sequences."""
+    return isinstance(data, tuple) and len(data) == 2 and isinstance(data[0], (np.ndarray, Tensor))
 
 
 def _numbers(data: Any, dim: int) -> Sequences:
@@ -386,7 +392,8 @@ def _check_values(sequences: Sequences, good: Tensor, wanted: str) -> None:
     step = row - int(sequences.offsets[owner])
     raise CatenaError(
         f"sequence {owner + 1}, step {step + 1}, column {column + 1}: "
-        f"{sequences.values[row, column].item()} is not {wanted}; mend it or leave the step out"
+        f"{sequences.values[row, column].item()} is not {wanted}; mend it or leave the step out",
+        sequence=owner,
     )
 
 

@@ -30,8 +30,10 @@ class Split(NamedTuple):
 def split(data: Any, seed: int = 0, test: float = TEST, valid: float = VALID) -> Split:
     """Hold data out.
 
-    One long sequence is cut by position: the test part is the end, the validation part lies just
-    before it. Many sequences are drawn without regard to their order.
+    One long sequence is cut by position: the test part is the end and the validation part the
+    beginning, so that training leads right up to what is tested. (Were the validation part in
+    between, the test part would begin in a play, or a day, that no model has seen any of.) Many
+    sequences are drawn without regard to their order.
 
     Args:
         data: a text, a list of sequences, or `Sequences`.
@@ -41,8 +43,8 @@ def split(data: Any, seed: int = 0, test: float = TEST, valid: float = VALID) ->
         CatenaError: when there is too little to cut into three.
 
     >>> train, valid, test, rule = split("abcdefghijklmnopqrst")
-    >>> len(train), valid, test
-    (17, 'r', 'st')
+    >>> valid, train, test
+    ('a', 'bcdefghijklmnopqr', 'st')
     """
     if len(data) == 1 and not isinstance(data, str):
         return _split_one(data, test, valid)
@@ -61,28 +63,26 @@ def _split_one(data: Any, test: float, valid: float) -> Split:
 
 
 def _by_position(sequence: Any, test: float, valid: float) -> Split:
-    first, second = _cuts(len(sequence), test, valid, "observations")
-    rule = (
-        f"by position: the last {test:.0%} is the test part, "
-        f"the {valid:.0%} before it is for validation"
-    )
-    return Split(sequence[:first], sequence[first:second], sequence[second:], rule)
+    held_valid, held_test = _sizes(len(sequence), test, valid, "observations")
+    rule = f"by position: the last {test:.0%} for the test, the first {valid:.0%} for validation"
+    middle = sequence[held_valid : len(sequence) - held_test]
+    return Split(middle, sequence[:held_valid], sequence[len(sequence) - held_test :], rule)
 
 
 def _by_sequence(data: Any, seed: int, test: float, valid: float) -> Split:
-    first, second = _cuts(len(data), test, valid, "sequences")
+    held_valid, held_test = _sizes(len(data), test, valid, "sequences")
     order = torch.randperm(len(data), generator=torch.Generator().manual_seed(seed))
+    cuts = (len(data) - held_test - held_valid, len(data) - held_test)
     # Within a part the original order is kept: nothing depends on it, and it is easier to follow.
-    parts = [_pick(data, part.sort().values) for part in order.tensor_split((first, second))]
+    parts = [_pick(data, part.sort().values) for part in order.tensor_split(cuts)]
     rule = f"by sequence, drawn with seed {seed}: {test:.0%} test, {valid:.0%} validation"
     return Split(*parts, rule=rule)
 
 
-def _cuts(count: int, test: float, valid: float, what: str) -> tuple[int, int]:
-    held_test, held_valid = max(1, round(count * test)), max(1, round(count * valid))
+def _sizes(count: int, test: float, valid: float, what: str) -> tuple[int, int]:
     if count < 3:
         raise CatenaError(f"{count} {what} cannot be cut into train, validation and test parts")
-    return count - held_test - held_valid, count - held_test
+    return max(1, round(count * valid)), max(1, round(count * test))
 
 
 def _pick(data: Any, chosen: Tensor) -> Any:

@@ -25,7 +25,7 @@ from catena.learn.learner import Run
 from catena.model import SequenceModel
 from catena.ngram import NGramTable
 from catena.recurrence import State
-from catena.scan import scan
+from catena.scanning import scan
 from catena.sequences import Sequences
 from catena.space import Bits, Counts, Space, Symbols, Vectors
 

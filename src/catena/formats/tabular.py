@@ -72,9 +72,9 @@ def read_json_table(source: Source, options: Options) -> Table:
     options.refuse(source.name, "a table", *_unwanted(options))
     records, lines = parse_json_lines(source, options)
     where = line_place(source.name, lines)
-    for i, record in enumerate(records):
-        if not isinstance(record, dict):
-            raise CatenaError(f"{where(i)}: an event must be an object with a field a column")
+    if set(map(type, records)) != {dict}:
+        odd = next(i for i, record in enumerate(records) if not isinstance(record, dict))
+        raise CatenaError(f"{where(odd)}: an event must be an object with a field a column")
     names = list(dict.fromkeys(name for record in records[:1000] for name in record))
     chosen = choose(source.name, names, options)
     columns = {name: _json_column(records, name, where) for name in chosen.all}

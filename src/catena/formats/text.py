@@ -7,7 +7,7 @@ from catena.formats.options import Options
 from catena.formats.source import Source, decode
 from catena.space import Item
 
-SYMBOLIC = "plain text"
+PLAIN = "plain text"
 
 
 def read_text(source: Source, options: Options) -> Data:
@@ -16,9 +16,9 @@ def read_text(source: Source, options: Options) -> Data:
     Only a line feed (or carriage return and line feed) ends a line, so that other separators of
     Unicode stay what they are, symbols. Bytes are taken as they are, whatever they mean.
     """
-    options.refuse(source.name, SYMBOLIC, "group_by", "order_by", "item")
+    options.refuse(source.name, PLAIN, "group_by", "order_by", "item")
     if options.measures or options.unit == "item":
-        options.refuse(source.name, SYMBOLIC, "space", "unit")
+        options.refuse(source.name, PLAIN, "space", "unit")
     unit = options.unit or "char"
     stream = source.stream if options.stream is None else options.stream
     if unit == "byte":

@@ -1,6 +1,6 @@
 """One table: which kernel scans which recurrence.
 
-A kernel has the signature of the reference loop in `catena.scan`: it takes the recurrence, the
+A kernel has the signature of the reference loop in `catena.scanning`: it takes the recurrence, the
 time-major inputs `[total, *event]`, their layout and the starting state in the layout's order, and
 returns the features `[total, *features]` and each sequence's last state, both in the same order.
 """

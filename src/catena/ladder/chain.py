@@ -21,7 +21,7 @@ from torch import Tensor
 from catena.kernels.registry import register
 from catena.layout import Layout
 from catena.recurrence import State
-from catena.scan import reference
+from catena.scanning import reference
 from catena.sequences import Sequences
 
 

@@ -47,7 +47,7 @@ from catena.ladder.rung import at_least
 from catena.layout import Layout
 from catena.model import SequenceModel
 from catena.recurrence import State
-from catena.scan import run, scan
+from catena.scanning import run, scan
 from catena.sequences import Sequences
 from catena.space import Space
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from catena.scan import spans
+from catena.scanning import spans
 from catena.sequences import Sequences, ranges
 
 # Batches are formed within pools of this many, so that lengths are alike but company varies.

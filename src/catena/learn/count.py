@@ -50,6 +50,7 @@ class GramCounts:
         return _tally(rows, torch.cat([self.counts, other.counts]), self.outcomes)
 
 
+@dataclass(frozen=True)
 class Count:
     """The learner of Markov chains: counts the training data, then smooths."""
 

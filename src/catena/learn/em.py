@@ -117,6 +117,7 @@ def maximise(model: HiddenMarkov, expected: Expected, pseudocount: float = 0.0) 
     raw.copy_(model.embed.emission.maximise(emitted, raw))
 
 
+@torch.no_grad()
 def log_prior(model: HiddenMarkov, pseudocount: float) -> float:
     """Σ pseudocount · log p(symbol given z), over what is possible: what the pseudo-counts are
     worth. The M-step maximises the likelihood and this together."""

@@ -94,8 +94,8 @@ def modified_kneser_ney(counts: OrderCounts) -> Shares:
 
 def _discounts(adjusted: Tensor) -> tuple[float, ...] | None:
     """D(j) = j - (j + 1) n_1 / (n_1 + 2 n_2) n_{j+1} / n_j, where n_j is how many n-grams have the
-    count j; None where that divides by zero or leaves (0, j]: a discount of 0 would leave nothing for
-    what was not seen."""
+    count j; None where that divides by zero or leaves (0, j]: with a discount of 0, nothing would
+    be left for what was not seen."""
     n = torch.bincount(adjusted.clamp_max(5), minlength=5).tolist()
     if not (n[1] and n[2] and n[3]):
         return None

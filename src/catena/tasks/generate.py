@@ -18,10 +18,10 @@ from catena.ladder import Rung
 from catena.learn import History, Learner, Progress, Run, learner_for
 from catena.model import SequenceModel
 from catena.save import learner_from, load_facts, load_model, pack, save_model
-from catena.scan import scan
+from catena.scanning import scan
 from catena.search import Sampling, beam, sample
 from catena.sequences import Sequences
-from catena.space import END, Space, Symbols, Unit, UnknownPolicy, Vectors, as_sequences
+from catena.space import END, Space, Symbols, Unit, UnknownPolicy, Vectors, as_sequences, is_pair
 from catena.tasks.estimator import Estimator
 from catena.tasks.stream import Stream
 
@@ -274,7 +274,7 @@ class Generator(Estimator):
             return _checked(data, space)
         if isinstance(data, str):
             data = [data]
-        elif isinstance(space, Symbols) and (isinstance(data, Sequences) or _is_pair(data)):
+        elif isinstance(space, Symbols) and (isinstance(data, Sequences) or is_pair(data)):
             data = as_sequences(data).to_list()
         return space.encode(data)
 
@@ -321,7 +321,7 @@ def learn_space(
     if isinstance(data, (list, tuple)) and data and isinstance(data[0], (str, bytes)):
         return Symbols.learn(data, unit, unknown, minimum=minimum)
     if _holds_items(data):
-        stored = isinstance(data, Sequences) or _is_pair(data)
+        stored = isinstance(data, Sequences) or is_pair(data)
         rows = as_sequences(data).to_list() if stored else data
         return Symbols.learn(rows, "item", unknown, minimum=minimum)
     return Vectors.learn(as_sequences(data))
@@ -329,7 +329,7 @@ def learn_space(
 
 def _holds_items(data: Any) -> bool:
     """Whether the observations are strings or integers."""
-    if isinstance(data, Sequences) or _is_pair(data):
+    if isinstance(data, Sequences) or is_pair(data):
         values = as_sequences(data).values
         return values.dim() == 1 and not values.is_floating_point()
     first = next((row for row in data if len(row)), None)
@@ -338,11 +338,6 @@ def _holds_items(data: Any) -> bool:
     if isinstance(first, (np.ndarray, Tensor)):
         return first.ndim == 1 and not torch.as_tensor(first).is_floating_point()
     return isinstance(first[0], (str, int, np.integer))
-
-
-def _is_pair(data: Any) -> bool:
-    """Whether data is (X, lengths) as hmmlearn has it, not a tuple of sequences."""
-    return isinstance(data, tuple) and len(data) == 2 and isinstance(data[0], (np.ndarray, Tensor))
 
 
 def _checked(data: Sequences, space: Symbols) -> Sequences:

@@ -1,0 +1,198 @@
+"""The command line's options, each described once.
+
+Nothing heavy is imported here: `catena --help` needs only this.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from typer import Argument, Option
+
+READING = "How DATA is read"
+RUNG = "The model (each option belongs to some models and is refused by the others)"
+LEARNING = "How it is learned (likewise)"
+DRAWING = "What is drawn"
+
+
+def _option(*flags: str, panel: str | None = None, text: str, **more: Any) -> Any:
+    return Option(*flags, help=text, rich_help_panel=panel, show_default=False, **more)
+
+
+Data = Annotated[
+    list[str],
+    Argument(
+        metavar="DATA...",
+        help="A bundled set (shakespeare, tang, faithful), files, or - for standard input.",
+        show_default=False,
+    ),
+]
+Model = Annotated[
+    Path, Argument(metavar="MODEL", help="A file that `catena fit` wrote.", show_default=False)
+]
+
+Stream = Annotated[
+    bool | None,
+    _option(
+        "--stream/--no-stream",
+        panel=READING,
+        text="A text file is one long sequence, in which the line break is a symbol.",
+    ),
+]
+Unit = Annotated[
+    str | None, _option("--unit", panel=READING, text="What texts are cut into: char, word, byte.")
+]
+Encoding = Annotated[
+    str | None, _option("--encoding", panel=READING, text="Of texts; UTF-8 unless given.")
+]
+Errors = Annotated[
+    str | None,
+    _option(
+        "--errors",
+        panel=READING,
+        text="What to do with invalid bytes: strict, replace, ignore, backslashreplace.",
+    ),
+]
+GroupBy = Annotated[
+    str | None,
+    _option("--group-by", panel=READING, text="Of a table: the column that names the sequence."),
+]
+OrderBy = Annotated[
+    str | None,
+    _option("--order-by", panel=READING, text="Of a table: the column to sort a sequence by."),
+]
+Item = Annotated[
+    str | None,
+    _option(
+        "--item",
+        panel=READING,
+        text="Of a table: the column of symbols, or columns of numbers: a,b,c.",
+    ),
+]
+SpaceName = Annotated[
+    str | None,
+    _option(
+        "--space", panel=READING, text="What numbers are: vectors, bits, counts (or symbols)."
+    ),
+]
+Unknown = Annotated[
+    str | None,
+    _option(
+        "--unknown", panel=READING, text="A symbol not seen in training: replace (⟨unk⟩) or error."
+    ),
+]
+Minimum = Annotated[
+    int | None,
+    _option("--minimum", panel=READING, text="Symbols that occur less often count as unknown."),
+]
+
+Order = Annotated[int | None, _option("--order", panel=RUNG, text="markov: symbols it remembers.")]
+Smoothing = Annotated[
+    str | None,
+    _option(
+        "--smoothing",
+        panel=RUNG,
+        text="markov: modified_kneser_ney, witten_bell, add, none.",
+    ),
+]
+Alpha = Annotated[
+    float | None, _option("--alpha", panel=RUNG, text="markov: what `add` adds to every count.")
+]
+States = Annotated[int | None, _option("--states", panel=RUNG, text="hmm: hidden states.")]
+Width = Annotated[int | None, _option("--width", panel=RUNG, text="window: inputs it sees.")]
+Units = Annotated[
+    int | None, _option("--units", panel=RUNG, text="window, rnn, gru, lstm: size of a layer.")
+]
+Layers = Annotated[
+    int | None, _option("--layers", panel=RUNG, text="window, rnn, gru, lstm: how many.")
+]
+Dropout = Annotated[
+    float | None,
+    _option("--dropout", panel=RUNG, text="window, rnn, gru, lstm: share of features dropped."),
+]
+Embedding = Annotated[
+    int | None,
+    _option("--embedding", panel=RUNG, text="window, rnn, gru, lstm: size of a symbol's vector."),
+]
+EmbeddingDropout = Annotated[
+    float | None,
+    _option("--embedding-dropout", panel=RUNG, text="rnn, gru, lstm: share of input dropped."),
+]
+Tied = Annotated[
+    bool | None,
+    _option("--tied", panel=RUNG, text="rnn, gru, lstm: score symbols with the embedding."),
+]
+Residual = Annotated[
+    bool | None,
+    _option("--residual", panel=RUNG, text="rnn, gru, lstm: add a layer's input to its output."),
+]
+Start = Annotated[
+    str | None,
+    _option("--start", panel=RUNG, text="rnn, gru, lstm: the initial state, learned or zero."),
+]
+Bidirectional = Annotated[
+    bool | None,
+    _option("--bidirectional", panel=RUNG, text="rnn, gru, lstm: not for generating."),
+]
+Emission = Annotated[
+    str | None,
+    _option("--emission", panel=RUNG, text="Of vectors: gaussian, full, or (not hmm) mixture."),
+]
+
+Minutes = Annotated[
+    float | None, _option("--minutes", panel=LEARNING, text="A time budget (not markov).")
+]
+Epochs = Annotated[
+    float | None, _option("--epochs", panel=LEARNING, text="gradient: how often the data is seen.")
+]
+Batch = Annotated[
+    int | None, _option("--batch", panel=LEARNING, text="gradient: rows a step is computed from.")
+]
+Span = Annotated[
+    int | None,
+    _option("--span", panel=LEARNING, text="Steps gradients reach back; hmm: longest piece."),
+]
+Optimizer = Annotated[
+    str | None, _option("--optimizer", panel=LEARNING, text="gradient: adamw, sgd.")
+]
+Rate = Annotated[
+    float | None, _option("--rate", panel=LEARNING, text="gradient: the peak learning rate.")
+]
+Schedule = Annotated[
+    str | None, _option("--schedule", panel=LEARNING, text="gradient: cosine, linear, constant.")
+]
+Warmup = Annotated[
+    int | None, _option("--warmup", panel=LEARNING, text="gradient: steps of rising rate.")
+]
+Clip = Annotated[
+    float | None, _option("--clip", panel=LEARNING, text="gradient: the largest norm; 0 for none.")
+]
+WeightDecay = Annotated[
+    float | None, _option("--weight-decay", panel=LEARNING, text="gradient: of AdamW and SGD.")
+]
+Average = Annotated[
+    float | None,
+    _option("--average", panel=LEARNING, text="gradient: decay of averaged parameters."),
+]
+Patience = Annotated[
+    int | None,
+    _option("--patience", panel=LEARNING, text="gradient: evaluations without progress to stop."),
+]
+Precision = Annotated[
+    str | None,
+    _option("--precision", panel=LEARNING, text="gradient: auto, float32, bfloat16."),
+]
+Device = Annotated[
+    str | None, _option("--device", panel=LEARNING, text="gradient: auto, cpu, cuda, ...")
+]
+Iterations = Annotated[
+    int | None, _option("--iterations", panel=LEARNING, text="hmm: of EM, at most.")
+]
+Restarts = Annotated[
+    int | None, _option("--restarts", panel=LEARNING, text="hmm: beginnings to try.")
+]
+Seed = Annotated[
+    int, Option("--seed", help="Owns every random draw.", rich_help_panel=LEARNING)
+]
+Json = Annotated[bool, Option("--json", help="Print JSON instead of a table.")]
