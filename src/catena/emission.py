@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -43,7 +44,7 @@ class Emission(ABC):
 
     @abstractmethod
     def log_prob(self, raw: Tensor, x: Tensor) -> Tensor:
-        """log p(x given raw) in nats, `[...]`; raw `[..., size]` and x `[..., *event]` broadcast."""
+        """log p(x given raw) in nats `[...]`; raw `[..., size]` and x `[..., *event]` broadcast."""
 
 
 class ExpectationEmission(Emission):
@@ -51,7 +52,7 @@ class ExpectationEmission(Emission):
 
     @abstractmethod
     def sums(self, x: Tensor, weight: Tensor) -> Sums:
-        """Sufficient statistics of x `[m, *event]` under weights `[m, states]`, each `[states, ...]`.
+        """Sufficient statistics `[states, ...]` of x `[m, *event]` under weights `[m, states]`.
 
         Those of two shards of the data, added, are those of both.
         """
@@ -333,19 +334,25 @@ def emission_for(space: Space, name: str | None = None) -> Emission:
     Raises:
         CatenaError: when the space has no emission of that name.
     """
-    choices = {
-        Symbols: {"categorical": lambda: Categorical(space.outcomes)},
-        Vectors: {
-            "gaussian": lambda: Gaussian(space),
-            "full": lambda: FullGaussian(space),
-            "mixture": lambda: GaussianMixture(space),
-        },
-        Bits: {"bernoulli": lambda: Bernoulli(space)},
-        Counts: {"poisson": lambda: Poisson(space)},
-    }[type(space)]
+    choices = _choices(space)
     chosen = name or next(iter(choices))
     if chosen not in choices:
         raise CatenaError(
             f"{type(space).__name__} have no emission {chosen!r}; choose from {', '.join(choices)}"
         )
     return choices[chosen]()
+
+
+def _choices(space: Space) -> dict[str, Callable[[], Emission]]:
+    """The emissions of a space by name, its own choice first."""
+    if isinstance(space, Symbols):
+        return {"categorical": lambda: Categorical(space.outcomes)}
+    if isinstance(space, Bits):
+        return {"bernoulli": lambda: Bernoulli(space)}
+    if isinstance(space, Counts):
+        return {"poisson": lambda: Poisson(space)}
+    return {
+        "gaussian": lambda: Gaussian(space),
+        "full": lambda: FullGaussian(space),
+        "mixture": lambda: GaussianMixture(space),
+    }

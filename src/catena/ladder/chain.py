@@ -22,38 +22,10 @@ from catena.kernels.registry import register
 from catena.layout import Layout
 from catena.recurrence import State
 from catena.scanning import reference
-from catena.sequences import Sequences
 
-
-# A product of weights and likelihoods whose sum is at least this, the largest likelihood being 1, has
-# lost nothing to underflow that could be seen; below, logarithms are taken.
+# A product of weights and likelihoods whose sum is at least this, the largest likelihood being 1,
+# has lost nothing to underflow that could be seen; below, logarithms are taken.
 SAFE = 1e-200
-
-
-def posterior(weights: Tensor, log_likelihood: Tensor) -> tuple[Tensor, Tensor]:
-    """Bayes' rule: p(z given x) `[m, K]` and log p(x) `[m]`, from p(z) and log p(x given z) `[m, K]`.
-
-    Where x is impossible in every state that has weight, log p(x) is -∞ and the weights stay what
-    they were, as if x had not been seen.
-    """
-    likelihood, largest = _scaled(log_likelihood)
-    joint = weights * likelihood
-    total = joint.sum(-1, keepdim=True)
-    if bool((total > SAFE).all()):
-        return joint / total, (total.log() + largest).squeeze(-1)
-    log_joint = weights.log() + log_likelihood
-    return _normalised(log_joint, weights), log_joint.logsumexp(-1)
-
-
-def _scaled(log_likelihood: Tensor) -> tuple[Tensor, Tensor]:
-    """Likelihoods `[m, K]` divided by their largest, and its logarithm `[m, 1]`."""
-    largest = log_likelihood.amax(-1, keepdim=True)
-    return (log_likelihood - largest).exp(), largest
-
-
-def _normalised(log_joint: Tensor, otherwise: Tensor) -> Tensor:
-    found = torch.softmax(log_joint, -1)
-    return torch.where(found.isnan(), otherwise, found)
 
 
 class Propagation:
@@ -73,18 +45,18 @@ class Propagation:
 
     def step(self, state: State, x: Tensor) -> State:
         (weights,) = state
-        return (_normalised(weights.log() + x, weights) @ self.transition,)
+        return (normalised(weights.log() + x, weights) @ self.transition,)
 
     def read(self, state: State) -> Tensor:
         return state[0]
 
 
-class _Scaled(Propagation):
-    """The same without logarithms, on likelihoods; the weights come out unnormalised."""
+class Scaled(Propagation):
+    """The same without logarithms, on `scaled` likelihoods; the weights come out unnormalised."""
 
     def step(self, state: State, x: Tensor) -> State:
-        joint = state[0] * x
-        return ((joint / state[0].sum(-1, keepdim=True)) @ self.transition,)
+        (weights,) = state
+        return ((weights * x / weights.sum(-1, keepdim=True)) @ self.transition,)
 
 
 @register(Propagation, "scaled")
@@ -92,12 +64,51 @@ def _scan_scaled(
     recurrence: Propagation, inputs: Tensor, layout: Layout, state: State
 ) -> tuple[Tensor, State]:
     """Without logarithms at each step; with them where that would have lost something."""
-    fast = _Scaled(recurrence.first, recurrence.transition)
-    features, (last,) = reference(fast, _scaled(inputs)[0], layout, state)
+    fast = Scaled(recurrence.first, recurrence.transition)
+    features, (last,) = reference(fast, scaled(inputs)[0], layout, state)
     total = features.sum(-1, keepdim=True)
     if not bool((total > SAFE).all()):
         return reference(recurrence, inputs, layout, state)
     return features / total, (last / last.sum(-1, keepdim=True),)
+
+
+class Shares:
+    """The message backwards, its scale given by the pass forwards: takes l_t / s_t `[batch, K]`,
+    reads r_t = l_t / s_t ∘ m_t, and goes on with m_{t-1} = A r_t.
+
+    Args:
+        transition: `[K, K]`, each row a distribution.
+    """
+
+    def __init__(self, transition: Tensor) -> None:
+        self._backwards = transition.T
+
+    def start(self, batch: int) -> State:
+        ones = self._backwards.new_ones(batch, len(self._backwards))
+        return ones, ones
+
+    def step(self, state: State, x: Tensor) -> State:
+        share = x * state[0]
+        return share @ self._backwards, share
+
+    def read(self, state: State) -> Tensor:
+        return state[1]
+
+
+def scaled(log_likelihood: Tensor) -> tuple[Tensor, Tensor]:
+    """Likelihoods `[m, K]` divided by their largest, and its logarithm `[m, 1]`."""
+    largest = log_likelihood.amax(-1, keepdim=True)
+    return (log_likelihood - largest).exp(), largest
+
+
+def normalised(log_joint: Tensor, otherwise: Tensor) -> Tensor:
+    """p(z given x) `[m, K]` from log p(z, x) `[m, K]`.
+
+    Where x is impossible in every state there is no posterior: those rows are taken from
+    `otherwise`, as if x had not been seen.
+    """
+    found = torch.softmax(log_joint, -1)
+    return torch.where(found.isnan(), otherwise, found)
 
 
 class MaxProduct:
@@ -128,7 +139,7 @@ class MaxProduct:
 
 
 class Backtrace:
-    """The path that pointers `[batch, K]` describe, followed from its end: z_t = pointers_t(z_{t+1})."""
+    """The path that pointers `[batch, K]` lead along from its end: z_t = pointers_t(z_{t+1})."""
 
     def start(self, batch: int) -> State:
         return (torch.zeros(batch, dtype=torch.int64),)
@@ -138,30 +149,3 @@ class Backtrace:
 
     def read(self, state: State) -> Tensor:
         return state[0]
-
-
-def shifted_later(features: Sequences, first: Tensor) -> Tensor:
-    """`[total, K]`: at each step what was read at the step before, at a sequence's first step its
-    row of `first [n, K]`."""
-    return _replaced(features.values.roll(1, 0), firsts(features), first, features.lengths)
-
-
-def shifted_earlier(features: Sequences, last: Tensor) -> Tensor:
-    """`[total, K]`: at each step what was read at the step after, at a sequence's last step its
-    row of `last [n, K]`."""
-    return _replaced(features.values.roll(-1, 0), lasts(features), last, features.lengths)
-
-
-def firsts(sequences: Sequences) -> Tensor:
-    """The position of the first step of every sequence that has one."""
-    return sequences.offsets[:-1][sequences.lengths > 0]
-
-
-def lasts(sequences: Sequences) -> Tensor:
-    """The position of the last step of every sequence that has one."""
-    return sequences.offsets[1:][sequences.lengths > 0] - 1
-
-
-def _replaced(values: Tensor, positions: Tensor, rows: Tensor, lengths: Tensor) -> Tensor:
-    chosen = rows[(lengths > 0).to(rows.device)]
-    return values.index_copy(0, positions.to(values.device), chosen)

@@ -33,16 +33,8 @@ from torch import distributions as D
 from catena.emission import Categorical, Emission, ExpectationEmission, emission_for
 from catena.errors import CatenaError
 from catena.kernels.registry import register
-from catena.ladder.chain import (
-    Backtrace,
-    MaxProduct,
-    Propagation,
-    firsts,
-    lasts,
-    posterior,
-    shifted_earlier,
-    shifted_later,
-)
+from catena.ladder.chain import Backtrace, MaxProduct, Propagation
+from catena.ladder.forward_backward import forward, forward_backward
 from catena.ladder.rung import at_least
 from catena.layout import Layout
 from catena.model import SequenceModel
@@ -212,8 +204,11 @@ class HiddenMarkov(SequenceModel):
     @torch.no_grad()
     def filter(self, sequences: Sequences) -> Sequences:
         """p(z_t given x_1..x_t), `[total, K]`: what is known while the sequence comes in."""
-        log_likelihood = sequences.with_values(self.embed(sequences.values))
-        return sequences.with_values(infer(self.recurrence.propagation(), log_likelihood).filtered)
+        layout, packed = self._packed(sequences)
+        propagation = self.recurrence.propagation()
+        (state,) = propagation.start(len(sequences))
+        passed = forward(propagation, packed, layout, state)
+        return sequences.with_values(layout.unpack(passed.filtered))
 
     @torch.no_grad()
     def smooth(self, sequences: Sequences) -> Sequences:
@@ -221,10 +216,17 @@ class HiddenMarkov(SequenceModel):
 
         In a sequence of evidence -∞ the impossible parts are passed over; no value is NaN.
         """
-        log_likelihood = sequences.with_values(self.embed(sequences.values))
-        inferred = infer(self.recurrence.propagation(), log_likelihood)
-        last = self._log_end.exp().expand(len(sequences), -1)
-        return sequences.with_values(inferred.smoothed(log_likelihood, last))
+        layout, packed = self._packed(sequences)
+        propagation = self.recurrence.propagation()
+        (state,) = propagation.start(len(sequences))
+        end = self._log_end.exp().expand(len(sequences), -1)
+        passed = forward_backward(propagation, packed, layout, state, end)
+        return sequences.with_values(layout.unpack(passed.smoothed))
+
+    def _packed(self, sequences: Sequences) -> tuple[Layout, Tensor]:
+        """Log-likelihoods `[total, K]` in time-major order."""
+        layout = Layout(sequences.lengths)
+        return layout, self.embed(layout.pack(sequences.values))
 
     @torch.no_grad()
     def viterbi(self, sequences: Sequences) -> tuple[Sequences, Tensor]:
@@ -237,7 +239,7 @@ class HiddenMarkov(SequenceModel):
         best, last = (forward.state[1] + self._log_end).max(1)
         # At its last step every pointer of a sequence leads to the best last state.
         pointers = forward.features.values.index_copy(
-            0, lasts(sequences), last[sequences.lengths > 0, None].expand(-1, self.states)
+            0, _lasts(sequences), last[sequences.lengths > 0, None].expand(-1, self.states)
         )
         path = scan(Backtrace(), sequences.with_values(pointers), reverse=True).features
         return path, torch.where(sequences.lengths > 0, best, self._log_evidence_of_nothing)
@@ -256,9 +258,9 @@ class HiddenMarkov(SequenceModel):
         z = self._checked(sequences, paths)
         terms = self.embed(sequences.values).gather(1, z[:, None]).squeeze(1)
         moves = self.log_transition[z.roll(1), z]
-        start = firsts(sequences)
+        start = _firsts(sequences)
         terms = terms + moves.index_copy(0, start, self.log_initial[z[start]])
-        last = lasts(sequences)
+        last = _lasts(sequences)
         terms = terms.index_add(0, last, self._log_end[z[last]])
         found = totals(sequences.with_values(terms))
         return torch.where(sequences.lengths > 0, found, self._log_evidence_of_nothing)
@@ -290,43 +292,17 @@ class HiddenMarkov(SequenceModel):
         return self.embed(torch.tensor([end], device=self.log_initial.device))[0]
 
 
-@dataclass(frozen=True)
-class Inferred:
-    """What a pass forwards leaves behind, each `[total, K]` or `[total]`.
-
-    Args:
-        propagation: what was passed along.
-        predicted: p(z_t given x_1..x_{t-1}).
-        filtered: p(z_t given x_1..x_t).
-        log_evidence: log p(x_t given x_1..x_{t-1}), `[total]`.
-    """
-
-    propagation: Propagation
-    predicted: Tensor
-    filtered: Tensor
-    log_evidence: Tensor
-
-    def smoothed(self, log_likelihood: Sequences, last: Tensor) -> Tensor:
-        """p(z_t given x_1..x_T) `[total, K]`, by messages from each sequence's end.
-
-        Args:
-            log_likelihood: `[total, K]`, the same as in the pass forwards.
-            last: `[n, K]`, in proportion to the probability of what comes after the last step.
-        """
-        backwards = Propagation(last, self.propagation.transition.T)
-        messages = shifted_earlier(scan(backwards, log_likelihood, reverse=True).features, last)
-        return posterior(self.filtered, messages.log())[0]
-
-
-def infer(propagation: Propagation, log_likelihood: Sequences) -> Inferred:
-    """The pass forwards over log-likelihoods `[total, K]`."""
-    after = scan(propagation, log_likelihood).features
-    (start,) = propagation.start(len(log_likelihood))
-    predicted = shifted_later(after, start)
-    return Inferred(propagation, predicted, *posterior(predicted, log_likelihood.values))
-
-
 def totals(terms: Sequences) -> Tensor:
     """`[n]`: the sum of each sequence's terms `[total]`; 0 for a sequence of length 0."""
     owner = torch.repeat_interleave(terms.lengths).to(terms.values.device)
     return terms.values.new_zeros(len(terms)).index_add(0, owner, terms.values)
+
+
+def _firsts(sequences: Sequences) -> Tensor:
+    """The position of the first step of every sequence that has one."""
+    return sequences.offsets[:-1][sequences.lengths > 0]
+
+
+def _lasts(sequences: Sequences) -> Tensor:
+    """The position of the last step of every sequence that has one."""
+    return sequences.offsets[1:][sequences.lengths > 0] - 1

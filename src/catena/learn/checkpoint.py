@@ -18,7 +18,8 @@ FORMAT = 1
 
 
 class Checkpoint:
-    """A file that is replaced as work goes on and removed when it is finished.
+    """A file that is replaced as work goes on. Whoever asked for it removes it, once what was
+    learned has been saved elsewhere: a full disk at the very end must not cost the work.
 
     Args:
         path: where; None keeps nothing, and then every call does nothing.
@@ -53,15 +54,10 @@ class Checkpoint:
         tensors, whole = container.read(self.path)
         if whole.get("format") != FORMAT or whole.get("checkpoint") != self.job:
             raise CatenaError(
-                f"{self.path}: belongs to a run with other options or other data; "
+                f"{self.path}: belongs to a run with another model, other options or other data; "
                 "resume with those, or delete it to start anew"
             )
         return tensors, whole["facts"]
-
-    def remove(self) -> None:
-        """The work is finished."""
-        if self.path is not None:
-            self.path.unlink(missing_ok=True)
 
 
 def fingerprint(sequences: Sequences | None) -> str | None:

@@ -1,11 +1,13 @@
-"""Expectation-maximisation (Baum et al. 1970; Dempster, Laird, Rubin 1977) for hidden Markov models.
+"""Expectation-maximisation for hidden Markov models (Baum et al. 1970; Dempster et al. 1977).
 
     E-step   γ_t(k) = p(z_t = k given x),   ξ_t(i, j) = p(z_t = i, z_{t+1} = j given x)
+                                                      = f_t(i) A(i, j) r_{t+1}(j)
     M-step   π ∝ Σ γ_1,   A(i, ·) ∝ Σ_t ξ_t(i, ·),   emissions: weighted maximum likelihood under γ
 
-The E-step leaves nothing but sums, so those of several shards are added and maximised together.
-The M-step is a maximum within the allowed parameters (a variance has a floor), so an iteration
-cannot lower the likelihood; that is checked at each one.
+with f_t and r_t as in `catena.ladder.forward_backward`. The E-step leaves nothing but sums, so
+those of several shards are added and maximised together. The M-step is a maximum within the allowed
+parameters (a variance has a floor), so an iteration cannot lower the likelihood; that is checked at
+each one.
 """
 
 from __future__ import annotations
@@ -24,18 +26,21 @@ from torch import Tensor
 
 from catena.emission import LEAST_COUNT, Categorical, Sums
 from catena.errors import CatenaError
-from catena.ladder.chain import firsts
-from catena.ladder.hmm import HiddenMarkov, infer
+from catena.ladder.forward_backward import ForwardBackward, forward_backward
+from catena.ladder.hmm import HiddenMarkov
 from catena.ladder.rung import at_least, one_of
+from catena.layout import Layout
 from catena.learn.checkpoint import Checkpoint, fingerprint
 from catena.learn.interrupt import Interrupted, asked_to_stop
 from catena.learn.learner import History, Progress, Run
 from catena.model import SequenceModel
+from catena.scanning import run
 from catena.sequences import Sequences
 
-# The E-step takes the data in groups of about this many beliefs (observations times states), so
-# that its working memory, some ten float64 arrays of them, stays below a gigabyte.
-GROUP = 1 << 23
+# The E-step takes so many sequences side by side, of about the same length, and of those about so
+# many beliefs (observations times states) at once: arrays of 8 MB, which stay in a cache.
+ROWS = 512
+BLOCK = 1 << 20
 # By how much rounding may lower the objective, relative to its size and to the observations.
 ROUNDING = 1e-9
 
@@ -61,7 +66,8 @@ class Expected:
     emitted: Sums
 
     def __add__(self, other: Expected) -> Expected:
-        return Expected.from_tensors([add(*pair) for pair in zip(self.tensors(), other.tensors())])
+        pairs = zip(self.tensors(), other.tensors(), strict=True)
+        return Expected.from_tensors([a + b for a, b in pairs])
 
     def tensors(self) -> list[Tensor]:
         """All sums in a row, to be added up across processes."""
@@ -78,26 +84,61 @@ class Expected:
 def expect(model: HiddenMarkov, observed: Sequences) -> Expected:
     """The E-step over one shard.
 
+    Memory stays bounded: the steps are taken in blocks, once forwards to find where each block
+    starts, then backwards, each block forwards and backwards.
+
     Args:
         observed: all that is emitted, as `HiddenMarkov.observed` gives it.
     """
-    propagation = model.recurrence.propagation()
-    log_likelihood = observed.with_values(model.embed(observed.values))
-    inferred = infer(propagation, log_likelihood)
-    nothing_follows = torch.ones_like(propagation.first).expand(len(observed), -1)
-    smoothed = inferred.smoothed(log_likelihood, nothing_follows)
-    first = firsts(observed)
-    # ξ_t(i, j) = f_t(i) A(i, j) · γ_{t+1}(j) / b_{t+1}(j), and no step leads to a first one.
-    share = torch.where(inferred.predicted > 0, smoothed / inferred.predicted, 0.0)
-    share = share.index_fill(0, first, 0.0)
+    propagation, blocks = model.recurrence.propagation(), _blocks(observed, model.states)
+    (start,) = propagation.start(len(observed))
+    starts = [start]
+    for x, layout in blocks[:-1]:
+        starts.append(run(propagation, model.embed(x), layout, (starts[-1],))[1][0])
+    message, following, sums = torch.ones_like(start), start[:0], []
+    for (x, layout), state in zip(reversed(blocks), reversed(starts), strict=True):
+        passed = forward_backward(propagation, model.embed(x), layout, state, message)
+        sums.append(_sums(model, x, passed, following, opens=state is start))
+        message, following = passed.message, passed.share[: passed.links.opening]
+    return reduce(add, sums)
+
+
+def _sums(
+    model: HiddenMarkov, x: Tensor, passed: ForwardBackward, following: Tensor, opens: bool
+) -> Expected:
+    """The sums of one block.
+
+    Args:
+        x: `[m, *event]`, time-major.
+        following: `[rows, K]`, the shares of the next block's first step.
+        opens: whether the block holds the sequences' first steps.
+    """
+    links, smoothed = passed.links, passed.smoothed
+    first = smoothed[: links.opening] if opens else smoothed[:0]
+    pairs = passed.filtered[links.before].T @ passed.share[links.opening :]
+    # What goes on in the next block is live at the last step of this one, in the same rows.
+    leaving = passed.filtered[links.closing :][: len(following)]
     return Expected(
-        log_likelihood=inferred.log_evidence.sum(),
-        observations=torch.tensor(float(observed.total), dtype=torch.float64),
-        initial=smoothed[first].sum(0),
-        moves=propagation.transition * (inferred.filtered[:-1].T @ share[1:]),
+        log_likelihood=passed.log_evidence.sum(),
+        observations=torch.tensor(float(len(x)), dtype=torch.float64),
+        initial=first.sum(0),
+        moves=model.recurrence.propagation().transition * (pairs + leaving.T @ following),
         visits=smoothed.sum(0),
-        emitted=model.embed.emission.sums(observed.values, smoothed),
+        emitted=model.embed.emission.sums(x, smoothed),
     )
+
+
+def _blocks(observed: Sequences, states: int) -> list[tuple[Tensor, Layout]]:
+    """The observations in time-major order, some steps of all sequences at a time."""
+    whole = Layout(observed.lengths)
+    packed, lengths = whole.pack(observed.values), observed.lengths[whole.order]
+    width = max(1, BLOCK // (states * max(1, len(observed))))
+    longest = len(whole.batch_sizes)
+    layouts = [
+        Layout((lengths - begin).clamp(0, width)) for begin in range(0, max(longest, 1), width)
+    ]
+    sizes = [int(layout.lengths.sum()) for layout in layouts]
+    return list(zip(packed.split(sizes), layouts, strict=True))
 
 
 @torch.no_grad()
@@ -198,7 +239,7 @@ class EM:
     ) -> History:
         """Learn the model's parameters in place; see `Learner.fit`.
 
-        A row of the history holds the nats an observation (ends included) before the iteration's
+        A row of the history holds the surprise in nats (ends included) before the iteration's
         M-step, `train` over the pieces and `valid` over whole sequences.
         """
         if not isinstance(model, HiddenMarkov):
@@ -244,7 +285,6 @@ class _Fit:
                 if self.checkpoint.due:
                     self._save()
         _restore(self.model, self.best)
-        self.checkpoint.remove()
         return self._history()
 
     def _iterate(self) -> None:
@@ -252,7 +292,8 @@ class _Fit:
         began = time.monotonic()
         if self.at.iteration == 0 and (self.at.restart or self.options.start == "guess"):
             self._guess()
-        expected = reduce(add, (expect(self.model, part) for part in _groups(self.observed, self.model.states)))
+        parts = _groups(self.observed)
+        expected = reduce(add, (expect(self.model, part) for part in parts))
         row, gain = self._judge(expected)
         done = gain < self.options.tolerance or self.at.iteration == self.options.iterations
         if done:
@@ -281,11 +322,11 @@ class _Fit:
         gain = math.inf if at.objective is None else self._gain(at.objective, objective, expected)
         at.objective = objective
         row = {"restart": at.restart + 1, "iteration": at.iteration}
-        row |= {"step": len(at.rows), "seconds": at.seconds, "train": likelihood / observations}
+        row |= {"step": len(at.rows), "seconds": at.seconds, "train": -likelihood / observations}
         if self.valid is not None:
-            row["valid"] = self._held_out()
+            row["valid"] = -self._held_out()
         at.rows.append(row)
-        self._keep(row.get("valid", objective / observations), expected)
+        self._keep(-row["valid"] if "valid" in row else objective / observations, expected)
         return row, gain
 
     def _gain(self, before: float, after: float, expected: Expected) -> float:
@@ -362,8 +403,8 @@ class _Fit:
 
 
 def cut(sequences: Sequences, span: int | None) -> tuple[Sequences, Tensor]:
-    """Pieces of at most `span` observations in place of longer sequences; and for each piece, `[m]`,
-    whether the end of a sequence lies in it.
+    """Pieces of at most `span` observations in place of longer sequences; and `[m]`, whether the
+    end of a sequence lies in each.
 
     >>> pieces, ends = cut(Sequences.from_list([[1, 2, 3], []]), 2)
     >>> [piece.tolist() for piece in pieces], ends.tolist()
@@ -379,11 +420,10 @@ def cut(sequences: Sequences, span: int | None) -> tuple[Sequences, Tensor]:
     return Sequences(sequences.values, lengths), ends
 
 
-def _groups(observed: Sequences, states: int) -> Iterator[Sequences]:
-    """Consecutive sequences, about GROUP / states observations at a time."""
-    group = observed.offsets[1:] * states // GROUP
-    sizes = torch.unique_consecutive(group, return_counts=True)[1]
-    for rows in torch.arange(len(observed)).split(sizes.tolist()):
+def _groups(observed: Sequences) -> Iterator[Sequences]:
+    """The sequences that are not empty, the longest first, ROWS at a time."""
+    order = torch.argsort(observed.lengths, descending=True, stable=True)
+    for rows in order[: int((observed.lengths > 0).sum())].split(ROWS):
         yield observed[rows]
 
 

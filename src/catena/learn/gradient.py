@@ -27,6 +27,8 @@ from catena.model import SequenceModel
 from catena.recurrence import State, detach
 from catena.sequences import Sequences
 
+# What is done where the user sets no limit.
+EPOCHS, UPDATES = 10, 500
 # A time budget becomes a number of steps once this share of it has been spent measuring.
 CALIBRATION = 0.05
 # A machine that turns slow afterwards may overrun the budget by this share before it is stopped.
@@ -38,14 +40,15 @@ class Gradient:
     """How to descend.
 
     Args:
-        epochs: how often the data is seen; 10 unless given here or limited by `minutes`.
+        epochs: how often the data is seen. Where neither this nor `minutes` is given, 10, or on
+            small data as often as 500 updates take.
         minutes: a time budget, turned into a number of steps after a short measurement.
         batch: rows an update is computed from, for rows of `span` steps; of shorter ones, more.
         span: how many steps gradients reach back; state is carried on beyond it.
         optimizer: "adamw" or "sgd" (with momentum 0.9).
         rate: the peak learning rate; 0.003 for AdamW and 1.0 for SGD unless given.
         schedule: "cosine", "linear" or "constant", after `warmup` steps of linear rise.
-        warmup: steps.
+        warmup: steps; at most a tenth of the run.
         clip: the largest gradient norm; 0 does not clip.
         weight_decay: AdamW's, on matrices only.
         average: the decay of an exponential moving average of the parameters, which is then what
@@ -107,8 +110,10 @@ class Gradient:
         device = _device(self.device)
         model.to(device)
         valid = valid.to(device) if valid is not None and len(valid) else None
-        job = {"learner": asdict(self), "data": fingerprint(train), "valid": fingerprint(valid)}
-        checkpoint = Checkpoint(run.checkpoint, {**job, "seed": run.seed})
+        data = {"data": fingerprint(train), "valid": fingerprint(valid)}
+        shapes = {name: list(tensor.shape) for name, tensor in model.state_dict().items()}
+        job = {"learner": asdict(self), **data, "model": shapes, "seed": run.seed}
+        checkpoint = Checkpoint(run.checkpoint, job)
         with torch.random.fork_rng(), asked_to_stop() as asked:
             descent = _Descent(self, model, train.to(device), valid, run, checkpoint)
             return descent.go(asked)
@@ -217,7 +222,9 @@ class _Descent:
             )
 
     def _set_rate(self) -> None:
-        share = rate(self.how.schedule, self.place["step"], self.how.warmup, self.place["total"])
+        total, warmup = self.place["total"], self.how.warmup
+        warmup = warmup if total is None else min(warmup, total // 10)
+        share = rate(self.how.schedule, self.place["step"], warmup, total)
         for group, peak in zip(self.optimizer.param_groups, self.peaks, strict=True):
             group["lr"] = peak * share
 
@@ -235,7 +242,9 @@ class _Descent:
     def _epoch_total(self) -> int:
         order = torch.Generator().manual_seed(self.run.seed * 1_000_003)
         updates = self.batches.updates(self.batches.batches(order))
-        return max(1, round(updates * (self.how.epochs or 10.0)))
+        if self.how.epochs is None:
+            return max(EPOCHS * updates, UPDATES)
+        return max(1, round(updates * self.how.epochs))
 
     def _plan(self) -> None:
         """Turn a time budget into a number of steps, once the speed is known."""

@@ -20,7 +20,7 @@ class Progress:
         seconds: spent learning so far, over all resumed runs.
         left: seconds that the rest will take, as far as can be told.
         speed: observations learned from a second.
-        train, valid: nats an observation, the latest; None while unknown.
+        train, valid: surprise in nats an observation, the latest; None while unknown.
         text: the learner's own words: "epoch 3 of 10", "restart 2, iteration 7".
     """
 
@@ -38,8 +38,8 @@ class History:
     """What a learner did.
 
     Args:
-        rows: one dict a report, with at least `step` and `seconds`, and `train` and `valid` (nats
-            an observation) where they were measured.
+        rows: one dict a report, with at least `step` and `seconds`, and `train` and `valid`
+            (surprise in nats an observation: lower is better) where they were measured.
         notes: one sentence for each thing the user should know (a fallback, an early stop).
         epochs: how often the data was seen.
         seconds: spent learning, over all resumed runs.

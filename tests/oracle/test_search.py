@@ -1,0 +1,334 @@
+"""Sampling and beam search against distributions written down and sequences enumerated."""
+
+import itertools
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import chisquare
+
+from catena import CatenaError, FromFunction, SequenceModel, Sequences, Symbols, Vectors
+from catena.emission import Categorical, Gaussian
+from catena.ladder import LSTM
+from catena.search import Sampling, allowed_log_probs, beam, filtered, sample
+
+SPACE = Symbols(("⟨unk⟩", "a", "b", "c"))
+NOTHING = torch.zeros(0, dtype=torch.int64)
+
+
+class Fixed(torch.nn.Module):
+    """A head that predicts from a table, the last symbol (or the beginning) being the row."""
+
+    def __init__(self, table):
+        super().__init__()
+        self.table = torch.tensor(table, dtype=torch.float64).log()
+        self.emission = Categorical(self.table.shape[1])
+
+    def distribution(self, features):
+        return self.emission.distribution(self.table[features.long()])
+
+    def log_prob(self, features, x):
+        return self.emission.log_prob(self.table[features.long()], x)
+
+
+def chain(table, space=SPACE):
+    """A first-order chain over a table `[1 + items, outcomes]`; row 0 is the beginning."""
+    last = FromFunction(lambda s, x, theta: ((x + 1).to(s[0].dtype),), [()])
+    return SequenceModel(space, lambda x: x, last, Fixed(table))
+
+
+def random_chain(seed, space=SPACE):
+    generator = torch.Generator().manual_seed(seed)
+    table = torch.rand(len(space.items) + 1, space.outcomes, generator=generator) ** 3 + 1e-3
+    return chain((table / table.sum(-1, keepdim=True)).tolist(), space)
+
+
+def lstm(seed=0):
+    torch.manual_seed(seed)
+    model = LSTM(units=5).build(SPACE).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn_like(parameter))
+    return model
+
+
+def starts(n, *prompt):
+    return Sequences(torch.tensor(prompt * n, dtype=torch.int64), torch.full((n,), len(prompt)))
+
+
+def draw(model, how, n=1, prompt=(), seed=0):
+    return sample(model, starts(n, *prompt), how, torch.Generator().manual_seed(seed))
+
+
+# -- the filters ------------------------------------------------------------------------------
+
+P = [0.4, 0.3, 0.2, 0.1]
+
+
+def p_after(p=P, **how):
+    return filtered(torch.tensor([p], dtype=torch.float64).log(), Sampling(**how)).exp()[0].tolist()
+
+
+@pytest.mark.parametrize(
+    ("how", "wanted"),
+    [
+        ({}, P),
+        ({"temperature": 0.5}, [16 / 30, 9 / 30, 4 / 30, 1 / 30]),
+        ({"temperature": 0}, [1, 0, 0, 0]),
+        ({"temperature": 1e-320}, [1, 0, 0, 0]),
+        ({"temperature": 1e300}, [0.25] * 4),
+        ({"top_k": 1}, [1, 0, 0, 0]),
+        ({"top_k": 2}, [4 / 7, 3 / 7, 0, 0]),
+        ({"top_k": 9}, P),
+        ({"top_p": 0.39}, [1, 0, 0, 0]),
+        ({"top_p": 0.41}, [4 / 7, 3 / 7, 0, 0]),
+        ({"top_p": 1.0}, P),
+        # Temperature comes before top-p: sharpened, the first two hold 25/30 of the mass.
+        ({"temperature": 0.5, "top_p": 0.8}, [16 / 25, 9 / 25, 0, 0]),
+        # Top-k comes before top-p: of three renormalised, the first two hold 7/9 > 0.75.
+        ({"top_k": 3, "top_p": 0.75}, [4 / 7, 3 / 7, 0, 0]),
+        ({"temperature": 0.5, "top_k": 3, "top_p": 0.56}, [16 / 25, 9 / 25, 0, 0]),
+    ],
+)
+def test_filters_by_hand(how, wanted):
+    assert p_after(**how) == pytest.approx(wanted, abs=1e-12)
+
+
+def test_what_is_impossible_stays_impossible():
+    for how in ({"temperature": 5.0}, {"top_k": 3}, {"top_p": 0.99}, {"temperature": 0}):
+        assert p_after([0.0, 0.5, 0.5, 0.0], **how)[3] == 0.0
+
+
+@given(st.lists(st.floats(-30, 5), min_size=2, max_size=6), st.integers(0, 5), st.floats(0.1, 1))
+@settings(max_examples=40)
+def test_filtered_is_a_distribution_and_leaves_its_input_alone(logits, k, mass):
+    log_p = torch.tensor([logits], dtype=torch.float64).log_softmax(-1)
+    before = log_p.clone()
+    p = filtered(log_p, Sampling(temperature=0.7, top_k=k or None, top_p=mass)).exp()
+    assert torch.equal(log_p, before)
+    assert float(p.sum()) == pytest.approx(1, abs=1e-12)
+    assert int((p > 0).sum()) <= (k or 6)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"temperature": -1},
+        {"temperature": math.nan},
+        {"temperature": math.inf},
+        {"top_k": 0},
+        {"top_p": 0.0},
+        {"top_p": 1.1},
+        {"min_length": -1},
+        {"max_length": -1},
+        {"min_length": 5, "max_length": 4},
+    ],
+    ids=str,
+)
+def test_what_cannot_be_sampled_with_is_refused(how):
+    with pytest.raises(CatenaError):
+        Sampling(**how)
+
+
+# -- sampling ---------------------------------------------------------------------------------
+
+TABLE = [
+    [0.0, 0.5, 0.2, 0.2, 0.1],
+    [0.2] * 5,
+    [0.1, 0.2, 0.3, 0.1, 0.3],
+    [0.0, 0.6, 0.1, 0.1, 0.2],
+    [0.1, 0.3, 0.3, 0.2, 0.1],
+]
+
+
+def test_samples_follow_the_distribution():
+    drawn = draw(chain(TABLE), Sampling(max_length=1), n=20_000, seed=5)
+    first = [int(row[0]) if len(row) else 4 for row in drawn]
+    counts = [first.count(symbol) for symbol in (1, 2, 3, 4)]
+    assert chisquare(counts, [20_000 * p for p in TABLE[0][1:]]).pvalue > 1e-3
+
+
+def test_samples_follow_the_filtered_distribution_after_a_prompt():
+    how = Sampling(temperature=0.7, top_k=3, min_length=1, max_length=1)
+    drawn = draw(chain(TABLE), how, n=20_000, prompt=(2, 1), seed=6)
+    p = torch.tensor([0.2, 0.3, 0.1]).double() ** (1 / 0.7)  # without ⟨unk⟩ and the end
+    counts = torch.bincount(drawn.values, minlength=4)[1:].tolist()
+    assert sum(counts) == 20_000
+    assert chisquare(counts, (20_000 * p / p.sum()).tolist()).pvalue > 1e-3
+
+
+def test_two_steps_follow_the_chain():
+    drawn = draw(chain(TABLE), Sampling(max_length=2), n=20_000, seed=7)
+    pairs = [tuple(row.tolist()) for row in drawn if len(row) == 2]
+    count = sum(pair == (1, 2) for pair in pairs)
+    wanted = 0.5 * 0.3 / 0.9  # ⟨unk⟩ is never drawn, the rest shares its mass
+    assert abs(count / 20_000 - wanted) < 4 * math.sqrt(wanted * (1 - wanted) / 20_000)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_temperature_zero_is_greedy_is_a_beam_of_one(seed):
+    for model in (random_chain(seed), lstm(seed)):
+        for prompt in ((), (1, 3)):
+            coldest = draw(model, Sampling(temperature=0, max_length=12), prompt=prompt)
+            single = draw(model, Sampling(top_k=1, max_length=12), prompt=prompt, seed=9)
+            (best,) = beam(model, starts(1, *prompt), 1, max_length=12)
+            assert coldest.values.tolist() == single.values.tolist() == best.numbers.tolist()
+
+
+def test_lengths_are_kept_to_and_the_prompt_is_not_counted():
+    model = random_chain(1)
+    for prompt in ((), (2, 2, 1)):
+        drawn = draw(model, Sampling(min_length=3, max_length=6), n=300, prompt=prompt)
+        assert set(drawn.lengths.tolist()) <= {3, 4, 5, 6}
+        assert {3, 6} <= set(drawn.lengths.tolist())
+    assert draw(model, Sampling(max_length=0), n=4).lengths.tolist() == [0] * 4
+    assert draw(model, Sampling(), n=0).lengths.tolist() == []
+
+
+def test_neither_the_unknown_nor_the_end_is_among_the_drawn():
+    drawn = draw(random_chain(3), Sampling(max_length=30), n=500)
+    assert set(drawn.values.tolist()) == {1, 2, 3}
+
+
+def test_where_only_the_forbidden_is_possible_something_else_comes():
+    only_unknown = chain([[1.0, 0, 0, 0, 0]] * 5)
+    drawn = draw(only_unknown, Sampling(min_length=3, max_length=3), n=50)
+    assert set(drawn.values.tolist()) <= {1, 2, 3}
+    assert drawn.lengths.tolist() == [3] * 50
+
+
+def test_rows_that_ended_leave_the_batch():
+    model, seen = random_chain(2), []
+    step = model.step
+
+    def watched(state, x):
+        seen.append(len(x))
+        return step(state, x)
+
+    model.step = watched
+    drawn = draw(model, Sampling(max_length=40), n=64)
+    running = [int((drawn.lengths > t).sum()) for t in range(int(drawn.lengths.max()))]
+    assert [n for n in seen if n] == running
+
+
+def test_seeds_reproduce_and_differ_and_leave_the_users_numbers_alone():
+    model, how = random_chain(4), Sampling(max_length=20)
+    torch.manual_seed(11)
+    before = torch.get_rng_state()
+    once, again, other = (draw(model, how, n=8, seed=s) for s in (1, 1, 2))
+    assert once.values.tolist() == again.values.tolist()
+    assert once.values.tolist() != other.values.tolist()
+    vectors = Vectors(2)
+    gauss = SequenceModel(vectors, lambda x: x, FromFunction(lambda s, x, t: s, [4]), _Head(vectors))
+    prompts = Sequences(torch.zeros(0, 2).double(), torch.zeros(3, dtype=torch.int64))
+    how = Sampling(max_length=5)
+    rows = [sample(gauss, prompts, how, torch.Generator().manual_seed(s)) for s in (1, 1, 2)]
+    assert torch.equal(rows[0].values, rows[1].values)
+    assert not torch.equal(rows[0].values, rows[2].values)
+    assert rows[0].lengths.tolist() == [5, 5, 5]
+    assert torch.equal(torch.get_rng_state(), before)
+    with pytest.raises(CatenaError, match="space is numeric"):
+        sample(gauss, prompts, Sampling(top_k=2), torch.Generator())
+    with pytest.raises(CatenaError, match="needs symbols"):
+        beam(gauss, prompts[:1])
+
+
+class _Head(torch.nn.Module):
+    def __init__(self, space):
+        super().__init__()
+        self.emission = Gaussian(space)
+
+    def distribution(self, features):
+        return self.emission.distribution(features)
+
+    def log_prob(self, features, x):
+        return self.emission.log_prob(features, x)
+
+
+def test_the_models_own_probabilities_are_untouched():
+    model = random_chain(8)
+    batch, table = starts(2, 1, 2, 3), model.head.table.clone()
+    before = model.log_prob(batch).values
+    draw(model, Sampling(0.3, 2, 0.5, max_length=9), n=20)
+    beam(model, starts(1), 4, min_length=2, max_length=5)
+    state = model.start(2)
+    allowed_log_probs(model, state, may_end=False)
+    assert torch.equal(model.head.table, table)
+    assert torch.equal(model.log_prob(batch).values, before)
+
+
+# -- beam -------------------------------------------------------------------------------------
+
+
+def enumerated(model, most, prompt=(), least=0):
+    """Every continuation that may come, with its log-probability, best first."""
+    space, found = model.space, []
+    for length in range(most + 1):
+        for numbers in itertools.product(range(1, len(space.items)), repeat=length):
+            whole = starts(1, *prompt, *numbers)
+            log_p = model.log_prob(whole).values.double()[len(prompt) :]
+            if length == most:
+                closing = log_p[:length].sum()
+            elif length < least:
+                continue
+            else:
+                closing = log_p.sum()
+            found.append((list(numbers), float(closing)))
+    return sorted(found, key=lambda pair: -pair[1])
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("least", [0, 2])
+def test_a_wide_beam_is_exhaustive(seed, least):
+    model = random_chain(seed)
+    wanted = enumerated(model, 4, prompt=(1,), least=least)
+    found = beam(model, starts(1, 1), 1000, min_length=least, max_length=4)
+    # The ranks are compared by score: a chain gives some permutations the same probability.
+    assert [h.log_prob for h in found] == pytest.approx([log_p for _, log_p in wanted], abs=1e-10)
+    by_numbers = {tuple(numbers): log_p for numbers, log_p in wanted}
+    assert {tuple(h.numbers.tolist()) for h in found} == by_numbers.keys()
+    for hypothesis in found:
+        log_p = by_numbers[tuple(hypothesis.numbers.tolist())]
+        assert hypothesis.log_prob == pytest.approx(log_p, abs=1e-10)
+        assert hypothesis.ended == (len(hypothesis.numbers) < 4)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_beam_of_an_lstm_says_what_the_model_says(seed):
+    model = lstm(seed)
+    for hypothesis in beam(model, starts(1, 2), 4, max_length=8):
+        log_p = model.log_prob(starts(1, 2, *hypothesis.numbers.tolist())).values.double()[1:]
+        wanted = float(log_p.sum() if hypothesis.ended else log_p[:-1].sum())
+        assert hypothesis.log_prob == pytest.approx(wanted, abs=1e-5)
+
+
+@pytest.mark.parametrize("penalty", [0.0, 0.7, 1.0, 2.0])
+def test_the_length_penalty_ranks_and_the_search_does_not_stop_too_early(penalty):
+    model = random_chain(9)
+    scored = [
+        (log_p / max(1, len(numbers) + (len(numbers) < 5)) ** penalty, numbers)
+        for numbers, log_p in enumerated(model, 5)
+    ]
+    best = sorted(scored, key=lambda pair: -pair[0])[:3]
+    found = beam(model, starts(1), 3000, max_length=5, length_penalty=penalty)[:3]
+    assert [h.numbers.tolist() for h in found] == [numbers for _, numbers in best]
+    assert [h.score for h in found] == pytest.approx([score for score, _ in best], abs=1e-10)
+
+
+def test_stopping_early_changes_nothing():
+    for seed in range(5):
+        model = random_chain(seed)
+        short = beam(model, starts(1), 3, max_length=60)
+        with_patience = beam(model, starts(1), 3, max_length=400)
+        if all(h.ended for h in short):
+            assert [h.numbers.tolist() for h in short] == [h.numbers.tolist() for h in with_patience]
+
+
+def test_a_beam_has_no_width_below_one_and_one_prompt():
+    with pytest.raises(CatenaError, match="width must be at least 1"):
+        beam(random_chain(0), starts(1), 0)
+    with pytest.raises(CatenaError, match="number of prompts"):
+        beam(random_chain(0), starts(2), 1)
+    assert beam(random_chain(0), starts(1), 2, max_length=0)[0].numbers.tolist() == []
