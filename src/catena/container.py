@@ -101,7 +101,10 @@ def same(a: Tensor, b: Tensor) -> bool:
     """Whether two tensors agree in dtype, shape and every bit, NaN included."""
     if a.dtype != b.dtype or a.shape != b.shape:
         return False
-    return torch.equal(a.contiguous().view(torch.uint8), b.contiguous().view(torch.uint8))
+    if not a.numel():
+        return True
+    one, other = (part.contiguous().reshape(-1).view(torch.uint8) for part in (a, b))
+    return torch.equal(one, other)
 
 
 def _umask() -> int:

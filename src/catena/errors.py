@@ -11,8 +11,9 @@ class CatenaError(ValueError):
     Args:
         sequence: which sequence of the data is at fault, counted from 0, where one is: a caller
             that knows where the data came from can name the file and the line.
+        step: which step of that sequence, counted from 0, where one is.
     """
 
-    def __init__(self, message: str, sequence: int | None = None) -> None:
+    def __init__(self, message: str, sequence: int | None = None, step: int | None = None) -> None:
         super().__init__(message)
-        self.sequence = sequence
+        self.sequence, self.step = sequence, step

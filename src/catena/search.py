@@ -78,7 +78,7 @@ def filtered(log_p: Tensor, how: Sampling) -> Tensor:
         log_p = torch.full_like(log_p, NEVER).scatter(-1, kept.indices, kept.values)
         log_p = log_p.log_softmax(-1)
     if how.top_p is not None:
-        ordered, order = log_p.sort(-1, descending=True, stable=True)
+        ordered, order = log_p.sort(dim=-1, descending=True, stable=True)
         mass_before = ordered.exp().cumsum(-1) - ordered.exp()
         ordered = ordered.masked_fill(mass_before >= how.top_p, NEVER)
         log_p = torch.full_like(log_p, NEVER).scatter(-1, order, ordered).log_softmax(-1)

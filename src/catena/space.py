@@ -181,6 +181,7 @@ class Symbols:
                 f"sequence {place + 1}, position {missing[0] + 1}: the symbol {piece!r} was not "
                 f"seen in training; unknown='replace' reads it as {UNKNOWN}",
                 sequence=place,
+                step=int(missing[0]),
             )
         return np.where(numbers < 0, self._number[UNKNOWN], numbers)
 
@@ -195,7 +196,7 @@ def _raw(sequence: Any, place: int) -> bytes:
         return bytes(list(sequence))
     except (TypeError, ValueError) as error:
         raise CatenaError(
-            f"sequence {place + 1}: unit='byte' takes texts, bytes, or numbers from 0 to 255: {error}"
+            f"sequence {place + 1}: unit='byte' takes texts, bytes or numbers up to 255: {error}"
         ) from error
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from catena.errors import CatenaError
 from catena.sequences import Sequences
+from catena.space import Unit
 
 TEST = 0.1
 VALID = 0.05
@@ -27,7 +28,13 @@ class Split(NamedTuple):
     rule: str
 
 
-def split(data: Any, seed: int = 0, test: float = TEST, valid: float = VALID) -> Split:
+def split(
+    data: Any,
+    seed: int = 0,
+    test: float = TEST,
+    valid: float = VALID,
+    unit: Unit | None = None,
+) -> Split:
     """Hold data out.
 
     One long sequence is cut by position: the test part is the end and the validation part the
@@ -38,6 +45,7 @@ def split(data: Any, seed: int = 0, test: float = TEST, valid: float = VALID) ->
     Args:
         data: a text, a list of sequences, or `Sequences`.
         test, valid: shares of the observations or of the sequences.
+        unit: "word" cuts a text only where a word ends.
 
     Raises:
         CatenaError: when there is too little to cut into three.
@@ -46,15 +54,15 @@ def split(data: Any, seed: int = 0, test: float = TEST, valid: float = VALID) ->
     >>> valid, train, test
     ('a', 'bcdefghijklmnopqr', 'st')
     """
-    if len(data) == 1 and not isinstance(data, str):
-        return _split_one(data, test, valid)
     if isinstance(data, str):
-        return _by_position(data, test, valid)
+        return _by_position(data, test, valid, unit)
+    if len(data) == 1:
+        return _split_one(data, test, valid, unit)
     return _by_sequence(data, seed, test, valid)
 
 
-def _split_one(data: Any, test: float, valid: float) -> Split:
-    parts = _by_position(data[0], test, valid)
+def _split_one(data: Any, test: float, valid: float, unit: Unit | None) -> Split:
+    parts = _by_position(data[0], test, valid, unit)
     if isinstance(data, Sequences):
         wrap = [Sequences.from_list([part]) for part in parts[:3]]
     else:
@@ -62,11 +70,18 @@ def _split_one(data: Any, test: float, valid: float) -> Split:
     return Split(*wrap, rule=parts.rule)
 
 
-def _by_position(sequence: Any, test: float, valid: float) -> Split:
+def _by_position(sequence: Any, test: float, valid: float, unit: Unit | None) -> Split:
     held_valid, held_test = _sizes(len(sequence), test, valid, "observations")
+    begin, end = held_valid, len(sequence) - held_test
+    if unit == "word" and isinstance(sequence, str):
+        begin, end = _word_end(sequence, begin), _word_end(sequence, end)
     rule = f"by position: the last {test:.0%} for the test, the first {valid:.0%} for validation"
-    middle = sequence[held_valid : len(sequence) - held_test]
-    return Split(middle, sequence[:held_valid], sequence[len(sequence) - held_test :], rule)
+    return Split(sequence[begin:end], sequence[:begin], sequence[end:], rule)
+
+
+def _word_end(text: str, place: int) -> int:
+    """The first white space from a place on."""
+    return next((i for i in range(place, len(text)) if text[i].isspace()), len(text))
 
 
 def _by_sequence(data: Any, seed: int, test: float, valid: float) -> Split:

@@ -33,7 +33,9 @@ def test_the_gradient_of_the_reference_step(kind, units):
         parts, weights = rest[: len(state)], rest[len(state) :]
         names = [name for name, _ in cell.named_parameters() if name != "initial"]
         module = dict(zip(names, weights, strict=True))
-        return torch.func.functional_call(_Step(cell), {f"cell.{n}": w for n, w in module.items()}, (parts, x))
+        return torch.func.functional_call(
+            _Step(cell), {f"cell.{n}": w for n, w in module.items()}, (parts, x)
+        )
 
     weights = [p for name, p in cell.named_parameters() if name != "initial"]
     assert torch.autograd.gradcheck(step, (x, *state, *weights))
@@ -125,11 +127,15 @@ def test_the_equations_written_out_by_hand():
         for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
             start = {"weight_ih": 1.0, "weight_hh": -0.5, "bias_ih": 0.2, "bias_hh": 0.1}[name]
             values = [start + 0.3 * gate for gate in range(gates)]
-            getattr(cell, name).copy_(torch.tensor(values).double().reshape(getattr(cell, name).shape))
+            getattr(cell, name).copy_(
+                torch.tensor(values).double().reshape(getattr(cell, name).shape)
+            )
         return cell
 
     def pre(gate):
-        return (1 + 0.3 * gate) * x + (0.2 + 0.3 * gate), (-0.5 + 0.3 * gate) * h + (0.1 + 0.3 * gate)
+        return (1 + 0.3 * gate) * x + (0.2 + 0.3 * gate), (-0.5 + 0.3 * gate) * h + (
+            0.1 + 0.3 * gate
+        )
 
     (elman,) = given(ElmanCell, 1).step((ht,), xt)
     assert float(elman) == pytest.approx(tanh(sum(pre(0))), abs=1e-7)

@@ -5,7 +5,18 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catena import GRU, LSTM, RNN, Bidirectional, CatenaError, Residual, Sequences, Stack, Symbols, scan
+from catena import (
+    GRU,
+    LSTM,
+    RNN,
+    Bidirectional,
+    CatenaError,
+    Residual,
+    Sequences,
+    Stack,
+    Symbols,
+    scan,
+)
 from catena.ladder.gru import GRUCell
 from catena.ladder.lstm import LSTMCell
 from catena.ladder.rnn import ElmanCell

@@ -221,7 +221,9 @@ def test_seeds_reproduce_and_differ_and_leave_the_users_numbers_alone():
     assert once.values.tolist() == again.values.tolist()
     assert once.values.tolist() != other.values.tolist()
     vectors = Vectors(2)
-    gauss = SequenceModel(vectors, lambda x: x, FromFunction(lambda s, x, t: s, [4]), _Head(vectors))
+    gauss = SequenceModel(
+        vectors, lambda x: x, FromFunction(lambda s, x, t: s, [4]), _Head(vectors)
+    )
     prompts = Sequences(torch.zeros(0, 2).double(), torch.zeros(3, dtype=torch.int64))
     how = Sampling(max_length=5)
     rows = [sample(gauss, prompts, how, torch.Generator().manual_seed(s)) for s in (1, 1, 2)]
@@ -323,7 +325,9 @@ def test_stopping_early_changes_nothing():
         short = beam(model, starts(1), 3, max_length=60)
         with_patience = beam(model, starts(1), 3, max_length=400)
         if all(h.ended for h in short):
-            assert [h.numbers.tolist() for h in short] == [h.numbers.tolist() for h in with_patience]
+            assert [h.numbers.tolist() for h in short] == [
+                h.numbers.tolist() for h in with_patience
+            ]
 
 
 def test_a_beam_has_no_width_below_one_and_one_prompt():

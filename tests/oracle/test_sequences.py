@@ -188,7 +188,11 @@ def test_arrays_that_pytorch_does_not_take():
     found = Sequences.from_list([reversed_, read_only, every_other])
     assert [row.tolist() for row in found] == [[2, 1, 0], [1, 2], [0, 2, 4]]
     assert Sequences(np.arange(3)[::-1], [2, 1])[0].tolist() == [2, 1]
-    assert Sequences.from_padded(np.arange(4).reshape(2, 2)[::-1], [1, 2]).values.tolist() == [2, 0, 1]
+    assert Sequences.from_padded(np.arange(4).reshape(2, 2)[::-1], [1, 2]).values.tolist() == [
+        2,
+        0,
+        1,
+    ]
 
 
 @given(batches(), st.data())
@@ -199,7 +203,10 @@ def test_choosing_sequences(batch, data):
     picked = data.draw(st.lists(st.integers(-count, count - 1), max_size=5)) if count else []
     cut = data.draw(st.slices(count))
     for index, wanted in [
-        (torch.tensor(mask, dtype=torch.bool), [r for r, kept in zip(rows, mask, strict=True) if kept]),
+        (
+            torch.tensor(mask, dtype=torch.bool),
+            [r for r, kept in zip(rows, mask, strict=True) if kept],
+        ),
         (np.array(mask, dtype=bool), [r for r, kept in zip(rows, mask, strict=True) if kept]),
         (torch.tensor(picked, dtype=torch.int64), [rows[i] for i in picked]),
         (np.array(picked, dtype=np.int64), [rows[i] for i in picked]),

@@ -26,7 +26,16 @@ def test_characters_come_back(texts):
 
 @pytest.mark.parametrize(
     "text",
-    ["床前明月光", "👩‍🚀🏳️‍🌈", "e\u0301é", "\U0001f600\U00010348", "a\ud800b", "\x00\uffff", "नमस्ते", "\u202eabc"],
+    [
+        "床前明月光",
+        "👩‍🚀🏳️‍🌈",
+        "e\u0301é",
+        "\U0001f600\U00010348",
+        "a\ud800b",
+        "\x00\uffff",
+        "नमस्ते",
+        "\u202eabc",
+    ],
 )
 def test_a_character_is_a_code_point(text):
     space = Symbols.learn([text], unknown="error")
@@ -45,7 +54,9 @@ def test_bytes_come_back(rows):
 def test_bytes_from_every_kind_of_row():
     space = Symbols.learn([], "byte")
     rows = ["é", b"\xc3\xa9", [0xC3, 0xA9], np.array([0xC3, 0xA9]), torch.tensor([0xC3, 0xA9])]
-    assert {tuple(numbers.tolist()) for numbers in space.encode([*rows, "\udcc3\udca9"])} == {(195, 169)}
+    assert {tuple(numbers.tolist()) for numbers in space.encode([*rows, "\udcc3\udca9"])} == {
+        (195, 169)
+    }
     assert space.show([0xC3]) == "\ufffd"
     assert space.name(10) == "0a"
     for row in ([256], [-1], ["a"], 5, "\ud800"):
@@ -138,7 +149,11 @@ def test_what_is_not_a_space_is_refused(make, message):
 @pytest.mark.parametrize(
     ("space", "bad", "message"),
     [
-        (Vectors(2), [np.zeros((2, 2)), [[0, 1], [2, np.nan]]], "sequence 2, step 2, column 2: nan"),
+        (
+            Vectors(2),
+            [np.zeros((2, 2)), [[0, 1], [2, np.nan]]],
+            "sequence 2, step 2, column 2: nan",
+        ),
         (Vectors(1), [[], [1.0, np.inf]], "sequence 2, step 2, column 1: inf"),
         (Vectors(2), [np.zeros((2, 3))], r"shape \(3,\), but the space has dim=2"),
         (Bits(2), [[[0, 1], [2, 0]]], "sequence 1, step 2, column 1: 2.0 is not 0 or 1"),

@@ -8,7 +8,11 @@ from catena.ladder.gru import GRUCell
 from catena.ladder.lstm import LSTMCell
 from catena.ladder.rnn import ElmanCell
 
-PAIRS = {"rnn": (ElmanCell, torch.nn.RNN), "gru": (GRUCell, torch.nn.GRU), "lstm": (LSTMCell, torch.nn.LSTM)}
+PAIRS = {
+    "rnn": (ElmanCell, torch.nn.RNN),
+    "gru": (GRUCell, torch.nn.GRU),
+    "lstm": (LSTMCell, torch.nn.LSTM),
+}
 WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 RAGGED, EQUAL = [3, 11, 1, 6], [5, 5, 5]
 
@@ -64,7 +68,9 @@ def test_values_and_last_states(name, inputs, units, lengths, backend):
 @pytest.mark.parametrize("name", PAIRS)
 def test_every_gradient(name, inputs, units, lengths, backend):
     ours, theirs, mine, yours = everything(name, lengths, inputs, units)
-    scanned = scan(ours, Sequences(mine[0], torch.tensor(lengths)), tuple(mine[1:]), backend=backend)
+    scanned = scan(
+        ours, Sequences(mine[0], torch.tensor(lengths)), tuple(mine[1:]), backend=backend
+    )
     output, last = run_theirs(theirs, yours[0], yours[1:], lengths)
     pull = torch.randn_like(output) / sum(lengths)
     weights = [torch.randn_like(part) / len(lengths) for part in last]

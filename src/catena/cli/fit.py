@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from catena.cli import show
-from catena.cli.reading import Reading, learn_space, located
+from catena.cli.options import OF_MODELS
+from catena.cli.reading import Reading, encode, learn_space
+from catena.cli.writing import check_writable
 from catena.errors import CatenaError
-from catena.ladder import RUNGS, Rung
-from catena.learn import Interrupted, Learner, learner_for
+from catena.ladder import RUNGS, Rung, options
+from catena.learn import Learner, learner_for
+from catena.space import Space
 from catena.tasks.generate import Generator
 
 
@@ -37,21 +43,25 @@ class Job:
 def fit(job: Job) -> None:
     """Learn, show the progress, write the file, say what came of it."""
     rung, learner = choose(job.model, job.given)
-    _check_output(job.output)
+    check_writable(job.output)
     data = job.reading.read(job.sources)
     space = learn_space(data, job.unknown, job.minimum)
-    held_out = job.reading.read(job.valid).sequences if job.valid else None
+    _check_fits(rung, space, data.name)
+    train = encode(space, data)
+    held_out = encode(space, job.reading.read_like(space, job.valid)) if job.valid else None
     generator = Generator(rung, space=space, learner=learner, seed=job.seed)
-    with located(data), show.progress() as board:
+    checkpoint = checkpoint_of(job.output)
+    _say_beginning(checkpoint, job.resume)
+    with show.progress() as board:
         generator.fit(
-            space.encode(data.sequences),
-            None if held_out is None else space.encode(held_out),
+            train,
+            held_out,
             report=lambda learned: board.report(job.model, learned),
-            checkpoint=checkpoint_of(job.output),
+            checkpoint=checkpoint,
             resume=job.resume,
         )
     generator.save(job.output)
-    checkpoint_of(job.output).unlink(missing_ok=True)
+    checkpoint.unlink(missing_ok=True)
     for note in generator.history_.notes:
         show.say(note)
     show.say(f"wrote {job.output}: {rung} over {show.space_text(space)}")
@@ -65,19 +75,32 @@ def choose(model: str, given: dict[str, Any]) -> tuple[Rung, Learner]:
     """
     if model not in RUNGS:
         raise CatenaError(f"--model must be one of {', '.join(RUNGS)}, not {model!r}")
-    kind = RUNGS[model]
-    of_rung = {field.name for field in fields(kind)}  # type: ignore[arg-type]
-    rung = kind(**{name: value for name, value in given.items() if name in of_rung})
+    of_rung = set(options(RUNGS[model]))
+    rung = RUNGS[model](**{name: value for name, value in given.items() if name in of_rung})
     learner = learner_for(rung)
     of_learner = {field.name for field in fields(learner)}  # type: ignore[arg-type]
+    # Where EM starts from is for a model at hand, which the command line never has.
+    of_learner -= {"start"}
+    _refuse_foreign(model, given, (of_rung | of_learner) & OF_MODELS)
+    return rung, learner(**{name: value for name, value in given.items() if name in of_learner})
+
+
+def _refuse_foreign(model: str, given: Iterable[str], own: set[str]) -> None:
     for name in given:
-        if name not in of_rung | of_learner:
+        if name not in own:
             raise CatenaError(
                 f"--{_flag(name)} is not an option of {model}; "
-                f"it has {', '.join('--' + _flag(n) for n in sorted(of_rung | of_learner))}"
+                f"it has {', '.join('--' + _flag(other) for other in sorted(own))}"
             )
-    chosen = {name: value for name, value in given.items() if name in of_learner - of_rung}
-    return rung, learner(**chosen)
+
+
+def _check_fits(rung: Rung, space: Space, name: str) -> None:
+    """Whether there is such a model of such data, tried without any memory."""
+    try:
+        with torch.device("meta"):
+            rung.build(space)
+    except CatenaError as error:
+        raise CatenaError(f"{name}: {error}") from error
 
 
 def checkpoint_of(output: Path) -> Path:
@@ -85,19 +108,12 @@ def checkpoint_of(output: Path) -> Path:
     return output.with_name(output.name + ".checkpoint")
 
 
-def how_to_resume(stopped: Interrupted) -> str:
-    """What to tell a user who stopped the learning."""
-    if stopped.checkpoint is None:
-        return "stopped; nothing was written"
-    return f"stopped; the work so far is in {stopped.checkpoint}: run the same command with --resume"
-
-
-def _check_output(output: Path) -> None:
-    """Better to find out now than after an hour of learning."""
-    if output.is_dir():
-        raise CatenaError(f"{output}: is a folder; -o needs the name of a file")
-    if not output.parent.is_dir():
-        raise CatenaError(f"{output.parent}: there is no such folder to write {output.name} to")
+def _say_beginning(checkpoint: Path, resume: bool) -> None:
+    """What becomes of unfinished work, where that may not be what the user thinks."""
+    if resume and not checkpoint.exists():
+        show.say(f"{checkpoint}: there is nothing to resume; beginning anew")
+    elif checkpoint.exists() and not resume:
+        show.say(f"{checkpoint}: beginning anew; --resume goes on with this unfinished work")
 
 
 def _flag(name: str) -> str:

@@ -2,43 +2,98 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
+from catena import __version__
 from catena.cli import options as o
+from catena.errors import CatenaError
 
 BAD_INPUT = 2
 STOPPED = 130
 
+
+class Commands(TyperGroup):
+    """The list of commands, printed without rich, whose import would take longer than the rest."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Plain text, whatever the markup of the commands' own help."""
+        self.rich_markup_mode = None
+        super().format_help(ctx, formatter)
+
+
 app = typer.Typer(
+    cls=Commands,
     add_completion=False,
-    no_args_is_help=True,
     rich_markup_mode="rich",
-    pretty_exceptions_enable=False,
     help="Sequences of any length: which model does your data need, and what can it do with it?",
     epilog="Start with: catena compare shakespeare --minutes 4 --report report.html",
 )
 
 
-def main() -> None:
-    """The program. What a user can put right is one line and status 2; Ctrl-C is status 130."""
-    from catena.errors import CatenaError
+def main(arguments: list[str] | None = None) -> int:
+    """The program; its exit status.
 
+    What a user can put right is one line on standard error and status 2, Ctrl-C is status 130.
+
+    Args:
+        arguments: those of the command line unless given.
+    """
+    _print_anything()
     try:
-        app()
+        return _run(sys.argv[1:] if arguments is None else arguments)
     except CatenaError as error:
-        print(f"catena: {error}", file=sys.stderr)
-        sys.exit(BAD_INPUT)
+        return _end(str(error), BAD_INPUT)
+    except typer.TyperException as error:
+        return _end(_usage(error), BAD_INPUT)
     except KeyboardInterrupt as stopped:
-        print(f"\ncatena: {_stopped(stopped)}", file=sys.stderr)
-        sys.exit(STOPPED)
+        return _end(_stopped(stopped), STOPPED)
     except BrokenPipeError:
         # The reader of our output has gone (as `head` does): there is nobody left to tell.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _silence_output()
+        return 0
+
+
+def _run(arguments: list[str]) -> int:
+    # Typer's own way of running answers errors in boxes and swallows our KeyboardInterrupt.
+    command = typer.main.get_command(app)
+    try:
+        with command.make_context("catena", arguments) as context:
+            command.invoke(context)
+        sys.stdout.flush()
+    except typer.Exit as done:
+        return done.exit_code
+    return 0
+
+
+def _end(message: str, status: int) -> int:
+    print("catena:", message.replace("\n", " "), file=sys.stderr)
+    return status
+
+
+def _usage(error: typer.TyperException) -> str:
+    """What was wrong with the arguments, and where the right ones are listed."""
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "catena"
+    return f"{error.format_message().rstrip('.')}; see {command} --help"
+
+
+def _print_anything() -> None:
+    """Symbols that the terminal's encoding lacks are escaped rather than an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _silence_output() -> None:
+    """Python flushes standard output once more at the end: let it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @app.command()
@@ -65,16 +120,29 @@ def compare(
     unknown: o.Unknown = None,
     minimum: o.Minimum = None,
 ) -> None:
-    """Fit the whole ladder on the same data and say which rung it needs.
+    """Fit the whole ladder and say which rung your data needs.
 
-    Examples:  catena compare shakespeare --report report.html
-    ·  catena compare visits.csv --group-by user --order-by time --item page
+    \b
+    Examples:
+      catena compare shakespeare --report report.html
+      catena compare visits.csv --group-by user --order-by time --item page
     """
     from catena.cli import compare as command
 
     _only_generate(task)
     reading = _reading(stream, unit, encoding, errors, group_by, order_by, item, space)
-    command.compare(data, models, minutes, report, json, reading, unknown, minimum, seed)
+    job = command.Job(
+        sources=data,
+        models=models,
+        minutes=minutes,
+        report=report,
+        as_json=json,
+        reading=reading,
+        unknown=unknown,
+        minimum=minimum,
+        seed=seed,
+    )
+    command.compare(job)
 
 
 @app.command()
@@ -117,11 +185,14 @@ def fit(
     clip: o.Clip = None,
     weight_decay: o.WeightDecay = None,
     average: o.Average = None,
+    evaluations: o.Evaluations = None,
     patience: o.Patience = None,
     precision: o.Precision = None,
     device: o.Device = None,
     iterations: o.Iterations = None,
     restarts: o.Restarts = None,
+    tolerance: o.Tolerance = None,
+    pseudocount: o.Pseudocount = None,
     seed: o.Seed = 0,
     stream: o.Stream = None,
     unit: o.Unit = None,
@@ -136,12 +207,14 @@ def fit(
 ) -> None:
     """Learn a model from data and write it to one file.
 
-    Examples:  catena fit shakespeare --model lstm --units 256 --minutes 5 -o lstm.safetensors
-    ·  catena fit tang --model markov --order 3 -o tang.safetensors
+    \b
+    Examples:
+      catena fit shakespeare --model lstm --minutes 5 -o lstm.safetensors
+      catena fit tang --model markov --order 3 -o tang.safetensors
     """
     # Options are told apart by name, so that what one model does not have is refused.
     given = {
-        name: value for name, value in locals().items() if name in _GIVEN and value is not None
+        name: value for name, value in locals().items() if name in o.OF_MODELS and value is not None
     }
     from catena.cli import fit as command
 
@@ -178,7 +251,9 @@ def evaluate(
 ) -> None:
     """How well a model predicts some data, in bits per symbol.
 
-    Example:  catena evaluate lstm.safetensors held-out.txt --json
+    \b
+    Example:
+      catena evaluate lstm.safetensors held-out.txt --json
     """
     from catena.cli import use
 
@@ -205,11 +280,13 @@ def generate(
     beam: Annotated[
         int | None, typer.Option(help="Search for the likeliest with this many in play.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Owns every random draw.")] = 0,
+    seed: o.Seed = 0,
 ) -> None:
     """Draw sequences from a model.
 
-    Example:  catena generate lstm.safetensors --prompt "ROMEO:" -n 3 --temperature 0.8
+    \b
+    Example:
+      catena generate lstm.safetensors --prompt "ROMEO:" -n 3 --temperature 0.8
     """
     from catena.cli import use
 
@@ -226,7 +303,9 @@ def next_(
 ) -> None:
     """The likeliest next symbols and their probabilities.
 
-    Example:  catena next lstm.safetensors --prefix "To be, or not to b" -k 5
+    \b
+    Example:
+      catena next lstm.safetensors --prefix "To be, or not to b" -k 5
     """
     from catena.cli import use
 
@@ -250,7 +329,9 @@ def surprise(
 ) -> None:
     """Bits of every step: what in this log is unusual?
 
-    Example:  catena surprise model.safetensors today.log --top 20
+    \b
+    Example:
+      catena surprise model.safetensors today.log --top 20
     """
     from catena.cli import use
 
@@ -262,7 +343,9 @@ def surprise(
 def info(model: o.Model, json: o.Json = False) -> None:
     """What a model file holds.
 
-    Example:  catena info lstm.safetensors
+    \b
+    Example:
+      catena info lstm.safetensors
     """
     from catena.cli import use
 
@@ -270,21 +353,15 @@ def info(model: o.Model, json: o.Json = False) -> None:
 
 
 @app.callback(invoke_without_command=True)
-def _version(
+def _about(
+    context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
     if version:
-        from importlib.metadata import version as installed
-
-        print(f"catena {installed('catena')}")
-        raise typer.Exit
-
-
-_GIVEN = frozenset(
-    "order smoothing alpha states width units layers dropout embedding embedding_dropout tied "
-    "residual start bidirectional emission minutes epochs batch span optimizer rate schedule "
-    "warmup clip weight_decay average patience precision device iterations restarts".split()
-)
+        print(f"catena {__version__}")
+    elif context.invoked_subcommand is None:
+        print(context.get_help(), file=sys.stderr)
+        raise typer.Exit(BAD_INPUT)
 
 
 def _reading(*given: Any) -> Any:
@@ -294,22 +371,18 @@ def _reading(*given: Any) -> Any:
 
 
 def _only_generate(task: str) -> None:
-    from catena.errors import CatenaError
-
     if task != "generate":
         raise CatenaError(f"--task must be generate, not {task!r}")
 
 
 def _stopped(stopped: KeyboardInterrupt) -> str:
     """What to tell a user who pressed Ctrl-C."""
-    from catena.learn import Interrupted
-
-    if not isinstance(stopped, Interrupted):
+    # A learner's own Interrupted has it; to name that class here would import PyTorch first.
+    checkpoint = getattr(stopped, "checkpoint", None)
+    if checkpoint is None:
         return "stopped"
-    from catena.cli.fit import how_to_resume
-
-    return how_to_resume(stopped)
+    return f"stopped; the work so far is in {checkpoint}: run the same command with --resume"
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -13,7 +13,15 @@ from typer import Argument, Option
 READING = "How DATA is read"
 RUNG = "The model (each option belongs to some models and is refused by the others)"
 LEARNING = "How it is learned (likewise)"
-DRAWING = "What is drawn"
+
+# Those that a rung or its learner may have; the others belong to the command.
+OF_MODELS = frozenset({
+    "order", "smoothing", "alpha", "states", "width", "units", "layers", "dropout", "embedding",
+    "embedding_dropout", "tied", "residual", "start", "bidirectional", "emission", "minutes",
+    "epochs", "batch", "span", "optimizer", "rate", "schedule", "warmup", "clip", "weight_decay",
+    "average", "evaluations", "patience", "precision", "device", "iterations", "restarts",
+    "tolerance", "pseudocount",
+})  # fmt: skip
 
 
 def _option(*flags: str, panel: str | None = None, text: str, **more: Any) -> Any:
@@ -23,7 +31,7 @@ def _option(*flags: str, panel: str | None = None, text: str, **more: Any) -> An
 Data = Annotated[
     list[str],
     Argument(
-        metavar="DATA...",
+        metavar="DATA",
         help="A bundled set (shakespeare, tang, faithful), files, or - for standard input.",
         show_default=False,
     ),
@@ -72,9 +80,7 @@ Item = Annotated[
 ]
 SpaceName = Annotated[
     str | None,
-    _option(
-        "--space", panel=READING, text="What numbers are: vectors, bits, counts (or symbols)."
-    ),
+    _option("--space", panel=READING, text="What numbers are: vectors, bits, counts (or symbols)."),
 ]
 Unknown = Annotated[
     str | None,
@@ -175,6 +181,10 @@ Average = Annotated[
     float | None,
     _option("--average", panel=LEARNING, text="gradient: decay of averaged parameters."),
 ]
+Evaluations = Annotated[
+    int | None,
+    _option("--evaluations", panel=LEARNING, text="gradient: how often --valid is scored."),
+]
 Patience = Annotated[
     int | None,
     _option("--patience", panel=LEARNING, text="gradient: evaluations without progress to stop."),
@@ -192,7 +202,13 @@ Iterations = Annotated[
 Restarts = Annotated[
     int | None, _option("--restarts", panel=LEARNING, text="hmm: beginnings to try.")
 ]
-Seed = Annotated[
-    int, Option("--seed", help="Owns every random draw.", rich_help_panel=LEARNING)
+Tolerance = Annotated[
+    float | None,
+    _option("--tolerance", panel=LEARNING, text="hmm: nats an observation too few to go on for."),
 ]
+Pseudocount = Annotated[
+    float | None,
+    _option("--pseudocount", panel=LEARNING, text="hmm: added to every count of a symbol."),
+]
+Seed = Annotated[int, Option("--seed", min=0, max=2**32 - 1, help="Fixes every random draw.")]
 Json = Annotated[bool, Option("--json", help="Print JSON instead of a table.")]

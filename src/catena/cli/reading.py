@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,16 +31,37 @@ class Reading:
         return read(sources, **vars(self))  # type: ignore[arg-type]
 
     def like(self, space: Space) -> Reading:
-        """The same, with what a model's space says where the user said nothing."""
-        if not isinstance(space, Symbols):
-            return _with(self, space=self.space or space.kind)
-        if space.unit == "item":
+        """The same, with what a model's space says where the user said nothing.
+
+        Raises:
+            CatenaError: where the user said otherwise.
+        """
+        if isinstance(space, Symbols) and space.unit == "item":
             return self
-        return _with(
-            self,
-            stream=not space.end if self.stream is None else self.stream,
-            unit=self.unit or space.unit,
-        )
+        if isinstance(space, Symbols):
+            stream = not space.end if self.stream is None else self.stream
+            return replace(self._told("unit", space.unit), stream=stream)
+        return self._told("space", space.kind)
+
+    def read_like(self, space: Space, sources: list[str]) -> Data:
+        """All sources, as a model's space needs them."""
+        implied = "unit" if isinstance(space, Symbols) else "space"
+        try:
+            return self.like(space).read(sources)
+        except CatenaError as error:
+            file, refused, _ = str(error).partition(f": --{implied} is for ")
+            if not refused or getattr(self, implied) is not None:
+                raise
+            # The user gave no such option, so the data itself is what does not fit.
+            raise _other_data(file, space) from error
+
+    def _told(self, option: str, value: str) -> Reading:
+        given = getattr(self, option)
+        if given not in (None, value):
+            raise CatenaError(
+                f"--{option} {given} does not fit a model trained with {value}; leave it out"
+            )
+        return replace(self, **{option: value})
 
 
 def learn_space(data: Data, unknown: str | None, minimum: int | None) -> Space:
@@ -67,35 +86,44 @@ def learn_space(data: Data, unknown: str | None, minimum: int | None) -> Space:
 
 def load_with_data(
     model: Path, sources: list[str], reading: Reading
-) -> tuple[Generator, Data]:
-    """A saved model, and data read as the model was trained on it."""
+) -> tuple[Generator, Data, Sequences]:
+    """A saved model; data read as the model was trained on it; and that data encoded."""
     generator = load(model)
-    data = reading.like(generator.space_).read(sources)
-    symbols = isinstance(generator.space_, Symbols)
-    if symbols == isinstance(data.sequences, Sequences):
-        has, wants = ("numbers", "symbols") if symbols else ("symbols", "numbers")
-        raise CatenaError(f"{data.name}: holds {has}, but {model} was trained on {wants}")
-    return generator, data
+    data = reading.read_like(generator.space_, sources)
+    return generator, data, encode(generator.space_, data)
 
 
-@contextmanager
-def located(data: Data) -> Iterator[None]:
-    """Inside, an error about one sequence is told with the file and line it came from."""
+def encode(space: Space, data: Data) -> Sequences:
+    """The data as a space numbers it.
+
+    Raises:
+        CatenaError: at what the space does not have, with the file and line it stands in.
+    """
+    if data.unit != (space.unit if isinstance(space, Symbols) else None):
+        raise _other_data(data.name, space)
     try:
-        yield
+        return space.encode(data.sequences)
     except CatenaError as error:
-        if error.sequence is None:
-            raise
-        _, _, rest = str(error).partition(", ")
-        raise CatenaError(f"{data.place(error.sequence)}, {rest}") from error
+        raise CatenaError(_located(error, data)) from error
+
+
+def _other_data(name: str, space: Space) -> CatenaError:
+    kind = f"symbols ({space.unit})" if isinstance(space, Symbols) else f"numbers ({space.kind})"
+    return CatenaError(f"{name}: is not data of the kind that the model was trained on, {kind}")
+
+
+def _located(error: CatenaError, data: Data) -> str:
+    """The message with the file and line in place of the sequence's number."""
+    if error.sequence is None:
+        return f"{data.name}: {error}"
+    place = data.place(error.sequence)
+    if error.step is None or not data.stream:
+        return f"{place}, {str(error).partition(', ')[2]}"
+    before: Any = data.sequences[error.sequence][: error.step]
+    return f"{place}, line {before.count(chr(10)) + 1}: {str(error).partition(': ')[2]}"
 
 
 def _numeric(kind: str, sequences: Sequences) -> Space:
     if kind == "vectors":
         return Vectors.learn(sequences)
-    dim = sequences.event[0]
-    return Bits(dim) if kind == "bits" else Counts.learn(sequences)
-
-
-def _with(reading: Reading, **changed: Any) -> Reading:
-    return Reading(**{**vars(reading), **changed})
+    return Bits(sequences.event[0]) if kind == "bits" else Counts.learn(sequences)

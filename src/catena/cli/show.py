@@ -3,50 +3,64 @@
 from __future__ import annotations
 
 import json
-import math
+import shutil
 import sys
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from catena.comparing.result import Comparison, Row
+from catena.comparing.result import Comparison, finite
+from catena.comparing.table import columns
+from catena.errors import CatenaError
 from catena.learn import Progress as Learned
 from catena.space import Space, Symbols
+from catena.tasks.generate import NATS_A_BIT
 
-NATS_A_BIT = math.log(2.0)
+GAP = "  "
+# As wide as a table likes to be, where no terminal and no COLUMNS say how wide it may.
+UNLIMITED = 1 << 20
 
 
 class Board:
     """One progress bar a model."""
 
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._bars: dict[str, Any] = {}
+    def __init__(self, bars: Progress) -> None:
+        self._bars = bars
+        self._tasks: dict[str, Any] = {}
 
     def report(self, name: str, learned: Learned) -> None:
         """Move the bar of this name."""
-        if name not in self._bars:
-            self._bars[name] = self._progress.add_task(name, total=1.0, facts="")
-        self._progress.update(self._bars[name], completed=learned.done, facts=_facts(learned))
+        if name not in self._tasks:
+            self._bars.start()  # not before there is something to see
+            self._tasks[name] = self._bars.add_task(name, total=1.0, facts="")
+        self._bars.update(self._tasks[name], completed=learned.done, facts=_facts(learned))
+
+    def stop(self) -> None:
+        """Leave the bars as they are."""
+        if self._tasks:
+            self._bars.stop()
 
 
 @contextmanager
 def progress() -> Iterator[Board]:
     """Bars on standard error while inside."""
-    columns = (
-        TextColumn("{task.description:<22}"),
-        BarColumn(24),
-        TimeElapsedColumn(),
+    shown = (
+        TextColumn("{task.description:<18}"),
+        BarColumn(8),
         TextColumn("left"),
         TimeRemainingColumn(),
         TextColumn("{task.fields[facts]}"),
     )
-    with Progress(*columns, console=Console(stderr=True), refresh_per_second=4) as bars:
-        yield Board(bars)
+    board = Board(Progress(*shown, console=Console(stderr=True), refresh_per_second=4))
+    try:
+        yield board
+    finally:
+        board.stop()
 
 
 def say(text: str) -> None:
@@ -55,53 +69,58 @@ def say(text: str) -> None:
 
 
 def result(text: str) -> None:
-    """A line of the result, on standard output."""
-    print(text, flush=True)
+    """A line of the result, on standard output.
+
+    Raises:
+        CatenaError: when it cannot be written; BrokenPipeError when nobody reads any longer.
+    """
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise CatenaError(f"the result cannot be written: {error.strerror}") from error
 
 
-def as_json(value: Any) -> None:
+def as_json(value: Any, indent: int | None = 2) -> None:
     """The result as JSON, in which infinite and undefined numbers are null."""
-    result(json.dumps(_finite(value), ensure_ascii=False, indent=2, allow_nan=False))
+    result(json.dumps(finite(value), indent=indent, allow_nan=False))
 
 
-def table(title: str | None, columns: list[str], rows: list[list[str]]) -> None:
-    """A table on standard output; the first column is text, the others are numbers."""
-    drawn = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
-    for index, column in enumerate(columns):
-        drawn.add_column(column, justify="right" if index else "left", no_wrap=True)
-    for row in rows:
-        drawn.add_row(*row)
-    console = Console(highlight=False, markup=False)
-    # Where nobody watches, a table is as wide as it needs to be.
-    console.print(drawn, width=None if console.is_terminal else 200, soft_wrap=False)
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table on standard output; the first column is text, the others are numbers.
+
+    Where the terminal is too narrow for all columns, those that are left over follow below.
+    """
+    cells = list(zip(heads, *rows, strict=True))
+    widths = [max(map(cell_len, column)) for column in cells]
+    blocks = _blocks(widths, _width())
+    for number, block in enumerate(blocks):
+        if number:
+            result("")
+        for row in (heads, *rows):
+            shown = [_pad(row[i], widths[i], left=not i) for i in (0, *block)]
+            result(GAP.join(shown).rstrip())
 
 
 def comparison(found: Comparison) -> None:
     """The table of a comparison and what it means."""
-    symbolic = found.unit != "step"
-    columns = ["model", "bits/" + found.unit, "vs best [95%]", "vs above [95%]"]
-    columns += ["perplexity"] * symbolic
-    columns += ["explained", "parameters", "fit", "epochs", "memory", "scored/s"]
-    rows = [_row(row, symbolic) for row in found.rows]
     train, valid, test = found.sizes
-    result(f"{found.data}: {train:,} observations to learn from, {valid:,} to choose, {test:,} to test")
-    result(f"split {found.rule}\n")
-    table(None, columns, rows)
+    _text(
+        f"{found.data}: {train:,} observations to learn from, {valid:,} to choose, {test:,} to "
+        f"test; split {found.rule}"
+    )
+    result("")
+    shown = columns(found)
+    table([c.head for c in shown], [[c.cell(row) for c in shown] for row in found.rows])
     result("")
     for row in found.rows:
-        result(f"{row.label}: {row.rung}" + "".join(f"; {note}" for note in row.notes))
+        _text(f"{row.label}: {row.rung}")
+    for note, labels in _notes(found).items():
+        _text(f"{', '.join(labels)}: {note}")
     result("")
     for sentence in found.verdict:
-        result(sentence)
-
-
-def bytes_text(count: int | None) -> str:
-    """A number of bytes for people.
-
-    >>> bytes_text(3 << 20), bytes_text(None)
-    ('3 MiB', '–')
-    """
-    return "–" if count is None else f"{count / 2**20:,.0f} MiB"
+        _text(sentence)
 
 
 def space_text(space: Space) -> str:
@@ -112,46 +131,53 @@ def space_text(space: Space) -> str:
     return f"{len(space.items):,} symbols ({space.unit}), unknown: {space.unknown}, {end}"
 
 
-def _row(row: Row, symbolic: bool) -> list[str]:
-    cells = [row.label, f"{row.bits:.3f}", _interval(row.against_best), _interval(row.against_below)]
-    cells += [_number(row.perplexity)] * symbolic
-    cells += [
-        "–" if row.explained is None else f"{row.explained:.0%}",
-        f"{row.parameters:,}",
-        f"{row.seconds:.1f} s",
-        f"{row.epochs:.1f}",
-        bytes_text(row.peak_memory),
-        f"{row.speed:,.0f}",
-    ]
-    return cells
+def _blocks(widths: Sequence[int], limit: int) -> list[list[int]]:
+    """The columns from the second on, in groups that fit beside the first; one at least."""
+    blocks: list[list[int]] = []
+    room = 0
+    for column, width in enumerate(widths[1:], 1):
+        if not blocks or room < len(GAP) + width:
+            blocks.append([])
+            room = limit - widths[0]
+        blocks[-1].append(column)
+        room -= len(GAP) + width
+    return blocks
 
 
-def _interval(interval: Any) -> str:
-    if interval is None:
-        return "–"
-    return f"{interval.value:+.3f} [{interval.low:+.3f}, {interval.high:+.3f}]"
+def _pad(text: str, width: int, left: bool) -> str:
+    """Text among blanks; a Chinese character takes the room of two."""
+    blanks = " " * (width - cell_len(text))
+    return text + blanks if left else blanks + text
 
 
-def _number(value: float) -> str:
-    return f"{value:,.2f}" if value < 1e6 else f"{value:.2e}"
+def _text(line: str) -> None:
+    """A line of prose, broken between words where the terminal ends."""
+    wrapped = textwrap.fill(
+        line, _width(), subsequent_indent=GAP, break_long_words=False, break_on_hyphens=False
+    )
+    result(wrapped)
+
+
+def _width() -> int:
+    return shutil.get_terminal_size((UNLIMITED, 0)).columns
+
+
+def _notes(found: Comparison) -> dict[str, list[str]]:
+    """Every note once, with the labels of the models it is about."""
+    notes: dict[str, list[str]] = {}
+    for row in found.rows:
+        for note in row.notes:
+            notes.setdefault(note, []).append(row.label)
+    return notes
 
 
 def _facts(learned: Learned) -> str:
+    """Where a learner is, short enough for a line of 80 characters."""
     parts = [learned.text]
-    if learned.train is not None:
-        parts.append(f"train {learned.train / NATS_A_BIT:.3f}")
     if learned.valid is not None:
         parts.append(f"valid {learned.valid / NATS_A_BIT:.3f} bits")
+    elif learned.train is not None:
+        parts.append(f"train {learned.train / NATS_A_BIT:.3f} bits")
     if learned.speed:
         parts.append(f"{learned.speed:,.0f}/s")
-    return "  ".join(parts)
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: _finite(part) for key, part in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(part) for part in value]
-    return value
+    return GAP.join(parts)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import heapq
 import json
+import math
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -10,22 +12,27 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from catena.cli import show
-from catena.cli.reading import Reading, load_with_data, located
-from catena.comparing.compare import count_parameters
+from catena.cli.reading import Reading, load_with_data
+from catena.comparing.measure import count_parameters
 from catena.errors import CatenaError
 from catena.formats import Data
 from catena.ladder import describe
-from catena.space import Item, Symbols
-from catena.tasks.generate import Generator, load
+from catena.sequences import Sequences
+from catena.space import Item, Space, Symbols
+from catena.tasks.generate import NATS_A_BIT, Generator, load
+
+# Of a prompt that cannot be encoded.
+LONGEST_SHOWN = 60
+FORM = "it must be a JSON list of observations, like [[1.5, 2.0], [1.0, 3.5]]"
 
 
 def evaluate(model: Path, sources: list[str], reading: Reading, as_json: bool) -> None:
     """How well a model predicts some data."""
-    generator, data = load_with_data(model, sources, reading)
-    with located(data):
-        found = generator.evaluate(data.sequences)
+    generator, data, encoded = load_with_data(model, sources, reading)
+    found = generator.summarise(encoded, generator.model_.log_prob(encoded))
     if as_json:
         show.as_json(asdict(found) | {"model": str(model), "data": data.name})
         return
@@ -39,7 +46,7 @@ def evaluate(model: Path, sources: list[str], reading: Reading, as_json: bool) -
     ]
     if found.bits_per_character is not None:
         rows.insert(2, ["bits per character", f"{found.bits_per_character:.4f}"])
-    show.table(None, [data.name, generator.rung.kind], rows)
+    show.table([data.name, generator.rung.kind], rows)
 
 
 @dataclass(frozen=True)
@@ -57,8 +64,10 @@ class Drawing:
 
 def generate(model: Path, prompt: str | None, how: Drawing, beam: int | None) -> None:
     """More of the same."""
+    if beam is not None and beam < 1:
+        raise CatenaError(f"--beam must be at least 1, not {beam}")
     generator = load(model)
-    begin = parse_prompt(generator, prompt)
+    begin = parse_prompt(generator.space_, prompt)
     if beam is None:
         drawn = generator.sample(
             how.n,
@@ -78,33 +87,35 @@ def generate(model: Path, prompt: str | None, how: Drawing, beam: int | None) ->
 
 def next_symbols(model: Path, prefix: str | None, k: int, as_json: bool) -> None:
     """The likeliest next symbols."""
-    generator = load(model)
     if k < 1:
         raise CatenaError(f"-k must be at least 1, not {k}")
-    found = generator.next(parse_prompt(generator, prefix), k)
+    generator = load(model)
+    found = generator.next(parse_prompt(generator.space_, prefix), k)
     if as_json:
         show.as_json([{"symbol": symbol, "probability": p} for symbol, p in found])
         return
-    rows = [[_visible(symbol), f"{p:.4f}", f"{-np.log2(p):.2f}"] for symbol, p in found]
-    show.table(None, ["next", "probability", "bits"], rows)
+    rows = [[_visible(symbol), f"{p:.4f}", f"{-math.log2(p):.2f}"] for symbol, p in found]
+    show.table(["next", "probability", "bits"], rows)
 
 
 def surprise(
     model: Path, sources: list[str], reading: Reading, top: int | None, as_json: bool
 ) -> None:
     """Bits of every step: what in this data is unusual?"""
-    generator, data = load_with_data(model, sources, reading)
-    steps = _steps(generator, data)
+    if top is not None and top < 1:
+        raise CatenaError(f"--top must be at least 1, not {top}")
+    generator, data, encoded = load_with_data(model, sources, reading)
+    steps = _steps(generator, data, encoded)
     if top is not None:
-        steps = iter(sorted(steps, key=lambda step: -step["bits"])[:top])
+        steps = heapq.nlargest(top, steps, key=lambda step: step["bits"])
     if not as_json:
         show.result("bits\tplace\tstep\tsymbol")
     for step in steps:
         if as_json:
-            show.result(json.dumps(step, ensure_ascii=False))
+            show.as_json(step, indent=None)
         else:
-            symbol = _visible(step["symbol"])
-            show.result(f"{step['bits']:.3f}\t{step['place']}\t{step['step']}\t{symbol}")
+            bits, symbol = f"{step['bits']:.3f}", _visible(step["symbol"])
+            show.result(f"{bits}\t{step['place']}\t{step['step']}\t{symbol}")
 
 
 def info(model: Path, as_json: bool) -> None:
@@ -127,52 +138,66 @@ def info(model: Path, as_json: bool) -> None:
     if as_json:
         show.as_json(facts)
         return
-    rows = [[name, _plain(value)] for name, value in facts.items()]
-    for name, value in rows:
-        show.result(f"{name:<11} {value}")
+    for name, value in facts.items():
+        show.result(f"{name:<11} {_plain(value)}")
 
 
-def parse_prompt(generator: Generator, prompt: str | None) -> Any:
-    """A prompt from the command line, as the model's space takes it.
+def parse_prompt(space: Space, prompt: str | None) -> Any:
+    """A prompt from the command line, as a space takes it.
 
-    Items are separated by blanks; observations of a numeric model are a JSON list.
+    Items are separated by blanks, or they are a JSON list; observations of a numeric model are a
+    JSON list of lists.
 
     Raises:
         CatenaError: when the prompt cannot be encoded.
     """
     if not prompt:
         return None
-    space = generator.space_
-    if not isinstance(space, Symbols):
-        return _parse_numbers(prompt)
-    parsed: Any = prompt
-    if space.unit == "item":
-        known = set(space.items)
-        parsed = [_item(piece, known) for piece in prompt.split()]
-    encoded = space.encode([parsed])
-    unknown = space.unknown_number
-    if unknown is not None and len(encoded.values) and bool((encoded.values == unknown).all()):
+    shown = repr(prompt if len(prompt) <= LONGEST_SHOWN else f"{prompt[:LONGEST_SHOWN]} ...")
+    try:
+        parsed = _parsed(space, prompt)
+        encoded = space.encode([parsed]).values
+    except CatenaError as error:
+        raise CatenaError(f"the prompt {shown} cannot be encoded: {error}") from error
+    unknown = space.unknown_number if isinstance(space, Symbols) else None
+    if unknown is not None and len(encoded) and bool((encoded == unknown).all()):
         raise CatenaError(
-            f"the prompt {prompt!r} cannot be encoded: none of its symbols was seen in training"
+            f"the prompt {shown} cannot be encoded: none of its symbols was seen in training"
         )
     return parsed
 
 
-def _item(piece: str, known: set[Item]) -> Item:
-    """The item of the vocabulary that a word on the command line means: 7 may be a number."""
-    if piece not in known and piece.lstrip("-").isdigit() and int(piece) in known:
-        return int(piece)
-    return piece
+def _parsed(space: Space, prompt: str) -> Any:
+    if not isinstance(space, Symbols):
+        return _numbers(prompt)
+    if space.unit != "item":
+        return prompt
+    if prompt.lstrip().startswith("["):
+        return _json(prompt)
+    return [_item(space, word) for word in prompt.split()]
 
 
-def _parse_numbers(prompt: str) -> np.ndarray:
+def _numbers(prompt: str) -> np.ndarray:
     try:
-        numbers = np.asarray(json.loads(prompt), dtype=np.float64)
+        observations = np.asarray(_json(prompt), dtype=np.float64)
     except (ValueError, TypeError) as error:
-        raise CatenaError(
-            f"the prompt must be a JSON list of observations, like [[1.5, 2.0]]: {error}"
-        ) from error
-    return numbers
+        raise CatenaError(f"{FORM} ({error})") from error
+    if not observations.ndim:
+        raise CatenaError(FORM)
+    return observations
+
+
+def _json(prompt: str) -> Any:
+    try:
+        return json.loads(prompt)
+    except (ValueError, RecursionError) as error:
+        raise CatenaError(f"it is not JSON: {error}") from error
+
+
+def _item(space: Symbols, word: str) -> Item:
+    """The item of the vocabulary that a word on the command line means: 7 may be a number."""
+    numbers = {str(item): item for item in space.items if isinstance(item, int)}
+    return word if word in space.items else numbers.get(word, word)
 
 
 def _print_sequences(generator: Generator, drawn: list[Any]) -> None:
@@ -191,24 +216,16 @@ def _print_sequences(generator: Generator, drawn: list[Any]) -> None:
             show.result(" ".join(map(str, sequence)))
 
 
-def _steps(generator: Generator, data: Data) -> Iterator[dict[str, Any]]:
-    space = generator.space_
-    with located(data):
-        encoded = space.encode(data.sequences)
+def _steps(generator: Generator, data: Data, encoded: Sequences) -> Iterator[dict[str, Any]]:
     log_prob = generator.model_.log_prob(encoded)
     for index, (values, nats) in enumerate(zip(encoded, log_prob, strict=True)):
-        bits = (-nats.double() / show.NATS_A_BIT).tolist()
-        for step, surprise_bits in enumerate(bits):
-            yield {
-                "bits": surprise_bits,
-                "place": data.place(index),
-                "step": step + 1,
-                "symbol": _symbol(generator, values, step),
-            }
+        place = data.place(index)
+        for step, bits in enumerate((-nats.double() / NATS_A_BIT).tolist()):
+            symbol = _symbol(generator.space_, values, step)
+            yield {"bits": bits, "place": place, "step": step + 1, "symbol": symbol}
 
 
-def _symbol(generator: Generator, values: Any, step: int) -> Any:
-    space = generator.space_
+def _symbol(space: Space, values: Tensor, step: int) -> Any:
     if not isinstance(space, Symbols):
         return values[step].tolist()
     return space.name(int(values[step]) if step < len(values) else len(space.items))
@@ -217,7 +234,7 @@ def _symbol(generator: Generator, values: Any, step: int) -> Any:
 def _visible(symbol: Any) -> str:
     """A symbol that does not disturb the line it is printed on."""
     text = str(symbol)
-    return text if text.isprintable() and text.strip() else repr(text)[1:-1] if text.strip() else repr(text)
+    return text if text.isprintable() and text.strip() else repr(text)
 
 
 def _plain(value: Any) -> str:

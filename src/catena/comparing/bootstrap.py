@@ -1,7 +1,8 @@
 """Confidence intervals by resampling, paired: all models see the same draws.
 
 What is resampled are sequences, or, where there are few, stretches of them long enough that what
-one symbol tells of the next stays inside (a block bootstrap, Künsch 1989).
+one symbol tells of the next stays inside (a block bootstrap, Künsch 1989), but never of two
+sequences at once. Where there are very many, some neighbours are drawn together.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from torch import Tensor
 from catena.sequences import Sequences, ranges
 
 BLOCKS = 200
+MOST = 2000
 DRAWS = 2000
+_TAILS = torch.tensor([0.025, 0.975], dtype=torch.float64)
 
 
 @dataclass(frozen=True)
@@ -51,21 +54,30 @@ class Bootstrap:
     def difference(self, bits: Tensor, other: Tensor) -> Interval:
         """Mean of `bits - other`, each `[total]`, with its interval."""
         gap = bits.double() - other.double()
-        sums = torch.zeros_like(self._sizes).index_add_(0, self._blocks, gap)
-        means = (self._weights @ sums) / (self._weights @ self._sizes)
         if not len(gap):
             return Interval(0.0, 0.0, 0.0)
-        low, high = means.quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
+        sums = torch.zeros_like(self._sizes).index_add_(0, self._blocks, gap)
+        means = self._totals(sums) / (self._weights @ self._sizes)
+        # Order statistics themselves: there is nothing between a number and infinity.
+        low, high = means.quantile(_TAILS, interpolation="nearest").tolist()
         return Interval(float(gap.mean()), low, high)
+
+    def _totals(self, sums: Tensor) -> Tensor:
+        """`[draws]`. An infinite block counts only where it is drawn; 0 times infinity would not
+        be 0."""
+        odd = ~sums.isfinite()
+        drawn = torch.where(self._weights[:, odd] > 0, sums[odd], 0.0)
+        return self._weights @ sums.masked_fill(odd, 0.0) + drawn.sum(1)
 
 
 def _blocks(lengths: Tensor) -> Tensor:
     """`[total]`, the block that each prediction belongs to."""
-    if len(lengths) >= BLOCKS:
-        return torch.repeat_interleave(lengths)
-    size = max(1, int(lengths.sum()) // BLOCKS)
-    place = ranges(torch.zeros_like(lengths), lengths) // size
     owner = torch.repeat_interleave(lengths)
+    if len(lengths) >= BLOCKS:
+        return owner // (len(lengths) // MOST + 1)
+    total = int(lengths.sum())
+    size = max(1, total // BLOCKS, round(total ** (1 / 3)))
+    place = ranges(torch.zeros_like(lengths), lengths) // size
     per_sequence = (lengths + size - 1) // size
     first = per_sequence.cumsum(0) - per_sequence
     return first[owner] + place

@@ -6,6 +6,7 @@ import math
 import platform
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from typing import Any
 
 import torch
@@ -13,15 +14,16 @@ from torch import Tensor
 
 from catena.comparing.bootstrap import Bootstrap, by_position
 from catena.comparing.grid import Entry, entries, learner
-from catena.comparing.measure import Meter
+from catena.comparing.measure import Meter, count_parameters
 from catena.comparing.result import Comparison, Row
 from catena.comparing.verdict import verdict
 from catena.errors import CatenaError
 from catena.ladder import LADDER, RUNGS, Markov, Rung
 from catena.learn import Learner, Progress
-from catena.space import Space, Symbols, Unit
+from catena.sequences import Sequences
+from catena.space import Space, Symbols, Unit, as_sequences, is_pair
 from catena.split import Split, split
-from catena.tasks.generate import NATS_A_BIT, Generator, learn_space
+from catena.tasks.generate import NATS_A_BIT, Generator, encode, learn_space
 
 # The share of a rung's time that goes into choosing its hyperparameters.
 CHOOSING = 0.3
@@ -58,17 +60,18 @@ def compare(
 
     >>> result = compare(["abab" * 3] * 40, ["markov"])
     >>> [row.name for row in result.rows]
-    ['markov-0', 'markov-1', 'markov-2', 'markov-3']
+    ['markov-0', 'markov-1', 'markov-2', 'markov-k']
     """
     if not minutes > 0:
         raise CatenaError(f"minutes must be above 0, not {minutes}")
-    parts = parts or split(data, seed)
-    space = space or learn_space(parts.train, unit)
-    bench = _Bench(parts, space, seed, report)
-    lines = _lines(rungs or [rung.kind for rung in LADDER], space, bench.observations)
+    data = as_sequences(data) if is_pair(data) else data
+    parts = parts or split(data, seed, unit=space.unit if isinstance(space, Symbols) else unit)
+    numbered, space = space is not None, space or learn_space(parts.train, unit)
+    train, valid, test = (encode(space, part, numbered) for part in parts[:3])
+    bench = _Bench(train, valid, test, space, seed, report)
+    lines = _lines(rungs or [rung.kind for rung in LADDER], space, bench.train.total, name)
     share = minutes / max(1, sum(not _counted(line) for line in lines))
     rows = [bench.row(line, share) for line in lines]
-    _relate(rows, bench)
     result = Comparison(
         data=name,
         unit=UNITS[space.unit] if isinstance(space, Symbols) else "step",
@@ -80,6 +83,8 @@ def compare(
         baseline=_baseline(rows),
         machine=machine(),
     )
+    base = next((row for row in rows if row.name == result.baseline), None)
+    _relate(rows, bench, result.best, base)
     result.verdict = verdict(result)
     return result
 
@@ -97,17 +102,23 @@ def machine() -> dict[str, str]:
 class _Bench:
     """The data, encoded once, on which every entry is measured."""
 
-    def __init__(self, parts: Split, space: Space, seed: int, report: Report) -> None:
-        self.parts, self.space, self.seed, self.report = parts, space, seed, report
-        probe = Generator(Markov(0), space=space)
-        probe.space_ = space
-        self.train, self.valid, self.test = (probe._encode(part) for part in parts[:3])
+    def __init__(
+        self,
+        train: Sequences,
+        valid: Sequences,
+        test: Sequences,
+        space: Space,
+        seed: int,
+        report: Report,
+    ) -> None:
+        self.train, self.valid, self.test = train, valid, test
+        self.space, self.seed, self.report = space, seed, report
         self.sizes = (self.train.total, self.valid.total, self.test.total)
-        self.observations = self.train.total
-        if not self.test.total:
+        if not test.total:
             raise CatenaError("the test part is empty: more data is needed")
         self.bits: dict[str, Tensor] = {}
-        self.slots: Tensor | None = None
+        ends = int(space.end_number is not None)
+        self.bootstrap = Bootstrap(test.lengths + ends, seed)
 
     def row(self, entry: Entry, minutes: float) -> Row:
         """Choose, learn and measure one entry."""
@@ -135,7 +146,7 @@ class _Bench:
         return best, [(_written(rung), bits) for rung, bits in tried]
 
     def _learn(self, name: str, rung: Rung, minutes: float) -> Generator:
-        how: Learner = learner(rung, minutes, self.observations)
+        how: Learner = learner(rung, minutes, self.train.total)
         model = Generator(rung, space=self.space, learner=how, seed=self.seed)
 
         def report(progress: Progress) -> None:
@@ -148,7 +159,7 @@ class _Bench:
             log_prob = model.log_prob(self.test)
         found = model.summarise(self.test, log_prob)
         bits = log_prob.with_values(-log_prob.values.double() / NATS_A_BIT)
-        self.bits[entry.name], self.slots = bits.values, bits.lengths
+        self.bits[entry.name] = bits.values
         return Row(
             name=entry.name,
             label=_label(entry, rung),
@@ -177,7 +188,9 @@ class _Bench:
         return self.space.show(self.space.encode([drawn]).values)
 
 
-def _lines(rungs: Sequence[str | Rung], space: Space, observations: int) -> list[Entry]:
+def _lines(
+    rungs: Sequence[str | Rung], space: Space, observations: int, data: str
+) -> list[Entry]:
     names = [rung for rung in rungs if isinstance(rung, str)]
     unknown = [name for name in names if name not in RUNGS]
     if unknown:
@@ -186,24 +199,21 @@ def _lines(rungs: Sequence[str | Rung], space: Space, observations: int) -> list
     lines = [*entries(names, space, observations), *fixed]
     if not lines:
         raise CatenaError(
-            f"none of {', '.join(names)} can model {type(space).__name__}: "
-            "a Markov chain needs symbols"
+            f"{data}: {', '.join(names)} cannot model {type(space).__name__}: "
+            "a Markov chain needs symbols; choose other models"
         )
     return lines
 
 
-def _relate(rows: list[Row], bench: _Bench) -> None:
+def _relate(rows: list[Row], bench: _Bench, best: Row, base: Row | None) -> None:
     """Each row against the best, against the one before, and its share of the drop."""
-    assert bench.slots is not None
-    draws = Bootstrap(bench.slots, bench.seed)
-    best = min(rows, key=lambda row: row.bits)
-    base = next((row for row in rows if row.name == _baseline(rows)), None)
+    bits, draws = bench.bits, bench.bootstrap
     for below, row in zip([None, *rows], rows, strict=False):
         if row is not best:
-            row.against_best = draws.difference(bench.bits[row.name], bench.bits[best.name])
+            row.against_best = draws.difference(bits[row.name], bits[best.name])
         if below is not None:
-            row.against_below = draws.difference(bench.bits[row.name], bench.bits[below.name])
-        if base is not None and base.bits > best.bits:
+            row.against_below = draws.difference(bits[row.name], bits[below.name])
+        if base is not None and math.inf > base.bits > best.bits:
             row.explained = (base.bits - row.bits) / (base.bits - best.bits)
 
 
@@ -225,23 +235,13 @@ def _label(entry: Entry, rung: Rung) -> str:
 
 
 def _written(rung: Rung) -> str:
-    """The rung with only what differs from its defaults."""
+    """The rung with its size, which comes first, and what differs from its defaults."""
     chosen = {
-        name: getattr(rung, name)
-        for name, field in rung.__dataclass_fields__.items()
-        if getattr(rung, name) != field.default
+        field.name: getattr(rung, field.name)
+        for place, field in enumerate(fields(rung))
+        if place == 0 or getattr(rung, field.name) != field.default
     }
     return f"{type(rung).__name__}({', '.join(f'{k}={v!r}' for k, v in chosen.items())})"
-
-
-def count_parameters(model: torch.nn.Module) -> int:
-    """How many numbers the model holds that were learned; a shared table counts once."""
-    learned = {
-        tensor.data_ptr(): tensor.numel()
-        for tensor in model.state_dict().values()
-        if tensor.is_floating_point() and tensor.numel()
-    }
-    return sum(learned.values())
 
 
 def _curve(model: Generator) -> list[tuple[float, float | None, float | None]]:

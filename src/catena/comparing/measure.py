@@ -1,4 +1,4 @@
-"""How long something took and how much memory it needed on top of what was held before."""
+"""What a model costs: how long something took, how much memory it needed, how many parameters."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 import threading
 import time
 from pathlib import Path
+
+from torch import nn
 
 _STATM = Path("/proc/self/statm")
 _EVERY = 0.02  # seconds between two looks at the memory
@@ -44,6 +46,16 @@ class Meter:
             self._peak = max(self._peak, _resident() or 0)
             if self._done.wait(_EVERY):
                 return
+
+
+def count_parameters(model: nn.Module) -> int:
+    """How many numbers the model holds that were learned; a shared table counts once."""
+    learned = {
+        tensor.data_ptr(): tensor.numel()
+        for tensor in model.state_dict().values()
+        if tensor.is_floating_point() and tensor.numel()
+    }
+    return sum(learned.values())
 
 
 def _resident() -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -79,13 +80,28 @@ class Comparison:
 
     @property
     def best(self) -> Row:
-        """The row with the fewest bits."""
-        return min(self.rows, key=lambda row: row.bits)
+        """The row with the fewest bits; undefined ones come last."""
+        return min(self.rows, key=lambda row: (math.isnan(row.bits), row.bits))
 
     def to_dict(self) -> dict[str, Any]:
         """Everything, as JSON has it."""
-        return asdict(self) | {"best": self.best.name}
+        return finite(asdict(self)) | {"best": self.best.name}
 
     def to_json(self) -> str:
         """Everything, as JSON."""
-        return json.dumps(self.to_dict(), ensure_ascii=False, indent=2, allow_nan=False)
+        return json.dumps(self.to_dict(), indent=2, allow_nan=False)
+
+
+def finite(value: Any) -> Any:
+    """The same value for JSON, which has no infinite and undefined numbers: those are None.
+
+    >>> finite({"bits": [1.5, float("inf")]})
+    {'bits': [1.5, None]}
+    """
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: finite(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(part) for part in value]
+    return value

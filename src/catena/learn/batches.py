@@ -71,7 +71,8 @@ class Batches:
             order = torch.argsort(rows.lengths, stable=True)
             return [rows.pick(batch) for batch in self._fill(order, rows.lengths)]
         shuffled = torch.randperm(count, generator=generator)
-        pool = max(1, POOL * self._budget // max(1, int(rows.lengths.float().mean())))
+        cost = float(rows.lengths.clamp(1, self.span).float().mean())
+        pool = max(1, int(POOL * self._budget / cost))
         chosen: list[Tensor] = []
         for part in shuffled.split(pool):
             ordered = part[torch.argsort(rows.lengths[part], stable=True)]

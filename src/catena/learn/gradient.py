@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
@@ -18,10 +17,13 @@ from torch import Tensor
 
 from catena.errors import CatenaError
 from catena.ladder.rung import at_least, fraction, one_of
+from catena.learn.average import Average
 from catena.learn.batches import Batches, Piece
 from catena.learn.checkpoint import Checkpoint, fingerprint
+from catena.learn.device import PRECISIONS, device_named, precision
 from catena.learn.interrupt import Asked, Interrupted, asked_to_stop
 from catena.learn.learner import History, Progress, Run
+from catena.learn.optimizer import OPTIMIZERS, moments, optimizer_for, restore_moments
 from catena.learn.schedule import SCHEDULES, rate
 from catena.model import SequenceModel
 from catena.recurrence import State, detach
@@ -92,9 +94,9 @@ class Gradient:
         if self.patience is not None:
             at_least("patience", self.patience, 1)
         fraction("average", self.average)
-        one_of("optimizer", self.optimizer, ("adamw", "sgd"))
+        one_of("optimizer", self.optimizer, OPTIMIZERS)
         one_of("schedule", self.schedule, SCHEDULES)
-        one_of("precision", self.precision, ("auto", "float32", "bfloat16"))
+        one_of("precision", self.precision, PRECISIONS)
 
     def fit(
         self, model: SequenceModel, train: Sequences, valid: Sequences | None, run: Run
@@ -107,7 +109,7 @@ class Gradient:
             raise CatenaError("there are no sequences to learn from")
         if not train.total and train.lengths.numel() and model.space.end_number is None:
             raise CatenaError("all sequences are empty: there is nothing to learn from")
-        device = _device(self.device)
+        device = device_named(self.device)
         model.to(device)
         valid = valid.to(device) if valid is not None and len(valid) else None
         data = {"data": fingerprint(train), "valid": fingerprint(valid)}
@@ -117,6 +119,31 @@ class Gradient:
         with torch.random.fork_rng(), asked_to_stop() as asked:
             descent = _Descent(self, model, train.to(device), valid, run, checkpoint)
             return descent.go(asked)
+
+
+@dataclass
+class Place:
+    """How far a run has come: together with the tensors, all that it needs to go on.
+
+    Args:
+        epoch, batch, span: the piece of data that comes next.
+        step, total: updates made, and to be made (None: not known yet).
+        seen: predictions learned from. seconds: spent.
+        best: the lowest held-out loss. stale: evaluations since.
+        recent, recent_count: nats and predictions since the last evaluation.
+    """
+
+    epoch: int = 0
+    batch: int = 0
+    span: int = 0
+    step: int = 0
+    total: int | None = None
+    seen: int = 0
+    seconds: float = 0.0
+    best: float | None = None
+    stale: int = 0
+    recent: float = 0.0
+    recent_count: int = 0
 
 
 class _Descent:
@@ -136,29 +163,25 @@ class _Descent:
         self.batches = Batches(train, how.batch, how.span)
         self.valid = Batches(valid, 4 * how.batch, 4 * how.span) if valid is not None else None
         self.total_observations = train.total + len(train) * (model.space.end_number is not None)
-        self.optimizer = _optimizer(how, model)
+        self.optimizer = optimizer_for(model, how.optimizer, how.rate, how.weight_decay)
         self.peaks = [group["lr"] for group in self.optimizer.param_groups]
         self.state: State | None = None
-        self.average = _copy(model) if how.average else {}
+        self.average = Average(model, how.average)
         self.best: dict[str, Tensor] = {}
         self.history = History()
-        self.place: dict[str, Any] = {
-            "epoch": 0, "batch": 0, "span": 0, "step": 0, "total": None, "seen": 0, "seconds": 0.0,
-            "best": None, "stale": 0, "recent": 0.0, "recent_count": 0,
-        }  # fmt: skip
+        self.place = Place()
         self.steady: tuple[int, float] | None = None
         torch.manual_seed(run.seed)
         if run.resume:
             self._restore()
-        self.began = time.monotonic() - self.place["seconds"]
-        self.begun_at = self.place["seen"]
+        self.began = time.monotonic() - self.place.seconds
         self.told = 0.0
 
     # -- the walk ---------------------------------------------------------------------------
 
     def go(self, asked: Asked) -> History:
-        if self.place["total"] is None and self.how.minutes is None:
-            self.place["total"] = self._epoch_total()
+        if self.place.total is None and self.how.minutes is None:
+            self.place.total = self._epoch_total()
         self.model.train()
         for piece in self._pieces():
             self._update(piece)
@@ -179,22 +202,22 @@ class _Descent:
         before each piece is worked on, so that it names the next one once it is done."""
         place = self.place
         while True:
-            order = torch.Generator().manual_seed(self.run.seed * 1_000_003 + place["epoch"])
+            order = torch.Generator().manual_seed(self.run.seed * 1_000_003 + place.epoch)
             batches = self.batches.batches(order)
-            for batch in batches[place["batch"] :]:
+            for batch in batches[place.batch :]:
                 for number, piece in enumerate(self.batches.pieces(batch)):
-                    if number < place["span"]:
+                    if number < place.span:
                         continue
-                    place["span"] = number + 1
+                    place.span = number + 1
                     yield piece
-                place["batch"], place["span"] = place["batch"] + 1, 0
-            place["epoch"], place["batch"] = place["epoch"] + 1, 0
+                place.batch, place.span = place.batch + 1, 0
+            place.epoch, place.batch = place.epoch + 1, 0
 
     def _update(self, piece: Piece) -> None:
         how, place = self.how, self.place
         self._set_rate()
         state = None if piece.fresh else self.state
-        with _precision(how.precision, self.device):
+        with precision(how.precision, self.device):
             scored = self.model.score(piece.sequences, state, piece.ends)
         nats = scored.log_prob.values
         self.state = detach(scored.state)
@@ -206,36 +229,26 @@ class _Descent:
             if how.clip:
                 torch.nn.utils.clip_grad_norm_(self.model.parameters(), how.clip)
             self.optimizer.step()
-            place["recent"] += float(loss.detach()) * len(nats)
-            place["recent_count"] += len(nats)
-        place["step"] += 1
-        place["seen"] += len(nats)
-        place["seconds"] = time.monotonic() - self.began
-        if how.average:
-            self._average()
+            place.recent += float(loss.detach()) * len(nats)
+            place.recent_count += len(nats)
+        place.step += 1
+        place.seen += len(nats)
+        place.seconds = time.monotonic() - self.began
+        self.average.update(place.step)
 
     def _refuse_nan(self, loss: Tensor) -> None:
         if not bool(torch.isfinite(loss)):
             raise CatenaError(
-                f"the training loss is {float(loss)} at step {self.place['step'] + 1}; "
+                f"the training loss is {float(loss.detach())} at step {self.place.step + 1}; "
                 "lower --rate or --clip"
             )
 
     def _set_rate(self) -> None:
-        total, warmup = self.place["total"], self.how.warmup
+        total, warmup = self.place.total, self.how.warmup
         warmup = warmup if total is None else min(warmup, total // 10)
-        share = rate(self.how.schedule, self.place["step"], warmup, total)
+        share = rate(self.how.schedule, self.place.step, warmup, total)
         for group, peak in zip(self.optimizer.param_groups, self.peaks, strict=True):
             group["lr"] = peak * share
-
-    def _average(self) -> None:
-        # Early on the average must forget its random beginning: a shorter memory at first.
-        step = self.place["step"]
-        weight = 1.0 - min(self.how.average, (1 + step) / (10 + step))
-        current = dict(self.model.named_parameters(remove_duplicate=False))  # tied: both names
-        for name, kept in self.average.items():
-            if name in current:
-                kept.lerp_(current[name].detach(), weight)
 
     # -- how long ---------------------------------------------------------------------------
 
@@ -249,17 +262,17 @@ class _Descent:
     def _plan(self) -> None:
         """Turn a time budget into a number of steps, once the speed is known."""
         how, place = self.how, self.place
-        if place["total"] is not None or how.minutes is None:
+        if place.total is not None or how.minutes is None:
             return
-        if self.steady is None and place["step"] >= 3:  # the first steps warm up
-            self.steady = (place["step"], place["seconds"])
-        elif self.steady is not None and place["seconds"] >= 60 * how.minutes * CALIBRATION:
-            pace = (place["seconds"] - self.steady[1]) / max(1, place["step"] - self.steady[0])
-            left = 60 * how.minutes - place["seconds"]
+        if self.steady is None and place.step >= 3:  # the first steps warm up
+            self.steady = (place.step, place.seconds)
+        elif self.steady is not None and place.seconds >= 60 * how.minutes * CALIBRATION:
+            pace = (place.seconds - self.steady[1]) / max(1, place.step - self.steady[0])
+            left = 60 * how.minutes - place.seconds
             left -= how.evaluations * self._validation_seconds()
-            total = place["step"] + max(1, int(max(left, 0) / pace))
+            total = place.step + max(1, int(max(left, 0) / pace))
             limit = self._epoch_total() if how.epochs else total
-            place["total"] = min(total, limit)
+            place.total = min(total, limit)
             self._save()
 
     def _validation_seconds(self) -> float:
@@ -271,14 +284,14 @@ class _Descent:
 
     def _finished(self) -> bool:
         place, how = self.place, self.how
-        if place["total"] is not None and place["step"] >= place["total"]:
+        if place.total is not None and place.step >= place.total:
             return True
-        if how.patience is not None and place["stale"] >= how.patience:
+        if how.patience is not None and place.stale >= how.patience:
             self.history.notes.append(
-                f"stopped early: {place['stale']} evaluations without improvement"
+                f"stopped early: {place.stale} evaluations without improvement"
             )
             return True
-        if how.minutes is not None and place["seconds"] > 60 * how.minutes * (1 + OVERRUN):
+        if how.minutes is not None and place.seconds > 60 * how.minutes * (1 + OVERRUN):
             self.history.notes.append("stopped: the machine turned slower than first measured")
             return True
         return False
@@ -287,20 +300,20 @@ class _Descent:
 
     def _evaluation_due(self) -> bool:
         place = self.place
-        if place["total"] is None:
+        if place.total is None:
             return False
-        before = (place["step"] - 1) * self.how.evaluations // place["total"]
-        return place["step"] * self.how.evaluations // place["total"] > before
+        before = (place.step - 1) * self.how.evaluations // place.total
+        return place.step * self.how.evaluations // place.total > before
 
     def _evaluate(self) -> None:
         place = self.place
         row: dict[str, Any] = {
-            "step": place["step"],
+            "step": place.step,
             "epoch": self._epochs(),
-            "seconds": place["seconds"],
-            "train": place["recent"] / max(1, place["recent_count"]),
+            "seconds": place.seconds,
+            "train": place.recent / max(1, place.recent_count),
         }
-        place["recent"], place["recent_count"] = 0.0, 0
+        place.recent, place.recent_count = 0.0, 0
         if self.valid is not None:
             row["valid"] = self._validate()
             self._keep_if_best(row["valid"])
@@ -311,71 +324,48 @@ class _Descent:
         place = self.place
         if valid != valid:
             raise CatenaError("the held-out loss is not a number; lower --rate or --clip")
-        if place["best"] is None or valid < place["best"]:
-            place["best"], place["stale"] = valid, 0
-            self.best = self.average_or_present()
+        if place.best is None or valid < place.best:
+            place.best, place.stale = valid, 0
+            self.best = self.average.parameters()
         else:
-            place["stale"] += 1
-
-    def average_or_present(self) -> dict[str, Tensor]:
-        """A copy of the parameters that count: the average where one is kept."""
-        source = self.average or self.model.state_dict()
-        return {name: tensor.detach().clone() for name, tensor in source.items()}
+            place.stale += 1
 
     @torch.no_grad()
     def _validate(self) -> float:
         """Nats an observation on the held-out data, in parallel rows like the training data."""
         assert self.valid is not None
-        with self._averaged():
+        with self.average.in_place():
             nats, count = 0.0, 0
             for batch in self.valid.batches(None):
                 state: State | None = None
                 for piece in self.valid.pieces(batch):
-                    with _precision(self.how.precision, self.device):
+                    with precision(self.how.precision, self.device):
                         scored = self.model.score(piece.sequences, state, piece.ends)
                     state = scored.state
                     nats -= float(scored.log_prob.values.double().sum())
                     count += scored.log_prob.total
         return nats / max(1, count)
 
-    @contextmanager
-    def _averaged(self) -> Iterator[None]:
-        """The model as it would be kept: averaged parameters, no dropout."""
-        present = _copy(self.model) if self.average else {}
-        if self.average:
-            self.model.load_state_dict(self.average)
-        self.model.eval()
-        try:
-            yield
-        finally:
-            self.model.train()
-            if present:
-                self.model.load_state_dict(present)
-
     # -- the end, and going on --------------------------------------------------------------
 
     def _finish(self) -> History:
-        self.model.load_state_dict(self.best or self.average_or_present())
+        self.model.load_state_dict(self.best or self.average.parameters())
         self.model.eval()
-        self.history.epochs, self.history.seconds = self._epochs(), self.place["seconds"]
+        self.history.epochs, self.history.seconds = self._epochs(), self.place.seconds
         self._tell(force=True, done=1.0)
         return self.history
 
     def _epochs(self) -> float:
-        return self.place["seen"] / max(1, self.total_observations)
+        return self.place.seen / max(1, self.total_observations)
 
     def _save(self) -> None:
-        moments = {
-            f"optimizer.{index}.{name}": torch.as_tensor(value)
-            for index, entry in self.optimizer.state_dict()["state"].items()
-            for name, value in entry.items()
-        }
-        groups = {"model": self.model.state_dict(), "average": self.average, "best": self.best}
+        groups = {"model": self.model.state_dict(), "average": self.average.kept, "best": self.best}
         named = {f"{g}.{name}": t for g, part in groups.items() for name, t in part.items()}
         carried = {f"state.{i:03d}": part for i, part in enumerate(self.state or ())}
         random = {"random": torch.get_rng_state()}
-        facts = {"place": self.place, "rows": self.history.rows, "notes": self.history.notes}
-        self.checkpoint.save({**moments, **named, **carried, **random}, facts)
+        told = {"rows": self.history.rows, "notes": self.history.notes}
+        facts = {"place": asdict(self.place), **told}
+        self.checkpoint.save({**moments(self.optimizer), **named, **carried, **random}, facts)
 
     def _restore(self) -> None:
         kept = self.checkpoint.load()
@@ -384,22 +374,14 @@ class _Descent:
         tensors, facts = kept
         groups = _ungroup(tensors)
         self.model.load_state_dict(groups["model"])
-        self.average = _to(groups.get("average", {}), self.device)
+        self.average.kept = _to(groups.get("average", {}), self.device)
         self.best = _to(groups.get("best", {}), self.device)
-        self._restore_optimizer(groups.get("optimizer", {}))
+        restore_moments(self.optimizer, groups.get("optimizer", {}))
         carried = groups.get("state", {})
         self.state = tuple(carried[name].to(self.device) for name in sorted(carried)) or None
         torch.set_rng_state(tensors["random"])
-        self.place = facts["place"]
+        self.place = Place(**facts["place"])
         self.history.rows, self.history.notes = facts["rows"], facts["notes"]
-
-    def _restore_optimizer(self, moments: dict[str, Tensor]) -> None:
-        state: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in moments.items():
-            index, key = name.split(".", 1)
-            state.setdefault(int(index), {})[key] = tensor
-        whole = self.optimizer.state_dict()
-        self.optimizer.load_state_dict({**whole, "state": state})
 
     def _tell(self, force: bool = False, done: float | None = None) -> None:
         place, now = self.place, time.monotonic()
@@ -415,9 +397,9 @@ class _Descent:
                 done=done,
                 seconds=elapsed,
                 left=elapsed * (1 - done) / done if done else None,
-                speed=place["seen"] / max(elapsed, 1e-9),
-                train=place["recent"] / place["recent_count"]
-                if place["recent_count"]
+                speed=place.seen / max(elapsed, 1e-9),
+                train=place.recent / place.recent_count
+                if place.recent_count
                 else last.get("train"),
                 valid=last.get("valid"),
                 text=f"epoch {self._epochs():.1f}",
@@ -426,56 +408,9 @@ class _Descent:
 
     def _share_done(self) -> float:
         place = self.place
-        if place["total"] is not None:
-            return min(1.0, place["step"] / place["total"])
-        return min(1.0, place["seconds"] / (60 * (self.how.minutes or 1)))
-
-
-def _optimizer(how: Gradient, model: SequenceModel) -> torch.optim.Optimizer:
-    """Decay pulls on matrices only: a bias or an initial state has no reason to be small."""
-    trained = [p for p in model.parameters() if p.requires_grad]
-    if not trained:
-        raise CatenaError("this model has no parameters that a gradient could change")
-    matrices = [p for p in trained if p.dim() > 1]
-    rest = [p for p in trained if p.dim() <= 1]
-    groups = [
-        {"params": matrices, "weight_decay": how.weight_decay},
-        {"params": rest, "weight_decay": 0.0},
-    ]
-    if how.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=how.rate or 1.0, momentum=0.9)
-    return torch.optim.AdamW(groups, lr=how.rate or 3e-3, betas=(0.9, 0.99), fused=True)
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        return torch.zeros(0, device=name).device
-    except (RuntimeError, AssertionError) as error:
-        raise CatenaError(f"device {name!r} cannot be used here: {error}") from error
-
-
-@contextmanager
-def _precision(name: str, device: torch.device) -> Iterator[None]:
-    if name == "auto":
-        name = "bfloat16" if _bfloat16_is_faster(device) else "float32"
-    if name == "float32":
-        yield
-        return
-    with torch.autocast(device.type, torch.bfloat16):
-        yield
-
-
-def _bfloat16_is_faster(device: torch.device) -> bool:
-    """Whether the device has matrix units for bfloat16; elsewhere it is emulated, and slower."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_capability(device)[0] >= 8
-    return False
-
-
-def _copy(model: SequenceModel) -> dict[str, Tensor]:
-    return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+        if place.total is not None:
+            return min(1.0, place.step / place.total)
+        return min(1.0, place.seconds / (60 * (self.how.minutes or 1)))
 
 
 def _to(tensors: dict[str, Tensor], device: torch.device) -> dict[str, Tensor]:

@@ -48,6 +48,12 @@ class Estimator:
             setattr(self, outer, replace(whole, **{inner: value}))
         return self
 
+    def __sklearn_tags__(self) -> Any:
+        """What scikit-learn, from 1.6 on, asks an estimator before it searches over it."""
+        from sklearn.utils import Tags, TargetTags
+
+        return Tags(estimator_type=None, target_tags=TargetTags(required=False))
+
     def __repr__(self) -> str:
         defaults = inspect.signature(type(self).__init__).parameters
         shown = [

@@ -133,8 +133,8 @@ class Generator(Estimator):
 
     def evaluate(self, data: Any) -> Evaluation:
         """How well the model predicts some data."""
-        encoded = self._encode(data)
-        return self.summarise(encoded, self._model().log_prob(encoded))
+        model, encoded = self._model(), self._encode(data)
+        return self.summarise(encoded, model.log_prob(encoded))
 
     def summarise(self, encoded: Sequences, log_prob: Sequences) -> Evaluation:
         """An evaluation from log-probabilities that are there already."""
@@ -247,11 +247,11 @@ class Generator(Estimator):
 
     def save(self, path: str | Path) -> None:
         """Write the fitted model to one file."""
-        history = asdict(self.history_)
+        model, history = self._model(), asdict(self.history_)
         own = {name: getattr(self, name) for name in ("unit", "unknown", "minimum", "seed")}
         task = {"kind": TASK, **own, "learned_space": self.space is None, "history": history}
         facts = pack(self.rung, self.space_, self.learner_, task)
-        save_model(Path(path), self._model(), facts)
+        save_model(Path(path), model, facts)
 
     # -- inside -----------------------------------------------------------------------------
 
@@ -269,14 +269,7 @@ class Generator(Estimator):
         return self.space_
 
     def _encode(self, data: Any) -> Sequences:
-        space = self.space_
-        if isinstance(data, Sequences) and isinstance(space, Symbols) and self.space is not None:
-            return _checked(data, space)
-        if isinstance(data, str):
-            data = [data]
-        elif isinstance(space, Symbols) and (isinstance(data, Sequences) or is_pair(data)):
-            data = as_sequences(data).to_list()
-        return space.encode(data)
+        return encode(self.space_, data, numbered=self.space is not None)
 
     def _prompts(self, prompt: Any, n: int) -> Sequences:
         if n < 0:
@@ -338,6 +331,22 @@ def _holds_items(data: Any) -> bool:
     if isinstance(first, (np.ndarray, Tensor)):
         return first.ndim == 1 and not torch.as_tensor(first).is_floating_point()
     return isinstance(first[0], (str, int, np.integer))
+
+
+def encode(space: Space, data: Any, numbered: bool) -> Sequences:
+    """Data, in any of the forms that `Generator` takes, as a space numbers it.
+
+    Args:
+        numbered: whether `Sequences` of whole numbers are the space's own numbers of its symbols,
+            as where the caller made the space, and not symbols that it was learned from.
+    """
+    if isinstance(data, Sequences) and isinstance(space, Symbols) and numbered:
+        return _checked(data, space)
+    if isinstance(data, str):
+        data = [data]
+    elif isinstance(space, Symbols) and (isinstance(data, Sequences) or is_pair(data)):
+        data = as_sequences(data).to_list()
+    return space.encode(data)
 
 
 def _checked(data: Sequences, space: Symbols) -> Sequences:

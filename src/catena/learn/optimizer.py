@@ -1,0 +1,52 @@
+"""PyTorch's optimisers, and what they remember as plain tensors."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from catena.errors import CatenaError
+
+OPTIMIZERS = ("adamw", "sgd")
+PEAKS = {"adamw": 3e-3, "sgd": 1.0}
+
+
+def optimizer_for(
+    model: nn.Module, name: str, rate: float | None, weight_decay: float
+) -> torch.optim.Optimizer:
+    """AdamW or SGD over the parameters that are learned.
+
+    Decay pulls on matrices only: a bias or an initial state has no reason to be small.
+
+    Raises:
+        CatenaError: when nothing in the model can be learned by gradient.
+    """
+    learned = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    if not learned:
+        raise CatenaError("this model has no parameters that a gradient could change")
+    groups = [
+        {"params": [p for p in learned if p.dim() > 1], "weight_decay": weight_decay},
+        {"params": [p for p in learned if p.dim() <= 1], "weight_decay": 0.0},
+    ]
+    if name == "sgd":
+        return torch.optim.SGD(groups, lr=rate or PEAKS[name], momentum=0.9)
+    return torch.optim.AdamW(groups, lr=rate or PEAKS[name], betas=(0.9, 0.99), fused=True)
+
+
+def moments(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """All that the optimiser remembers, by `optimizer.PARAMETER.NAME`."""
+    return {
+        f"optimizer.{index}.{name}": torch.as_tensor(value)
+        for index, entry in optimizer.state_dict()["state"].items()
+        for name, value in entry.items()
+        if value is not None
+    }
+
+
+def restore_moments(optimizer: torch.optim.Optimizer, kept: dict[str, Tensor]) -> None:
+    """Give the optimiser back what `moments` took, by `PARAMETER.NAME`."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in kept.items():
+        index, key = name.split(".", 1)
+        state.setdefault(int(index), {})[key] = tensor
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
