@@ -11,7 +11,7 @@ settings.register_profile(
     derandomize=True,
     database=None,
     phases=[Phase.explicit, Phase.generate, Phase.shrink],
-    max_examples=int(os.environ.get("CATENA_EXAMPLES", "5")),
+    max_examples=int(os.environ.get("CATENA_EXAMPLES", "4")),
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 settings.load_profile("house")

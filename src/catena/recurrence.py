@@ -8,7 +8,7 @@ what is in it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Protocol, cast, runtime_checkable
 
 import torch
 from safetensors.torch import load as _tensors_from_bytes
@@ -102,7 +102,7 @@ class FromFunction(nn.Module):
         return tuple(self.anchor.new_zeros(batch, *size) for size in self._sizes)
 
     def step(self, state: State, x: Tensor) -> State:
-        return self._step(state, x, self.theta)
+        return self._step(state, x, cast(Mapping[str, Tensor], self.theta))
 
     def read(self, state: State) -> Tensor:
         return self._read(state)

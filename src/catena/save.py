@@ -26,14 +26,18 @@ COUNTED = ("layers", "order")
 
 def pack(rung: Rung, space: Space, learner: Learner, task: Mapping[str, Any]) -> dict[str, Any]:
     """The facts of a file: everything but the tensors."""
-    rung_facts = describe(rung) if rung.kind in RUNGS else {"kind": rung.kind}
     return {
         "format": FORMAT,
         "task": dict(task),
-        "rung": rung_facts,
+        "rung": rung_facts(rung),
         "space": {"kind": space.kind, **space.describe()},
         "learner": {"kind": learner.kind, **_fields(learner)},
     }
+
+
+def rung_facts(rung: Rung) -> dict[str, Any]:
+    """The rung as JSON; of one that is not on the ladder, whose options may be code, the kind."""
+    return describe(rung) if rung.kind in RUNGS else {"kind": rung.kind}
 
 
 def save_model(path: Path, model: SequenceModel, facts: Mapping[str, Any]) -> None:

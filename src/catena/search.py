@@ -131,7 +131,7 @@ def _draw_numbers(
     model: SequenceModel, state: State, how: Sampling, generator: torch.Generator
 ) -> Tensor:
     if how.temperature != 1.0 or how.top_k is not None or how.top_p is not None:
-        raise CatenaError("temperature, top_k and top_p need symbols; this model's space is numeric")
+        raise CatenaError("temperature, top_k and top_p need symbols; this space is numeric")
     # torch.distributions draws from the global generator only.
     with torch.random.fork_rng():
         torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
@@ -228,8 +228,10 @@ def beam(
         history = torch.cat([history[rows], symbols[:, None]], 1)
         if end is not None:
             ended = symbols == end
-            for i in ended.nonzero().squeeze(1).tolist():
-                finished.append(_hypothesis(history[i, :-1], total[i], length_penalty, True))
+            finished.extend(
+                _hypothesis(history[i, :-1], total[i], length_penalty, True)
+                for i in ended.nonzero().squeeze(1).tolist()
+            )
             rows, symbols, total, history = (p[~ended] for p in (rows, symbols, total, history))
         finished = _ranked(finished, width)
         if not len(rows) or _settled(finished, total, width, max_length, length_penalty):

@@ -169,9 +169,10 @@ class Sequences:
     @staticmethod
     def from_nested(nested: Tensor) -> Sequences:
         """A jagged nested tensor `[n, length, *event]` (`layout=torch.jagged`)."""
-        if nested.lengths() is not None:  # its rows are not side by side
-            return Sequences.from_list(nested.unbind())
-        return Sequences(nested.values(), nested.offsets().diff())
+        jagged: Any = nested  # torch.Tensor does not declare what jagged tensors have
+        if jagged.lengths() is not None:  # the rows are not side by side
+            return Sequences.from_list(jagged.unbind())
+        return Sequences(jagged.values(), jagged.offsets().diff())
 
     def to_nested(self) -> Tensor:
         """A jagged nested tensor over the same values."""

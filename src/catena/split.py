@@ -61,6 +61,19 @@ def split(
     return _by_sequence(data, seed, test, valid)
 
 
+def beginning(sequences: Sequences, observations: int) -> Sequences:
+    """The first so many observations, the last sequence among them cut short.
+
+    >>> beginning(Sequences.from_list([[1, 2], [3, 4], [5]]), 3).to_list()
+    [tensor([1, 2]), tensor([3])]
+    """
+    if sequences.total <= observations:
+        return sequences
+    starts = sequences.offsets[:-1]
+    lengths = torch.minimum(sequences.lengths, observations - starts)[starts < observations]
+    return Sequences(sequences.values[:observations], lengths)
+
+
 def _split_one(data: Any, test: float, valid: float, unit: Unit | None) -> Split:
     parts = _by_position(data[0], test, valid, unit)
     if isinstance(data, Sequences):

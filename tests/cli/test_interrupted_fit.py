@@ -7,7 +7,9 @@ import sys
 import time
 
 import pytest
+
 from catena import container, load
+from catena.cli.main import main
 
 # Checkpoints come every few seconds; here at every chance, so that there is one to go on from.
 CHILD = """
@@ -19,7 +21,7 @@ sys.exit(main())
 """
 LONG = {
     "gru": ["--model", "gru", "--units", "8", "--layers", "2", "--dropout", "0.3",
-            "--batch", "2", "--epochs", "30", "--seed", "3"],
+            "--batch", "2", "--epochs", "15", "--seed", "3"],
     "hmm": ["--model", "hmm", "--states", "8", "--iterations", "60", "--restarts", "3",
             "--tolerance", "0", "--seed", "3"],
 }  # fmt: skip
@@ -53,16 +55,13 @@ def stopped(here, tmp_path):
     return stop
 
 
-@pytest.fixture
-def whole(catena, here, tmp_path):
-    """The file of a fit that nobody stopped."""
-
-    def fit(kind):
-        output = tmp_path / "whole.safetensors"
-        assert catena("fit", here / "lines.txt", *LONG[kind], "-o", output).status == 0
-        return output
-
-    return fit
+@pytest.fixture(scope="session")
+def whole(here):
+    """The files of fits that nobody stopped, by kind of model."""
+    made = {kind: here / f"whole-{kind}.safetensors" for kind in LONG}
+    for kind, output in made.items():
+        assert main(["fit", str(here / "lines.txt"), *LONG[kind], "-o", str(output)]) == 0
+    return made
 
 
 def same(one, other):
@@ -79,18 +78,17 @@ def test_ctrl_c_keeps_the_work_and_says_how_to_go_on(catena, here, tmp_path, sto
     assert err.splitlines()[-1] == told + "run the same command with --resume"
     result = catena("fit", here / "lines.txt", *LONG[kind], "-o", output, "--resume")
     assert (result.status, "beginning anew" in result.err) == (0, False)
-    assert same(output, whole(kind))
+    assert same(output, whole[kind])
     assert not output.with_name(output.name + ".checkpoint").exists()
 
 
 @pytest.mark.parametrize("kind", LONG)
-@pytest.mark.parametrize("pause", [0.05])
-def test_a_killed_fit_resumes(catena, here, tmp_path, stopped, whole, kind, pause):
+def test_a_killed_fit_resumes(catena, here, tmp_path, stopped, whole, kind):
     output = tmp_path / "m.safetensors"
-    assert stopped(kind, output, signal.SIGKILL, pause)[0] == -signal.SIGKILL
+    assert stopped(kind, output, signal.SIGKILL, pause=0.05)[0] == -signal.SIGKILL
     result = catena("fit", here / "lines.txt", *LONG[kind], "-o", output, "--resume")
     assert (result.status, "beginning anew" in result.err) == (0, False)
-    assert same(output, whole(kind))
+    assert same(output, whole[kind])
 
 
 def test_nothing_to_resume_is_said(catena, here, tmp_path, model):
@@ -117,7 +115,7 @@ def test_a_checkpoint_of_another_job_is_refused(catena, refused, here, tmp_path,
     output = tmp_path / "m.safetensors"
     stopped("gru", output, signal.SIGINT)
     before = output.with_name(output.name + ".checkpoint").read_bytes()
-    for other in (["--epochs", "29"], ["--units", "9"], ["--dropout", "0.4"], ["--seed", "4"]):
+    for other in (["--epochs", "14"], ["--units", "9"], ["--dropout", "0.4"], ["--seed", "4"]):
         given = [*LONG["gru"], *other, "-o", output, "--resume"]
         result = catena("fit", here / "lines.txt", *given)
         assert (result.status, result.out) == (2, "")

@@ -180,11 +180,14 @@ def test_public_names_are_described(name):
 
 
 @pytest.mark.parametrize("example", sorted(ROOT.glob("examples/*.py")), ids=lambda p: p.name)
-def test_examples_say_what_they_are_and_compile(example):
+def test_examples_run(example, capsys):
     spec = importlib.util.spec_from_file_location(example.stem, example)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     assert module.__doc__
-    assert callable(module.main)
+    if example.name == "shakespeare.py":  # trains for a minute: it need only be importable
+        return
+    module.main()
+    assert capsys.readouterr().out

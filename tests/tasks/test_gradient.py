@@ -327,10 +327,10 @@ def test_a_time_budget_becomes_a_plan_and_is_kept():
         return now[0]
 
     with patch("time.monotonic", clock):
-        how = Gradient(minutes=0.1, batch=2, patience=None, evaluations=3)
+        how = Gradient(minutes=0.04, batch=2, patience=None, evaluations=3)
         _, history = fit(how, SHORT, SHORT)
-    assert 0.6 * 6 < history.seconds < 1.15 * 6
-    assert [row["step"] for row in history.rows][-1] > 50
+    assert 0.6 * 2.4 < history.seconds < 1.15 * 2.4
+    assert [row["step"] for row in history.rows][-1] > 20
     assert len(history.rows) in (3, 4)
 
 
@@ -407,7 +407,7 @@ def test_any_model_with_parameters_can_be_learned():
     model = SequenceModel(STREAM, lambda x: x, _Last(), Table())
     data = Sequences(torch.tensor([0, 1] * 30), torch.tensor([60]))
     Gradient(epochs=60, rate=0.3, span=20).fit(model, data, None, Run())
-    assert float(model.next((torch.tensor([0]),)).probs[0, 1]) > 0.9
+    assert float(model.next((torch.tensor([0]),)).probs[0, 1].detach()) > 0.9
 
 
 class _Last:

@@ -32,13 +32,13 @@ def job(name):
     kind, options = JOBS[name]
     generator = torch.Generator().manual_seed(0)
     lengths = [int(n) for n in torch.randint(0, 15, (30,), generator=generator)]
-    lengths = lengths if kind == "short" else [400, 60]
+    lengths = lengths if kind == "short" else [250, 40]
     values = torch.randint(1, 4, (sum(lengths),), generator=generator)
     train = Sequences(values, torch.tensor(lengths))
     space = Symbols(("⟨unk⟩", "a", "b", "c"), end=kind == "short")
     torch.manual_seed(5)
     model = LSTM(units=4, layers=2, dropout=0.4, tied=kind == "long").build(space)
-    how = Gradient(epochs=4, batch=3, span=8, evaluations=6, patience=None, **options)
+    how = Gradient(epochs=3, batch=3, span=8, evaluations=6, patience=None, **options)
     return model, how, train, train[:1] if kind == "short" else train[1:]
 
 
@@ -87,7 +87,7 @@ def test_cut_off_after_any_save_it_ends_the_same(name, tmp_path):
         patch("os.fsync"),
     ):
         while True:
-            left[0] = chance.randint(0, 12)
+            left[0] = chance.randint(0, 9)
             try:
                 found, resumed = learn(name, path, resume=True)
                 break

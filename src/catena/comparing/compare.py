@@ -13,16 +13,16 @@ import torch
 from torch import Tensor
 
 from catena.comparing.bootstrap import Bootstrap, by_position
-from catena.comparing.grid import Entry, entries, learner
+from catena.comparing.grid import CHOOSING_OBSERVATIONS, Entry, entries, learner
 from catena.comparing.measure import Meter, count_parameters
 from catena.comparing.result import Comparison, Row
 from catena.comparing.verdict import verdict
 from catena.errors import CatenaError
-from catena.ladder import LADDER, RUNGS, Markov, Rung
+from catena.ladder import HMM, LADDER, RUNGS, Markov, Rung
 from catena.learn import Learner, Progress
 from catena.sequences import Sequences
 from catena.space import Space, Symbols, Unit, as_sequences, is_pair
-from catena.split import Split, split
+from catena.split import Split, beginning, split
 from catena.tasks.generate import NATS_A_BIT, Generator, encode, learn_space
 
 # The share of a rung's time that goes into choosing its hyperparameters.
@@ -112,6 +112,7 @@ class _Bench:
         report: Report,
     ) -> None:
         self.train, self.valid, self.test = train, valid, test
+        self.few = beginning(train, CHOOSING_OBSERVATIONS)
         self.space, self.seed, self.report = space, seed, report
         self.sizes = (self.train.total, self.valid.total, self.test.total)
         if not test.total:
@@ -127,7 +128,7 @@ class _Bench:
         searched = time.perf_counter() - began
         left = minutes * (1 - CHOOSING) if len(entry.candidates) > 1 else minutes
         with Meter() as meter:
-            model = self._learn(entry.name, rung, left)
+            model = self._learn(entry.name, rung, left, self.train)
         row = self._measure(entry, rung, model)
         row.seconds, row.peak_memory = meter.seconds, meter.peak_memory
         row.search_seconds, row.tried = searched, tried
@@ -138,21 +139,23 @@ class _Bench:
         if len(entry.candidates) == 1:
             return entry.candidates[0], []
         share = minutes * CHOOSING / len(entry.candidates)
-        tried = [
-            (rung, self._learn(f"{entry.name}: choosing", rung, share).bits(self.valid))
-            for rung in entry.candidates
-        ]
+        name = f"{entry.name}: choosing"
+        tried = []
+        for rung in entry.candidates:
+            # A pass of EM over all data can take longer than a candidate has.
+            train = self.few if isinstance(rung, HMM) else self.train
+            tried.append((rung, self._learn(name, rung, share, train).bits(self.valid)))
         best = min(tried, key=lambda pair: (math.isnan(pair[1]), pair[1]))[0]
         return best, [(_written(rung), bits) for rung, bits in tried]
 
-    def _learn(self, name: str, rung: Rung, minutes: float) -> Generator:
+    def _learn(self, name: str, rung: Rung, minutes: float, train: Sequences) -> Generator:
         how: Learner = learner(rung, minutes, self.train.total)
         model = Generator(rung, space=self.space, learner=how, seed=self.seed)
 
         def report(progress: Progress) -> None:
             self.report(name, progress)
 
-        return model.fit(self.train, self.valid, report=report)
+        return model.fit(train, self.valid, report=report)
 
     def _measure(self, entry: Entry, rung: Rung, model: Generator) -> Row:
         with Meter() as meter:
@@ -188,9 +191,7 @@ class _Bench:
         return self.space.show(self.space.encode([drawn]).values)
 
 
-def _lines(
-    rungs: Sequence[str | Rung], space: Space, observations: int, data: str
-) -> list[Entry]:
+def _lines(rungs: Sequence[str | Rung], space: Space, observations: int, data: str) -> list[Entry]:
     names = [rung for rung in rungs if isinstance(rung, str)]
     unknown = [name for name in names if name not in RUNGS]
     if unknown:

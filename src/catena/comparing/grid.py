@@ -16,6 +16,8 @@ from catena.space import Space, Symbols
 # Data with fewer observations than this gets small networks, and dropout among the choices.
 SMALL = 50_000
 HIGHEST_ORDER = 8
+# The sizes of an HMM compete on this much of the data at most.
+CHOOSING_OBSERVATIONS = 200_000
 
 
 @dataclass(frozen=True)

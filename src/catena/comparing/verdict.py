@@ -9,7 +9,7 @@ from catena.comparing.result import Comparison, Row
 # Bits a symbol below which a difference is not worth paying for.
 CLOSE = 0.02
 # A model is cheaper when it is fitted in at most this share of the time.
-CHEAPER = 0.7
+CHEAPER = 0.5
 
 
 def verdict(result: Comparison) -> list[str]:
@@ -62,7 +62,9 @@ def _wasted(result: Comparison) -> list[str]:
     rows = [
         f"{row.label} ({row.against_below.value:+.3f})"
         for row in result.rows
-        if row.against_below is not None and 0 <= row.against_below.low < math.inf
+        if row.against_below is not None
+        and row.against_below.low >= 0
+        and math.isfinite(row.against_below.value)
     ]
     return [f"No better than the row above it here: {', '.join(rows)} bits."] if rows else []
 

@@ -269,7 +269,7 @@ class _Fit:
                 f"sequences longer than {options.span} were cut into pieces of that length; each "
                 "piece starts from the initial distribution"
             )
-        job = {"learner": options.kind, **asdict(options), "seed": run.seed}
+        job = {"learner": options.kind, **asdict(options), "seed": run.seed, "job": dict(run.job)}
         data = {"train": fingerprint(train), "valid": fingerprint(valid)}
         self.checkpoint = Checkpoint(run.checkpoint, {**job, **data, "states": model.states})
 

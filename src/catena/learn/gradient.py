@@ -33,6 +33,8 @@ from catena.sequences import Sequences
 EPOCHS, UPDATES = 10, 500
 # A time budget becomes a number of steps once this share of it has been spent measuring.
 CALIBRATION = 0.05
+# Of a time budget, scoring the held-out data takes at most this share.
+VALIDATION = 0.2
 # A machine that turns slow afterwards may overrun the budget by this share before it is stopped.
 OVERRUN = 0.15
 
@@ -55,7 +57,8 @@ class Gradient:
         weight_decay: AdamW's, on matrices only.
         average: the decay of an exponential moving average of the parameters, which is then what
             is validated and kept; 0 keeps none.
-        evaluations: how often in a run the held-out data is scored.
+        evaluations: how often in a run the held-out data is scored; within a time budget, as
+            often as a fifth of it allows.
         patience: stop after so many evaluations without improvement; None never stops early.
         precision: "float32", "bfloat16" (autocast), or "auto": bfloat16 where it is faster.
         device: "cpu", "cuda", ..., or "auto".
@@ -114,7 +117,8 @@ class Gradient:
         valid = valid.to(device) if valid is not None and len(valid) else None
         data = {"data": fingerprint(train), "valid": fingerprint(valid)}
         shapes = {name: list(tensor.shape) for name, tensor in model.state_dict().items()}
-        job = {"learner": asdict(self), **data, "model": shapes, "seed": run.seed}
+        own = {"learner": asdict(self), **data, "model": shapes, "seed": run.seed}
+        job = {**own, "job": dict(run.job)}
         checkpoint = Checkpoint(run.checkpoint, job)
         with torch.random.fork_rng(), asked_to_stop() as asked:
             descent = _Descent(self, model, train.to(device), valid, run, checkpoint)
@@ -128,6 +132,7 @@ class Place:
     Args:
         epoch, batch, span: the piece of data that comes next.
         step, total: updates made, and to be made (None: not known yet).
+        evaluations: how many fit into a time budget; None where there is none.
         seen: predictions learned from. seconds: spent.
         best: the lowest held-out loss. stale: evaluations since.
         recent, recent_count: nats and predictions since the last evaluation.
@@ -138,6 +143,7 @@ class Place:
     span: int = 0
     step: int = 0
     total: int | None = None
+    evaluations: int | None = None
     seen: int = 0
     seconds: float = 0.0
     best: float | None = None
@@ -269,18 +275,19 @@ class _Descent:
         elif self.steady is not None and place.seconds >= 60 * how.minutes * CALIBRATION:
             pace = (place.seconds - self.steady[1]) / max(1, place.step - self.steady[0])
             left = 60 * how.minutes - place.seconds
-            left -= how.evaluations * self._validation_seconds()
+            cost = self._validation_seconds()
+            place.evaluations = max(1, min(how.evaluations, int(VALIDATION * left / cost)))
+            left -= place.evaluations * cost
             total = place.step + max(1, int(max(left, 0) / pace))
             limit = self._epoch_total() if how.epochs else total
             place.total = min(total, limit)
             self._save()
 
     def _validation_seconds(self) -> float:
-        if self.valid is None:
-            return 0.0
         began = time.monotonic()
-        self._validate()
-        return time.monotonic() - began
+        if self.valid is not None:
+            self._validate()
+        return time.monotonic() - began + 1e-6
 
     def _finished(self) -> bool:
         place, how = self.place, self.how
@@ -302,8 +309,8 @@ class _Descent:
         place = self.place
         if place.total is None:
             return False
-        before = (place.step - 1) * self.how.evaluations // place.total
-        return place.step * self.how.evaluations // place.total > before
+        count = place.evaluations or self.how.evaluations
+        return place.step * count // place.total > (place.step - 1) * count // place.total
 
     def _evaluate(self) -> None:
         place = self.place

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -60,12 +60,15 @@ class Run:
         report: is told of the progress.
         checkpoint: where unfinished work is kept; None keeps none.
         resume: go on from the checkpoint if there is one.
+        job: what else is being done, as JSON, beside what the learner itself knows of it: a
+            checkpoint of another job is refused.
     """
 
     seed: int = 0
     report: Callable[[Progress], None] = lambda progress: None
     checkpoint: Path | None = None
     resume: bool = False
+    job: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Learner(Protocol):

@@ -17,7 +17,7 @@ from catena.errors import CatenaError
 from catena.ladder import Rung
 from catena.learn import History, Learner, Progress, Run, learner_for
 from catena.model import SequenceModel
-from catena.save import learner_from, load_facts, load_model, pack, save_model
+from catena.save import learner_from, load_facts, load_model, pack, rung_facts, save_model
 from catena.scanning import scan
 from catena.search import Sampling, beam, sample
 from catena.sequences import Sequences
@@ -88,7 +88,9 @@ class Generator(Estimator):
         learner: Learner | None = None,
         seed: int = 0,
     ) -> None:
-        self.rung, self.space, self.unit, self.unknown = rung, space, unit, unknown
+        self.rung, self.space = rung, space
+        self.unit: Unit = unit
+        self.unknown: UnknownPolicy = unknown
         self.minimum, self.learner, self.seed = minimum, learner, seed
 
     # -- learning ---------------------------------------------------------------------------
@@ -120,7 +122,7 @@ class Generator(Estimator):
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
             model = self.rung.build(self.space_)
-        run = Run(self.seed, report, checkpoint, resume)
+        run = Run(self.seed, report, checkpoint, resume, rung_facts(self.rung))
         self.history_ = self.learner_.fit(model, train, held_out, run)
         self.model_ = model.to("cpu").eval()
         return self
