@@ -57,15 +57,25 @@ def theirs(kind: str, observed: Sequences, start: Any) -> Any:
     emitted = start.embed.emission.distribution(start.embed.raw)
 
     def work() -> float:
-        common = {"init_params": "", "n_iter": ITERATIONS, "tol": -np.inf, "implementation": "scaling"}
+        common = {
+            "init_params": "",
+            "n_iter": ITERATIONS,
+            "tol": -np.inf,
+            "implementation": "scaling",
+        }
         if kind == "categorical":
             model: Any = CategoricalHMM(STATES, n_features=64, **common)
             model.emissionprob_ = emitted.probs.detach().numpy()
         else:
-            model = GaussianHMM(STATES, "diag", min_covar=0, covars_prior=0, covars_weight=0, **common)
+            model = GaussianHMM(
+                STATES, "diag", min_covar=0, covars_prior=0, covars_weight=0, **common
+            )
             model.means_ = emitted.mean.detach().numpy()
             model.covars_ = emitted.variance.detach().numpy()
-        model.startprob_, model.transmat_ = log_initial.detach().numpy(), log_transition.detach().numpy()
+        model.startprob_, model.transmat_ = (
+            log_initial.detach().numpy(),
+            log_transition.detach().numpy(),
+        )
         rows = x[:, None] if x.ndim == 1 else x
         model.fit(rows, lengths)
         return float(model.score(rows, lengths))
@@ -84,7 +94,9 @@ def main() -> None:
         likelihoods = mine(), peer()
         gap = abs(likelihoods[0] / likelihoods[1] - 1)
         if gap > 1e-6:
-            raise SystemExit(f"{kind}: the log-likelihoods differ: {likelihoods}; nothing was timed")
+            raise SystemExit(
+                f"{kind}: the log-likelihoods differ: {likelihoods}; nothing was timed"
+            )
         timed = in_turns({"catena": mine, "hmmlearn": peer})
         ratio = timed["hmmlearn"]["median"] / timed["catena"]["median"]
         for name, side in timed.items():

@@ -52,9 +52,7 @@ class Stack(nn.Module):
 
 
 @register(Stack, "layerwise")
-def _scan_stack(
-    stack: Stack, inputs: Tensor, layout: Layout, state: State
-) -> tuple[Tensor, State]:
+def _scan_stack(stack: Stack, inputs: Tensor, layout: Layout, state: State) -> tuple[Tensor, State]:
     """A layer runs through all of time before the next one begins, each with its own kernel."""
     last: list[Tensor] = []
     for depth, (layer, own) in enumerate(stack._with_states(state)):

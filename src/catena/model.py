@@ -16,10 +16,10 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from catena.recurrence import Recurrence, State
-from catena.scanning import run, scan, spans
 from catena.kernels.registry import register
 from catena.layout import Layout
+from catena.recurrence import Recurrence, State
+from catena.scanning import run, scan, spans
 from catena.sequences import Sequences, ranges
 from catena.space import Space
 

@@ -121,9 +121,7 @@ def _rung(described: Mapping[str, Any], path: Path, tensors: Mapping[str, Tensor
     return RUNGS[kind](**chosen)
 
 
-def _refuse_absurd(
-    path: Path, chosen: Mapping[str, Any], tensors: Mapping[str, Tensor]
-) -> None:
+def _refuse_absurd(path: Path, chosen: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
     """A size in the description that the file's own size cannot justify is never acted upon."""
     limit = path.stat().st_size
     for name, value in chosen.items():
@@ -132,9 +130,7 @@ def _refuse_absurd(
             raise CatenaError(f"{path}: damaged: {name}={value} in a file of {limit} bytes")
 
 
-def _build(
-    path: Path, rung: Rung, space: Space, tensors: Mapping[str, Tensor]
-) -> SequenceModel:
+def _build(path: Path, rung: Rung, space: Space, tensors: Mapping[str, Tensor]) -> SequenceModel:
     """The model, its parameters not yet loaded; first without memory, to compare the sizes."""
     with torch.device("meta"):
         wanted = rung.build(space).state_dict()

@@ -56,9 +56,7 @@ class Sampling:
         if self.top_p is not None and not 0 < self.top_p <= 1:
             raise CatenaError(f"top_p must be above 0 and at most 1, not {self.top_p}")
         if self.min_length > self.max_length:
-            raise CatenaError(
-                f"min_length {self.min_length} is above max_length {self.max_length}"
-            )
+            raise CatenaError(f"min_length {self.min_length} is above max_length {self.max_length}")
 
 
 def filtered(log_p: Tensor, how: Sampling) -> Tensor:

@@ -347,9 +347,7 @@ class Counts:
 
 
 Space = Symbols | Vectors | Bits | Counts
-SPACES: dict[str, type[Space]] = {
-    space.kind: space for space in (Symbols, Vectors, Bits, Counts)
-}
+SPACES: dict[str, type[Space]] = {space.kind: space for space in (Symbols, Vectors, Bits, Counts)}
 
 
 def as_vectors(sequences: Sequences) -> Sequences:

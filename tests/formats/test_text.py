@@ -21,8 +21,11 @@ def test_any_lines_come_back(lines, end, tmp_path_factory):
     assert read([path]).sequences == lines
 
 
-@given(lines=st.lists(st.binary().map(lambda raw: raw.replace(b"\n", b"").replace(b"\r", b"")),
-                      min_size=1))
+@given(
+    lines=st.lists(
+        st.binary().map(lambda raw: raw.replace(b"\n", b"").replace(b"\r", b"")), min_size=1
+    )
+)
 def test_any_lines_of_bytes_come_back(lines, tmp_path_factory):
     path = tmp_path_factory.getbasetemp() / "bytes-lines.bin"
     path.write_bytes(b"".join(line + b"\n" for line in lines))

@@ -311,7 +311,8 @@ def test_shards_add_up_to_the_whole(
     parts = [count(ragged(part), table, space.end_number) for part in (one, other)]
     whole = count(ragged(one + other), table, space.end_number)
     added = parts[1] + parts[0]
-    assert torch.equal(added.rows, whole.rows) and torch.equal(added.counts, whole.counts)
+    assert torch.equal(added.rows, whole.rows)
+    assert torch.equal(added.counts, whole.counts)
 
 
 def test_counts_of_different_orders_do_not_add():

@@ -37,9 +37,7 @@ def sequences_of(table: Table, options: Options) -> Data:
         return Data(table.name, parts, "item", "symbols", stream, where)
     options.refuse(table.name, "a table of measurements", "unit")
     values = np.stack([_numbers(table, name, options) for name in items], 1)
-    check_numbers(
-        values, numeric_space(options), lambda row, column: table.at(row, items[column])
-    )
+    check_numbers(values, numeric_space(options), lambda row, column: table.at(row, items[column]))
     columns = items if table.named else ()
     return numeric_data(table.name, values[order], lengths, options, stream, where, columns)
 

@@ -102,8 +102,10 @@ def read_npy(source: Source, options: Options) -> Data:
     where = _place_in_array(source.name, stream)
     if options.space == "symbols" or (whole and not options.measures):
         if not whole:
-            raise CatenaError(f"{source.name}: symbols are whole numbers, one a step; {array.dtype}"
-                              f" {array.shape} are measurements: leave out --space symbols")
+            raise CatenaError(
+                f"{source.name}: symbols are whole numbers, one a step; {array.dtype}"
+                f" {array.shape} are measurements: leave out --space symbols"
+            )
         items = batch[..., 0].tolist()
         return Data(source.name, items, "item", "symbols", stream, where)
     options.refuse(source.name, "an array of measurements", "unit")

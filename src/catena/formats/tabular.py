@@ -90,9 +90,7 @@ def _unwanted(options: Options) -> list[str]:
 # -- CSV -----------------------------------------------------------------------------------
 
 
-def _parse_csv(
-    name: str, text: str, delimiter: str, names: list[str], chosen: Chosen
-) -> pa.Table:
+def _parse_csv(name: str, text: str, delimiter: str, names: list[str], chosen: Chosen) -> pa.Table:
     from pyarrow import csv as arrow_csv
 
     if text.count('"') % 2:
@@ -183,9 +181,7 @@ def _plain(kind: pa.DataType) -> pa.DataType:
     return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
-def _json_column(
-    records: list[dict[str, Any]], name: str, where: Callable[[int], str]
-) -> pa.Array:
+def _json_column(records: list[dict[str, Any]], name: str, where: Callable[[int], str]) -> pa.Array:
     values = [record.get(name) for record in records]
     try:
         return pa.array(values)

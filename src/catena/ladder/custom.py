@@ -1,7 +1,7 @@
 """The user's own recurrence as a rung.
 
-    s_t = f(s_{t-1}, e_t; θ)                     anything with start, step and read
-    p(x_{t+1} given s_t) = emission(V read(s_t) + b)
+s_t = f(s_{t-1}, e_t; θ)                     anything with start, step and read
+p(x_{t+1} given s_t) = emission(V read(s_t) + b)
 """
 
 from __future__ import annotations

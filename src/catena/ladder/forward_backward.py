@@ -154,9 +154,7 @@ def _with_logarithms(
     messages[links.before] = earlier[links.opening :]
     smoothed = normalised(passed.filtered.log() + messages.log(), passed.filtered)
     share = torch.where(passed.predicted > 0, smoothed / passed.predicted, 0.0)
-    return ForwardBackward(
-        passed.filtered, passed.log_evidence, smoothed, share, first, links
-    )
+    return ForwardBackward(passed.filtered, passed.log_evidence, smoothed, share, first, links)
 
 
 def _forward(

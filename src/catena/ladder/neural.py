@@ -1,8 +1,8 @@
 """What the rungs learned by gradient share: an embedding in front and a head behind.
 
-    e_t = E x_t                                a row of a table, or the measurements themselves
-    s_t = f(s_{t-1}, e_t; θ)                   the rung's own recurrence
-    p(x_{t+1} given s_t) = emission(V read(s_t) + b)
+e_t = E x_t                                a row of a table, or the measurements themselves
+s_t = f(s_{t-1}, e_t; θ)                   the rung's own recurrence
+p(x_{t+1} given s_t) = emission(V read(s_t) + b)
 """
 
 from __future__ import annotations
