@@ -110,9 +110,11 @@ def spans(sequences: Sequences, span: int) -> Iterator[tuple[Sequences, Tensor]]
     that have ended are there with length 0), so that the state of one is the start of the next;
     beside each piece, `[n]`, whether the sequence's end lies in it.
 
-    >>> [(piece.to_list(), last.tolist()) for piece, last in
-    ...  spans(Sequences.from_list([[1, 2, 3], [4]]), 2)]
-    [([tensor([1, 2]), tensor([4])], [False, True]), ([tensor([3]), tensor([], dtype=torch.int64)], [True, False])]
+    >>> batch = Sequences.from_list([[1, 2, 3], [4]])
+    >>> for piece, ends in spans(batch, 2):
+    ...     print([row.tolist() for row in piece], ends.tolist())
+    [[1, 2], [4]] [False, True]
+    [[3], []] [True, False]
     """
     longest = int(sequences.lengths.max()) if len(sequences) else 0
     for begin in range(0, max(longest, 1), span):

@@ -76,7 +76,7 @@ class NeuralHead(nn.Module):
         nn.init.zeros_(self.linear.bias)
 
     def parameters_of(self, features: Tensor) -> Tensor:
-        """The emission's raw parameters `[m, size]`, in float32 whatever the features' precision."""
+        """The emission's raw parameters `[m, size]`, float32 even where features are bfloat16."""
         raw = self.linear(self.dropout(features))
         if self.tied is not None:
             raw = nn.functional.linear(raw, self.tied, self.bias)
