@@ -23,11 +23,13 @@ import math
 import pytest
 import torch
 
+from catena.formats import read
 from catena.ladder.markov import Markov
 from catena.learn.count import Count
 from catena.learn.learner import Run
 from catena.model import SequenceModel
 from catena.space import Symbols
+from catena.tasks.generate import Generator
 
 CORPUS = """\
 the ferry leaves the island at dawn
@@ -131,3 +133,14 @@ def test_unigrams_are_those_of_kenlm():
 def test_it_falls_back_where_kenlm_does():
     _, notes = fitted(4)
     assert [note.split()[1].rstrip(":") for note in notes] == ["2-grams", "4-grams", "5-grams"]
+
+
+@pytest.mark.parametrize(
+    ("order", "bits"), [(1, 3.584), (2, 2.941), (3, 2.482), (4, 2.255), (5, 2.199)]
+)
+def test_tiny_shakespeare_as_kenlm_has_it(order, bits):
+    """Bits a character on the last tenth: KenLM's, interpolated, with fallback discounts."""
+    (text,) = read("shakespeare").sequences
+    cut = len(text) * 9 // 10
+    model = Generator(Markov(order)).fit(text[:cut])
+    assert model.bits(text[cut:]) == pytest.approx(bits, abs=0.01)

@@ -116,6 +116,13 @@ def test_rows_of_like_length_share_a_batch_within_its_budget():
     assert sum(spread) / len(spread) < 1
 
 
+def test_a_stream_becomes_rows_side_by_side():
+    batches = Batches(sequences([100_000]), rows=32, span=32)
+    (batch,) = batches.batches(torch.Generator().manual_seed(0))
+    assert len(batch.lengths) == 33  # one more, where the first cut was drawn
+    assert batches.updates([batch]) == 98
+
+
 class Steps(torch.nn.Module):
     """Shows how many observations its row has seen; learns nothing of use."""
 

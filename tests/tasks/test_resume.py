@@ -183,6 +183,8 @@ def test_a_second_ctrl_c_stops_at_once():
         signal.raise_signal(signal.SIGINT)
 
     model, how, train, valid = job("short-sgd")
+    # A run in the background inherits an ignored Ctrl-C.
+    inherited = signal.signal(signal.SIGINT, signal.default_int_handler)
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt) as caught:
         how.fit(model, train, valid, Run(report=report))
