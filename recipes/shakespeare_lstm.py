@@ -22,7 +22,7 @@ from catena.space import Symbols
 
 RUNG = LSTM(units=384, embedding=64, dropout=0.25)
 LEARNER = Gradient(
-    epochs=16, batch=32, span=32, rate=4e-3, average=0.999, evaluations=16, patience=None
+    epochs=8, batch=32, span=32, rate=4e-3, average=0.999, evaluations=16, patience=None
 )
 MARK = 2.15
 RESULTS = Path(__file__).parent / "results" / "shakespeare_lstm.json"

@@ -1,12 +1,14 @@
 """One safetensors file with a JSON header: what models and checkpoints are kept in.
 
 Layout: 8 bytes little-endian, the header's length; the header, JSON; the tensors' bytes. The
-header's `__metadata__` holds one entry, `catena`, a JSON object of ours. Nothing in the file is
+header's `__metadata__` holds two entries: `catena`, a JSON object of ours, and `sha256`, the digest
+of that object's text and of the tensors, so that no damage goes unnoticed. Nothing in the file is
 code, and nothing is allocated that the file's own size does not justify.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import tempfile
@@ -21,7 +23,7 @@ from torch import Tensor
 
 from catena.errors import CatenaError
 
-MAGIC = "catena"
+MAGIC, DIGEST = "catena", "sha256"
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -58,7 +60,8 @@ def write(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -
         name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
         for name, tensor in tensors.items()
     }
-    write_atomically(path, to_bytes(solid, {MAGIC: json.dumps(facts)}))
+    text = json.dumps(facts)
+    write_atomically(path, to_bytes(solid, {MAGIC: text, DIGEST: _digest(text, solid)}))
 
 
 def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -70,9 +73,13 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     facts = read_facts(path)
     try:
         with safe_open(path, "pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, facts  # noqa: SIM118
+            metadata = file.metadata()
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, RuntimeError, ValueError) as error:
         raise CatenaError(f"{path}: damaged or cut short: {error}") from error
+    if metadata.get(DIGEST) != _digest(metadata[MAGIC], tensors):
+        raise CatenaError(f"{path}: damaged: its content is not what was written")
+    return tensors, facts
 
 
 def read_facts(path: Path) -> dict[str, Any]:
@@ -103,8 +110,24 @@ def same(a: Tensor, b: Tensor) -> bool:
         return False
     if not a.numel():
         return True
-    one, other = (part.contiguous().reshape(-1).view(torch.uint8) for part in (a, b))
-    return torch.equal(one, other)
+    return torch.equal(_bytes(a), _bytes(b))
+
+
+def _digest(text: str, tensors: Mapping[str, Tensor]) -> str:
+    """Of the facts' text, then of each tensor in the order of names: what it is, and its bytes."""
+    digest = hashlib.sha256(text.encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        # A line break ends each part, so that nothing can move from one into the next.
+        digest.update(f"\n{name!r} {tensor.dtype} {list(tensor.shape)}\n".encode())
+        if tensor.numel():
+            digest.update(_bytes(tensor).numpy())
+    return digest.hexdigest()
+
+
+def _bytes(tensor: Tensor) -> Tensor:
+    """`[size]` uint8: the memory of a tensor that is not empty."""
+    return tensor.contiguous().reshape(-1).view(torch.uint8)
 
 
 def _umask() -> int:

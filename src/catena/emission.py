@@ -3,6 +3,9 @@
 An emission turns raw parameters `[..., size]`, any real numbers, into a distribution over one
 observation. A neural head computes them from its features; an HMM keeps one row `[states, size]`
 and, where the maximum has a closed form, learns it from sums that can be added up across shards.
+
+Measurements and counts are compared with their parameters in float64, whatever the dtype of the
+parameters: float32 cannot tell 10⁸ from 10⁸ + 1.
 """
 
 from __future__ import annotations
@@ -44,7 +47,8 @@ class Emission(ABC):
 
     @abstractmethod
     def log_prob(self, raw: Tensor, x: Tensor) -> Tensor:
-        """log p(x given raw) in nats `[...]`; raw `[..., size]` and x `[..., *event]` broadcast."""
+        """log p(x given raw) in nats `[...]`, in raw's dtype; raw `[..., size]` and
+        x `[..., *event]` broadcast."""
 
 
 class ExpectationEmission(Emission):
@@ -109,14 +113,18 @@ class Gaussian(ExpectationEmission):
         self._units = _Units(space)
 
     def distribution(self, raw: Tensor) -> D.Distribution:
-        mean, log_spread = raw.chunk(2, -1)
-        spread = log_spread.exp().clamp_min(MINIMUM_SPREAD)
-        shift, scale = self._units.like(raw)
-        normal = D.Normal(shift + scale * mean, scale * spread, validate_args=False)
-        return D.Independent(normal, 1, validate_args=False)
+        return self._within(self._units, raw.double())
 
     def log_prob(self, raw: Tensor, x: Tensor) -> Tensor:
-        return _log_prob(self.distribution(raw), x.to(raw.dtype))
+        return self._units.log_prob(self._within, raw, x)
+
+    @staticmethod
+    def _within(units: _Units, raw: Tensor) -> D.Distribution:
+        mean, log_spread = raw.chunk(2, -1)
+        spread = log_spread.exp().clamp_min(MINIMUM_SPREAD)
+        shift, scale = units.like(raw)
+        normal = D.Normal(shift + scale * mean, scale * spread, validate_args=False)
+        return D.Independent(normal, 1, validate_args=False)
 
     def sums(self, x: Tensor, weight: Tensor) -> Sums:
         x = self._units.standardise(x)
@@ -149,14 +157,17 @@ class FullGaussian(ExpectationEmission):
         self._units = _Units(space)
 
     def distribution(self, raw: Tensor) -> D.Distribution:
+        return self._within(self._units, raw.double())
+
+    def log_prob(self, raw: Tensor, x: Tensor) -> Tensor:
+        return self._units.log_prob(self._within, raw, x)
+
+    def _within(self, units: _Units, raw: Tensor) -> D.Distribution:
         mean, factor = self._unfold(raw)
-        shift, scale = self._units.like(raw)
+        shift, scale = units.like(raw)
         return D.MultivariateNormal(
             shift + scale * mean, scale_tril=scale[:, None] * factor, validate_args=False
         )
-
-    def log_prob(self, raw: Tensor, x: Tensor) -> Tensor:
-        return _log_prob(self.distribution(raw), x.to(raw.dtype))
 
     def sums(self, x: Tensor, weight: Tensor) -> Sums:
         x = self._units.standardise(x)
@@ -202,10 +213,16 @@ class GaussianMixture(Emission):
         self._units = _Units(space)
 
     def distribution(self, raw: Tensor) -> D.Distribution:
+        return self._within(self._units, raw.double())
+
+    def log_prob(self, raw: Tensor, x: Tensor) -> Tensor:
+        return self._units.log_prob(self._within, raw, x)
+
+    def _within(self, units: _Units, raw: Tensor) -> D.Distribution:
         wide = self.components * self.dim
         weights, means, log_spreads = raw.split([self.components, wide, wide], -1)
         shape = (*raw.shape[:-1], self.components, self.dim)
-        shift, scale = self._units.like(raw)
+        shift, scale = units.like(raw)
         spreads = scale * log_spreads.reshape(shape).exp().clamp_min(MINIMUM_SPREAD)
         normal = D.Normal(shift + scale * means.reshape(shape), spreads, validate_args=False)
         return D.MixtureSameFamily(
@@ -213,9 +230,6 @@ class GaussianMixture(Emission):
             D.Independent(normal, 1, validate_args=False),
             validate_args=False,
         )
-
-    def log_prob(self, raw: Tensor, x: Tensor) -> Tensor:
-        return _log_prob(self.distribution(raw), x.to(raw.dtype))
 
 
 class Bernoulli(ExpectationEmission):
@@ -260,14 +274,17 @@ class Poisson(ExpectationEmission):
         self._log_mean = torch.tensor([math.log(mean) for mean in space.mean], dtype=torch.float64)
 
     def distribution(self, raw: Tensor) -> D.Distribution:
-        rate = (raw + self._log_mean.to(raw)).exp()
+        rate = self._log_rate(raw).exp()
         return D.Independent(D.Poisson(rate, validate_args=False), 1, validate_args=False)
 
     def log_prob(self, raw: Tensor, x: Tensor) -> Tensor:
-        log_rate, x = raw + self._log_mean.to(raw), x.to(raw.dtype)
+        log_rate, x = self._log_rate(raw), x.double()
         # A rate of 0 is certain of the count 0: 0·log 0 is 0.
         hits = torch.where(x > 0, x * log_rate, torch.zeros_like(x))
-        return (hits - log_rate.exp() - torch.lgamma(x + 1)).sum(-1)
+        return (hits - log_rate.exp() - torch.lgamma(x + 1)).sum(-1).to(raw.dtype)
+
+    def _log_rate(self, raw: Tensor) -> Tensor:
+        return raw.double() + self._log_mean.to(raw.device)
 
     def sums(self, x: Tensor, weight: Tensor) -> Sums:
         return weight.sum(0), weight.T @ x.to(weight.dtype)
@@ -291,11 +308,13 @@ def _log_prob(distribution: D.Distribution, x: Tensor) -> Tensor:
 
 
 class _Units:
-    """The space's own units: where a raw 0 lies and how far a raw 1 reaches."""
+    """Where a raw 0 lies and how far a raw 1 reaches: `[dim]` each, float64."""
 
     def __init__(self, space: Vectors) -> None:
         self._shift = torch.tensor(space.shift, dtype=torch.float64)
         self._scale = torch.tensor(space.scale, dtype=torch.float64)
+        self._log_volume = math.fsum(math.log(scale) for scale in space.scale)
+        self._unit = self if space == Vectors(space.dim) else _Units(Vectors(space.dim))
 
     def like(self, raw: Tensor) -> tuple[Tensor, Tensor]:
         return self._shift.to(raw), self._scale.to(raw)
@@ -303,6 +322,16 @@ class _Units:
     def standardise(self, x: Tensor) -> Tensor:
         shift, scale = self.like(x.double())
         return (x.double() - shift) / scale
+
+    def log_prob(
+        self, within: Callable[[_Units, Tensor], D.Distribution], raw: Tensor, x: Tensor
+    ) -> Tensor:
+        """log p(x) = log p(z) - Σ log scale for z = (x - shift) / scale, in raw's dtype.
+
+        So no variance in the units of the data, which may be beyond float64, is ever formed.
+        """
+        standard = _log_prob(within(self._unit, raw.double()), self.standardise(x))
+        return (standard - self._log_volume).to(raw.dtype)
 
 
 def _spread_out(x: Tensor, states: int, generator: torch.Generator) -> Tensor:

@@ -63,8 +63,8 @@ def load_model(path: Path, rung: Rung | None = None) -> tuple[SequenceModel, Run
     Raises:
         CatenaError: when the file is damaged, cut short, foreign, or of a newer format.
     """
-    tensors, facts = container.read(path)
-    _checked(path, facts)
+    facts = load_facts(path)  # first: a newer format may be sealed in another way
+    tensors, _ = container.read(path)
     try:
         rung = rung or _rung(facts["rung"], path, tensors)
         _refuse_absurd(path, facts["space"], tensors)

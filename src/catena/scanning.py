@@ -1,6 +1,8 @@
-"""Running a recurrence over a ragged batch: the only loop over time.
+"""Running a recurrence over a ragged batch: the only loop over given observations.
 
-The scan owns lengths, direction, truncation and carried state, so that no model needs to.
+The scan owns lengths, direction, truncation and carried state, so that no model needs to. What is
+not given yet is drawn step by step by `catena.search`. The module is not called `scan`: the public
+name `catena.scan` loads on demand, and importing a module of that name would take its place.
 """
 
 from __future__ import annotations

@@ -49,14 +49,18 @@ class Sampling:
     def __post_init__(self) -> None:
         if not 0.0 <= self.temperature < math.inf:
             raise CatenaError(f"temperature must be a number from 0 up, not {self.temperature}")
-        at_least("min_length", self.min_length, 0)
-        at_least("max_length", self.max_length, 0)
+        _check_lengths(self.min_length, self.max_length)
         if self.top_k is not None:
             at_least("top_k", self.top_k, 1)
         if self.top_p is not None and not 0 < self.top_p <= 1:
             raise CatenaError(f"top_p must be above 0 and at most 1, not {self.top_p}")
-        if self.min_length > self.max_length:
-            raise CatenaError(f"min_length {self.min_length} is above max_length {self.max_length}")
+
+
+def _check_lengths(least: int, most: int) -> None:
+    at_least("min_length", least, 0)
+    at_least("max_length", most, 0)
+    if least > most:
+        raise CatenaError(f"min_length {least} is above max_length {most}")
 
 
 def filtered(log_p: Tensor, how: Sampling) -> Tensor:
@@ -105,7 +109,7 @@ def sample(
         if not len(running):
             break
         x = _draw(model, state, how, length, generator)
-        going = _goes_on(model, x)
+        going = (~_has_ended(model, x)).nonzero().squeeze(1)
         running, x = running[going], x[going]
         state = model.step(select(state, going), x)
         drawn.append((running, x))
@@ -154,12 +158,10 @@ def _banned(space: Symbols, may_end: bool) -> Tensor:
     return banned
 
 
-def _goes_on(model: SequenceModel, x: Tensor) -> Tensor:
-    """Which rows have not ended, as indices."""
+def _has_ended(model: SequenceModel, x: Tensor) -> Tensor:
+    """`[batch]`, which rows have drawn the end."""
     end = model.space.end_number
-    if end is None:
-        return torch.arange(len(x))
-    return (x != end).nonzero().squeeze(1)
+    return torch.zeros(len(x), dtype=torch.bool) if end is None else x == end
 
 
 def _collect(prompts: Sequences, drawn: list[tuple[Tensor, Tensor]]) -> Sequences:
@@ -209,34 +211,34 @@ def beam(
         length_penalty: scores are log p / length^penalty; 0 ranks by probability alone.
 
     Raises:
-        CatenaError: for a numeric space or a width below 1.
+        CatenaError: for a numeric space or an option out of range.
     """
-    if not isinstance(model.space, Symbols):
-        raise CatenaError("beam search needs symbols; this model's space is numeric")
-    at_least("width", width, 1)
-    one_of("number of prompts", len(prompt), (1,))
+    _check_search(model, prompt, width, length_penalty)
+    _check_lengths(min_length, max_length)
     model.eval()
-    end = model.space.end_number
-    state, total = prepare(model, prompt), torch.zeros(1, dtype=torch.float64)
-    history = torch.zeros(1, 0, dtype=torch.int64)
-    finished: list[Hypothesis] = []
+    state, finished = prepare(model, prompt), []
+    total, history = torch.zeros(1, dtype=torch.float64), torch.zeros(1, 0, dtype=torch.int64)
     for length in range(max_length):
         log_p = total[:, None] + allowed_log_probs(model, state, length >= min_length)
         rows, symbols, total = _best(log_p, width)
         history = torch.cat([history[rows], symbols[:, None]], 1)
-        if end is not None:
-            ended = symbols == end
-            finished.extend(
-                _hypothesis(history[i, :-1], total[i], length_penalty, True)
-                for i in ended.nonzero().squeeze(1).tolist()
-            )
-            rows, symbols, total, history = (p[~ended] for p in (rows, symbols, total, history))
-        finished = _ranked(finished, width)
+        ended = _has_ended(model, symbols)
+        done = _hypotheses(history[ended, :-1], total[ended], length_penalty, True)
+        finished = _ranked([*finished, *done], width)
+        rows, symbols, total, history = (p[~ended] for p in (rows, symbols, total, history))
         if not len(rows) or _settled(finished, total, width, max_length, length_penalty):
             return finished
         state = model.step(select(state, rows), symbols)
-    cut = [_hypothesis(h, t, length_penalty, False) for h, t in zip(history, total, strict=True)]
-    return _ranked([*finished, *cut], width)
+    return _ranked([*finished, *_hypotheses(history, total, length_penalty, False)], width)
+
+
+def _check_search(model: SequenceModel, prompt: Sequences, width: int, penalty: float) -> None:
+    if not isinstance(model.space, Symbols):
+        raise CatenaError("beam search needs symbols; this model's space is numeric")
+    at_least("width", width, 1)
+    one_of("number of prompts", len(prompt), (1,))
+    if not 0.0 <= penalty < math.inf:
+        raise CatenaError(f"length_penalty must be a number from 0 up, not {penalty}")
 
 
 def _best(log_p: Tensor, width: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -246,9 +248,13 @@ def _best(log_p: Tensor, width: int) -> tuple[Tensor, Tensor, Tensor]:
     return place // log_p.shape[1], place % log_p.shape[1], total
 
 
-def _hypothesis(numbers: Tensor, total: Tensor, penalty: float, ended: bool) -> Hypothesis:
-    steps = max(1, len(numbers) + ended)
-    return Hypothesis(numbers, float(total), float(total) / steps**penalty, ended)
+def _hypotheses(history: Tensor, total: Tensor, penalty: float, ended: bool) -> list[Hypothesis]:
+    """Continuations `[m, length]`, without their ends, with their log-probabilities `[m]`."""
+    steps = max(1, history.shape[1] + ended)
+    return [
+        Hypothesis(numbers, log_p, log_p / steps**penalty, ended)
+        for numbers, log_p in zip(history, total.tolist(), strict=True)
+    ]
 
 
 def _ranked(hypotheses: list[Hypothesis], width: int) -> list[Hypothesis]:

@@ -111,7 +111,13 @@ class Sequences:
 
     @staticmethod
     def concatenate(parts: Sequence[Sequences]) -> Sequences:
-        """All sequences of the parts, in order."""
+        """All sequences of the parts, in order.
+
+        Raises:
+            CatenaError: when there is no part, and so no dtype and no shape of an observation.
+        """
+        if not parts:
+            raise CatenaError("there are no Sequences to concatenate: give at least one")
         return Sequences(
             torch.cat([part.values for part in parts]), torch.cat([part.lengths for part in parts])
         )
@@ -120,7 +126,14 @@ class Sequences:
 
     @staticmethod
     def from_list(arrays: Iterable[Any]) -> Sequences:
-        """A list of arrays, lists or tensors, each `[length, *event]`."""
+        """A list of arrays, lists or tensors, each `[length, *event]`.
+
+        Raises:
+            CatenaError: for a single sequence, and for observations of different shapes.
+        """
+        arrays = list(arrays)
+        for array in arrays:
+            check_sequence(array)
         tensors = [as_tensor(array) for array in arrays]
         lengths = torch.tensor([len(tensor) for tensor in tensors], dtype=torch.int64)
         # An empty list has no dtype or event of its own: it takes those of its neighbours.
@@ -208,10 +221,26 @@ class Sequences:
 
 
 def as_tensor(array: Any) -> Tensor:
-    """A tensor of what may also be a read-only or reversed array, which PyTorch does not take."""
+    """A tensor of what may also be a read-only or reversed array, which PyTorch does not take.
+
+    Python's own floats keep their 64 bits, of which PyTorch's default would drop half.
+    """
     if isinstance(array, np.ndarray):
-        array = np.require(array, requirements=["C", "W"])
-    return torch.as_tensor(array)
+        return torch.as_tensor(np.require(array, requirements=["C", "W"]))
+    tensor = torch.as_tensor(array)
+    if isinstance(array, Tensor) or not tensor.is_floating_point():
+        return tensor
+    return torch.as_tensor(array, dtype=torch.float64)
+
+
+def check_sequence(sequence: Any) -> None:
+    """Refuse a single observation where a sequence of them is needed."""
+    array = isinstance(sequence, (np.ndarray, Tensor))
+    if (sequence.ndim == 0) if array else not hasattr(sequence, "__len__"):
+        raise CatenaError(
+            f"a sequence is needed, not the single observation {sequence!r}: "
+            "wrap one sequence in a list"
+        )
 
 
 def _is_list(kind: pyarrow.DataType) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor
 
 from catena.errors import CatenaError
-from catena.sequences import Sequences
+from catena.sequences import Sequences, check_sequence
 
 UNKNOWN = "⟨unk⟩"
 END = "⟨end⟩"
@@ -67,7 +68,11 @@ class Symbols:
         end: bool = True,
         minimum: int = 1,
     ) -> Symbols:
-        """The vocabulary of the data: what occurs at least `minimum` times, the frequent first."""
+        """The vocabulary of the data: what occurs at least `minimum` times, the frequent first.
+
+        Raises:
+            CatenaError: when no symbol does, or the data holds something else than symbols.
+        """
         _check_choice("unit", unit, get_args(Unit))
         if minimum < 1:
             raise CatenaError(f"the minimum count must be at least 1, not {minimum}")
@@ -78,6 +83,8 @@ class Symbols:
             counts.update(_pieces(sequence, unit))
         counts.pop(UNKNOWN, None)
         kept = [item for item, count in counts.items() if count >= minimum]
+        if not kept:
+            raise _nothing_kept(counts, minimum)
         kept.sort(key=lambda item: (-counts[item], str(item)))
         first: tuple[Item, ...] = (UNKNOWN,) if unknown == "replace" else ()
         return Symbols((*first, *kept), unit, unknown, end)
@@ -115,12 +122,13 @@ class Symbols:
 
     def decode(self, numbers: Tensor | Sequence[int]) -> str | list[Item] | bytes:
         """Numbers `[length]` as text, bytes or a list of items; the end is left out."""
-        chosen = [self.items[i] for i in map(int, numbers) if i != self.end_number]
-        if self.unit == "item":
-            return chosen
-        if self.unit == "byte":
-            return bytes(int(item) for item in chosen)
-        return ("" if self.unit == "char" else " ").join(map(str, chosen))
+        return self._join([self.items[i] for i in map(int, numbers) if i != self.end_number])
+
+    def continued(self, prompt: Any, numbers: Tensor | Sequence[int]) -> str | list[Item] | bytes:
+        """A prompt as it was given, its unknown symbols too, and the numbers that follow it."""
+        following = [self.items[i] for i in map(int, numbers) if i != self.end_number]
+        given = _raw(prompt, 0) if self.unit == "byte" else _pieces(prompt, self.unit)
+        return self._join([*given, *following])
 
     def show(self, numbers: Tensor | Sequence[int]) -> str:
         """Numbers as text to look at, whatever the unit."""
@@ -145,6 +153,13 @@ class Symbols:
         """The space that `describe` described."""
         items = tuple(range(256)) if described["unit"] == "byte" else tuple(described["items"])
         return Symbols(items, described["unit"], described["unknown"], bool(described["end"]))
+
+    def _join(self, items: Sequence[Item]) -> str | list[Item] | bytes:
+        if self.unit == "item":
+            return list(items)
+        if self.unit == "byte":
+            return bytes(int(item) for item in items)
+        return ("" if self.unit == "char" else " ").join(map(str, items))
 
     @cached_property
     def _number(self) -> dict[Item, int]:
@@ -186,6 +201,17 @@ class Symbols:
         return np.where(numbers < 0, self._number[UNKNOWN], numbers)
 
 
+def _nothing_kept(counts: Counter[Item], minimum: int) -> CatenaError:
+    if not counts:
+        return CatenaError(
+            "the vocabulary is empty: there is nothing to learn from; give data with a symbol in it"
+        )
+    return CatenaError(
+        f"the vocabulary is empty: no symbol occurs {minimum} times; lower the minimum to "
+        f"{max(counts.values())} or less, or give more data"
+    )
+
+
 def _raw(sequence: Any, place: int) -> bytes:
     """A text or numbers from 0 to 255 as bytes."""
     try:
@@ -208,6 +234,7 @@ def _pieces(sequence: Any, unit: Unit) -> Sequence[Item]:
         if unit == "item":
             raise CatenaError("unit='item' takes lists of items; for a text choose char or word")
         return sequence.split() if unit == "word" else sequence
+    check_sequence(sequence)
     if isinstance(sequence, (Tensor, np.ndarray)):
         items = sequence.tolist()
     else:  # NumPy's own strings and integers are not JSON's
@@ -242,15 +269,27 @@ class Vectors:
         object.__setattr__(self, "scale", tuple(self.scale) or (1.0,) * self.dim)
         if not len(self.shift) == len(self.scale) == self.dim or min(self.scale) <= 0:
             raise CatenaError(f"shift and scale need {self.dim} numbers each, scales above 0")
+        _check_finite("shift", self.shift)
+        _check_finite("scale", self.scale)
 
     @staticmethod
     def learn(sequences: Sequences) -> Vectors:
-        """The space of these vectors `[total, dim]`, centred and scaled by their own spread."""
-        values = as_vectors(sequences).values
+        """The space of these vectors `[total, dim]`, centred and scaled by their own spread.
+
+        Raises:
+            CatenaError: at a number that is not finite, or a spread that float64 cannot hold.
+        """
+        values = _numbers(sequences, as_vectors(sequences).values.shape[1]).values
         dim = values.shape[1]
         if not len(values):
             return Vectors(dim)
         spread = values.std(0, correction=0)
+        if not bool(spread.isfinite().all()):
+            column = int((~spread.isfinite()).nonzero()[0])
+            raise CatenaError(
+                f"column {column + 1}: the numbers lie so far apart that their spread overflows; "
+                "divide the column by a constant"
+            )
         spread = torch.where(spread > 0, spread, torch.ones_like(spread))
         return Vectors(dim, tuple(values.mean(0).tolist()), tuple(spread.tolist()))
 
@@ -318,6 +357,7 @@ class Counts:
         object.__setattr__(self, "mean", tuple(self.mean) or (1.0,) * self.dim)
         if len(self.mean) != self.dim or min(self.mean) <= 0:
             raise CatenaError(f"mean needs {self.dim} numbers above 0")
+        _check_finite("mean", self.mean)
 
     @staticmethod
     def learn(sequences: Sequences) -> Counts:
@@ -357,11 +397,20 @@ def as_vectors(sequences: Sequences) -> Sequences:
 
 
 def as_sequences(data: Any) -> Sequences:
-    """Sequences as they are, an (X, lengths) pair as hmmlearn has it, or a list of arrays."""
+    """Sequences as they are, an (X, lengths) pair as hmmlearn has it, or a list of arrays.
+
+    Raises:
+        CatenaError: for one array X `[length, dim]` alone, which could as well be many sequences.
+    """
     if isinstance(data, Sequences):
         return data
     if is_pair(data):
         return Sequences(data[0], data[1])
+    if isinstance(data, (np.ndarray, Tensor)) and data.ndim == 2:
+        raise CatenaError(
+            f"one array X of shape {tuple(data.shape)} may be one sequence or many: give [X] for "
+            "one, or (X, lengths) where X holds sequences one after the other"
+        )
     return Sequences.from_list(data)
 
 
@@ -397,8 +446,13 @@ def _check_values(sequences: Sequences, good: Tensor, wanted: str) -> None:
 
 
 def _check_dim(dim: int) -> None:
-    if dim < 1:
-        raise CatenaError(f"dim must be at least 1, not {dim}")
+    if not isinstance(dim, int) or isinstance(dim, bool) or dim < 1:
+        raise CatenaError(f"dim must be a whole number of at least 1, not {dim!r}")
+
+
+def _check_finite(name: str, numbers: Sequence[float]) -> None:
+    if not all(map(math.isfinite, numbers)):
+        raise CatenaError(f"{name} must be finite, not {tuple(numbers)}")
 
 
 def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:

@@ -25,6 +25,7 @@ import typer
 
 import catena
 from catena.cli.main import app, main
+from catena.comparing import verdict
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
@@ -155,6 +156,12 @@ def headings(path: Path) -> set[str]:
     text = re.sub(r"^```.*?^```", "", path.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
     titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def test_the_verdict_is_described_by_its_own_constants():
+    told = " ".join((ROOT / "docs" / "compare.md").read_text("utf-8").split())
+    assert f"fitted in at most {verdict.CHEAPER} of its time" in told
+    assert f"the cheapest within {verdict.CLOSE} bits" in told
 
 
 def test_make_targets_exist():

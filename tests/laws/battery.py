@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from typing import Any, TypeVar
 
 import torch
+from hypothesis import example, given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
@@ -153,6 +156,27 @@ def draw(space: Space, lengths: list[int], seed: int) -> Sequences:
 
 LENGTHS = st.lists(st.integers(0, 40), min_size=1, max_size=3)
 SEEDS = st.integers(0, 10_000)
+# Empty beside the longest, equals side by side, a single step, nothing at all.
+ALWAYS = ([0, 40, 1, 0, 7], [40, 40], [1], [0])
+
+Test = TypeVar("Test", bound=Callable[..., None])
+
+
+def batches(**others: tuple[st.SearchStrategy[Any], Any]) -> Callable[[Test], Test]:
+    """Draws `lengths` and `seed` for a test, and tries it on the lengths of ALWAYS too.
+
+    Args:
+        others: what else is drawn: a strategy, and what goes with the lengths of ALWAYS.
+    """
+    drawn = {name: strategy for name, (strategy, _) in others.items()}
+    fixed = {name: value for name, (_, value) in others.items()}
+
+    def decorate(test: Test) -> Test:
+        for lengths in reversed(ALWAYS):
+            test = example(lengths=lengths, seed=1, **fixed)(test)
+        return given(lengths=LENGTHS, seed=SEEDS, **drawn)(test)
+
+    return decorate
 
 
 def close(found: Tensor, wanted: Tensor, exact: bool = False) -> None:

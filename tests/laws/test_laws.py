@@ -6,8 +6,7 @@ from unittest.mock import patch
 
 import pytest
 import torch
-from battery import CASES, LENGTHS, SEEDS, TRIED, Case, close, draw
-from hypothesis import given
+from battery import CASES, TRIED, Case, batches, close, draw
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -46,6 +45,23 @@ def test_every_rung_is_tried_on_every_space_it_takes():
                 kind().build(example)
 
 
+@pytest.mark.parametrize("value", [2.5, 2.0, "3", True, None])
+@pytest.mark.parametrize(
+    ("rung", "option"),
+    [
+        (catena.Markov, "order"),
+        (catena.HMM, "states"),
+        (catena.Window, "width"),
+        (catena.RNN, "units"),
+        (catena.GRU, "layers"),
+        (catena.LSTM, "units"),
+    ],
+)
+def test_a_size_is_a_whole_number(rung, option, value):
+    with pytest.raises(catena.CatenaError, match=f"{option} must be a whole number, not "):
+        rung(**{option: value})
+
+
 @torch.no_grad()
 def stepped(case: Case, sequence: Tensor) -> tuple[Tensor, State]:
     """One sequence alone, one observation at a time: features and the last state."""
@@ -58,7 +74,7 @@ def stepped(case: Case, sequence: Tensor) -> tuple[Tensor, State]:
 
 
 @law
-@given(lengths=LENGTHS, seed=SEEDS)
+@batches()
 def test_a_scan_equals_stepping(case, lengths, seed):
     batch = draw(case.space, lengths, seed)
     with torch.no_grad():
@@ -71,7 +87,7 @@ def test_a_scan_equals_stepping(case, lengths, seed):
 
 
 @law
-@given(lengths=LENGTHS, seed=SEEDS, span=st.integers(1, 45))
+@batches(span=(st.integers(1, 45), 6))
 def test_a_split_scan_equals_a_whole_one(case, lengths, seed, span):
     batch = draw(case.space, lengths, seed)
     with torch.no_grad():
@@ -86,7 +102,7 @@ def test_a_split_scan_equals_a_whole_one(case, lengths, seed, span):
 
 
 @law
-@given(lengths=LENGTHS, seed=SEEDS, reverse=st.booleans())
+@batches(reverse=(st.booleans(), True))
 def test_every_backend_equals_the_reference_loop(case, lengths, seed, reverse):
     model = case.model
     with torch.no_grad():
@@ -103,7 +119,7 @@ def test_every_backend_equals_the_reference_loop(case, lengths, seed, reverse):
 
 
 @law
-@given(lengths=LENGTHS, seed=SEEDS)
+@batches()
 def test_a_backward_scan_is_a_scan_of_the_turned_sequences(case, lengths, seed):
     batch = draw(case.space, lengths, seed)
     turned = Sequences.from_list([sequence.flip(0) for sequence in batch])
@@ -117,10 +133,10 @@ def test_a_backward_scan_is_a_scan_of_the_turned_sequences(case, lengths, seed):
 
 
 @law
-@given(lengths=LENGTHS, seed=SEEDS, data=st.data())
-def test_company_order_and_empty_sequences_do_not_matter(case, lengths, seed, data):
+@batches()
+def test_company_order_and_empty_sequences_do_not_matter(case, lengths, seed):
     batch = draw(case.space, lengths, seed)
-    order = data.draw(st.permutations(range(len(lengths))))
+    order = torch.randperm(len(lengths), generator=torch.Generator().manual_seed(seed)).tolist()
     empty = draw(case.space, [0], 0)
     parts = [batch[torch.tensor([row])] for row in order]
     mixed = Sequences.concatenate([empty, *parts, empty, draw(case.space, [13], seed + 1)])
@@ -131,7 +147,7 @@ def test_company_order_and_empty_sequences_do_not_matter(case, lengths, seed, da
 
 
 @law
-@given(lengths=LENGTHS, seed=SEEDS)
+@batches()
 def test_next_distributions_sum_to_one(case, lengths, seed):
     model, space, n = case.model, case.space, len(lengths)
     with torch.no_grad():
@@ -153,7 +169,7 @@ def test_next_distributions_sum_to_one(case, lengths, seed):
 
 
 @law
-@given(lengths=LENGTHS, seed=SEEDS)
+@batches()
 def test_log_prob_is_the_sum_of_next_along_the_sequence(case, lengths, seed):
     batch, end = draw(case.space, lengths, seed), case.space.end_number
     found = case.model.log_prob(batch)
@@ -172,7 +188,7 @@ def test_log_prob_is_the_sum_of_next_along_the_sequence(case, lengths, seed):
 
 
 @law
-@given(lengths=LENGTHS, seed=SEEDS, piece=st.integers(1, 60))
+@batches(piece=(st.integers(1, 60), 9))
 def test_log_prob_in_pieces_equals_the_whole(case, lengths, seed, piece):
     batch = draw(case.space, lengths, seed)
     whole = case.model.log_prob(batch)
@@ -208,7 +224,7 @@ def test_saving_and_loading_keeps_every_bit(case, tmp_path):
 
 
 @law
-@given(lengths=LENGTHS, seed=SEEDS)
+@batches()
 def test_a_state_survives_being_stored(case, lengths, seed):
     with torch.no_grad():
         state = scan(case.model, draw(case.space, lengths, seed)).state
@@ -225,10 +241,10 @@ def test_a_state_whose_parts_share_memory_is_stored():
 
 
 @law
-@given(lengths=LENGTHS, seed=SEEDS, data=st.data())
-def test_selected_states_go_on_like_their_rows(case, lengths, seed, data):
-    model, choice = case.model, st.integers(0, len(lengths) - 1)
-    rows = torch.tensor(data.draw(st.lists(choice, min_size=1, max_size=6)))
+@batches()
+def test_selected_states_go_on_like_their_rows(case, lengths, seed):
+    model, generator = case.model, torch.Generator().manual_seed(seed)
+    rows = torch.randint(len(lengths), (1 + seed % 6,), generator=generator)
     with torch.no_grad():
         state = scan(model, draw(case.space, lengths, seed)).state
         x = draw(case.space, [len(rows)], seed + 1).values
@@ -240,7 +256,7 @@ def test_selected_states_go_on_like_their_rows(case, lengths, seed, data):
 
 
 @law
-@given(lengths=LENGTHS, seed=SEEDS)
+@batches()
 def test_a_given_state_is_not_changed(case, lengths, seed):
     model = case.model
     batch, x = draw(case.space, lengths, seed), draw(case.space, [len(lengths)], seed + 1).values
@@ -275,7 +291,7 @@ def test_nothing_is_ever_nan(case, size):
 
 
 @law
-@given(lengths=LENGTHS, seed=SEEDS)
+@batches()
 def test_the_future_does_not_reach_back(case, lengths, seed):
     batch = draw(case.space, lengths, seed)
     other = draw(case.space, lengths, seed + 1)

@@ -88,10 +88,9 @@ def test_both_ways_is_one_scan_each_way(lengths):
 
 @torch.no_grad()
 def test_both_ways_equals_pytorchs():
-    ours = pushed(LSTM(units=4, bidirectional=True).encoder(3))
+    ours = pushed(Bidirectional(LSTMCell(3, 4), LSTMCell(3, 4)))
     theirs = torch.nn.LSTM(3, 4, bidirectional=True).double()
-    cells = (ours.forwards.layers[0], ours.backwards.layers[0])
-    for cell, suffix in zip(cells, ("", "_reverse"), strict=True):
+    for cell, suffix in ((ours.forwards, ""), (ours.backwards, "_reverse")):
         for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
             getattr(theirs, f"{name}_l0{suffix}").copy_(getattr(cell, name))
     batch = batch_of([5, 2, 7])

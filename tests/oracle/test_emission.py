@@ -243,6 +243,34 @@ def test_guesses_are_finite_and_differ_between_states(name: str, count: int) -> 
     assert bool(learned(name).log_prob(raw, observations(name, 20)[:, None]).isfinite().all())
 
 
+# -- units ----------------------------------------------------------------------------------
+
+UNITS = [(1.0, 1e8), (1e20, 0.0), (1e-20, 0.0), (1e200, 0.0), (1e-200, 0.0)]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("name", ["gaussian", "full", "mixture"])
+@pytest.mark.parametrize(("a", "b"), UNITS)
+def test_a_density_follows_the_units_of_the_data(name: str, a: float, b: float, dtype) -> None:
+    """p(ax + b) = p(x) / a, where float32 cannot tell one observation from the next."""
+    plain, moved = Vectors(2), Vectors(2, (b, b), (a, a))
+    raw, x = raw_of(name).to(dtype), observations(name, 5)
+    found = emission_for(moved, name).log_prob(raw, a * x + b) + 2 * math.log(a)
+    bound = 1e-6 if dtype == torch.float64 else 1e-4  # 10⁸ + x holds x to 10⁻⁸
+    expected = emission_for(plain, name).log_prob(raw, x)
+    torch.testing.assert_close(found, expected, rtol=bound, atol=bound)
+    drawn = emission_for(moved, name).distribution(raw.expand(100, 5, -1)).sample()
+    assert len(drawn.reshape(-1, 2).unique(dim=0)) == 500
+
+
+def test_large_counts_are_told_apart() -> None:
+    space = Counts(1, (1e9,))
+    x = torch.tensor([[1e9], [1e9 + 100.0]], dtype=torch.float64)
+    found = emission_for(space).log_prob(torch.zeros(2, 1), x)
+    expected = stats.poisson(1e9).logpmf(x[:, 0].numpy())
+    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-5)
+
+
 # -- the choice -----------------------------------------------------------------------------
 
 

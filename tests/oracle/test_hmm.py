@@ -20,7 +20,8 @@ from catena.ladder.forward_backward import forward_backward
 from catena.ladder.hmm import HMM, Filter, HiddenMarkov
 from catena.layout import Layout
 from catena.learn.checkpoint import Checkpoint
-from catena.learn.em import EM, cut, expect, log_prior, maximise
+from catena.learn.em import EM, cut
+from catena.learn.expectation import expect, log_prior, maximise
 from catena.learn.interrupt import Interrupted
 from catena.learn.learner import Run
 from catena.scanning import scan
@@ -495,7 +496,7 @@ def test_blocks_of_steps_give_the_same_sums(
 ) -> None:
     model, data = build(kind), model_data(kind)
     whole = expect(model, data).tensors()
-    monkeypatch.setattr("catena.learn.em.BLOCK", block)
+    monkeypatch.setattr("catena.learn.expectation.BLOCK", block)
     monkeypatch.setattr("catena.ladder.forward_backward.SAFE", safe)
     for a, b in zip(whole, expect(model, data).tensors(), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-12)

@@ -335,3 +335,25 @@ def test_a_beam_has_no_width_below_one_and_one_prompt():
     with pytest.raises(CatenaError, match="number of prompts"):
         beam(random_chain(0), starts(2), 1)
     assert beam(random_chain(0), starts(1), 2, max_length=0)[0].numbers.tolist() == []
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"min_length": -1}, "min_length must be at least 0"),
+        ({"max_length": -1}, "max_length must be at least 0"),
+        ({"min_length": 5, "max_length": 4}, "min_length 5 is above max_length 4"),
+        ({"length_penalty": -0.5}, "length_penalty must be a number from 0 up"),
+        ({"length_penalty": math.nan}, "length_penalty must be a number from 0 up"),
+    ],
+)
+def test_what_cannot_be_searched_with_is_refused(options, message):
+    with pytest.raises(CatenaError, match=message):
+        beam(random_chain(0), starts(1), **options)
+
+
+def test_where_no_end_is_predicted_every_beam_is_as_long_as_it_may_be():
+    model = random_chain(0, Symbols(SPACE.items, end=False))
+    found = beam(model, starts(1), 1000, max_length=3)
+    assert len(found) == 3**3
+    assert all(len(hypothesis.numbers) == 3 and not hypothesis.ended for hypothesis in found)

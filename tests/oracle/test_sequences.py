@@ -265,6 +265,25 @@ def test_observations_of_different_shapes_are_refused():
         Sequences.from_list([np.zeros((1, 2)), np.zeros((1, 3))])
 
 
+@pytest.mark.parametrize(
+    "one", [[1, 2], [1.5], np.zeros(3), torch.zeros(3), [np.int64(1)]], ids=str
+)
+def test_one_sequence_is_not_a_list_of_sequences(one):
+    with pytest.raises(CatenaError, match="wrap one sequence in a list"):
+        Sequences.from_list(one)
+
+
+def test_nothing_concatenated_is_refused():
+    with pytest.raises(CatenaError, match="give at least one"):
+        Sequences.concatenate([])
+
+
+def test_pythons_numbers_keep_their_digits():
+    batch = Sequences.from_list([[1e8 + 1, 1e300], [2]])
+    assert batch.values.tolist() == [1e8 + 1, 1e300, 2]
+    assert batch.values.dtype == torch.float64
+
+
 def test_it_shows_what_is_in_it():
     batch = Sequences.from_list([np.zeros((2, 3)), np.zeros((0, 3))])
     assert repr(batch) == "Sequences(2 sequences, 2 observations of shape (3,), float64)"

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from catena import Bits, CatenaError, Counts, Sequences, Symbols, Vectors
@@ -17,6 +17,7 @@ ANY_TEXT = st.text(st.characters(), max_size=12)  # surrogates, emoji, combining
 @given(st.lists(ANY_TEXT, max_size=5))
 @settings(max_examples=80)
 def test_characters_come_back(texts):
+    assume(any(set(text) for text in texts))
     space = Symbols.learn(texts)
     encoded = space.encode(texts)
     assert [space.decode(numbers) for numbers in encoded] == texts
@@ -123,7 +124,12 @@ def test_the_end_has_the_number_after_the_last_item():
     ("make", "message"),
     [
         (lambda: Symbols(()), "vocabulary is empty"),
-        (lambda: Symbols.learn([], unknown="error"), "vocabulary is empty"),
+        (lambda: Symbols.learn([], unknown="error"), "nothing to learn from"),
+        (lambda: Symbols.learn([]), "nothing to learn from; give data"),
+        (lambda: Symbols.learn([""], "word"), "nothing to learn from; give data"),
+        (lambda: Symbols.learn([[]], "item"), "nothing to learn from; give data"),
+        (lambda: Symbols.learn(["aab"], minimum=3), "lower the minimum to 2 or less"),
+        (lambda: Symbols.learn([1, 2], "item"), "wrap one sequence in a list"),
         (lambda: Symbols(("a", "b", "a"), unknown="error"), "'a' twice"),
         (lambda: Symbols(("a",)), "needs ⟨unk⟩"),
         (lambda: Symbols(("a",), "letter", "error"), "unit must be one of char"),
@@ -139,6 +145,19 @@ def test_the_end_has_the_number_after_the_last_item():
         (lambda: Vectors(1, (0.0,), (0.0,)), "above 0"),
         (lambda: Counts(1, (0.0,)), "above 0"),
         (lambda: Bits(-1), "at least 1"),
+        (lambda: Bits(2.5), "whole number of at least 1, not 2.5"),
+        (lambda: Bits(True), "whole number"),
+        (lambda: Counts(2.0), "whole number"),
+        (lambda: Vectors("2"), "whole number"),
+        (lambda: Vectors(1, scale=(np.nan,)), "scale must be finite"),
+        (lambda: Vectors(2, scale=(1.0, np.inf)), "scale must be finite"),
+        (lambda: Vectors(1, shift=(np.inf,)), "shift must be finite"),
+        (lambda: Counts(1, (np.nan,)), "mean must be finite"),
+        (
+            lambda: Vectors.learn(Sequences.from_list([[[1, 1e300], [2, -1e300], [3, 1e308]]])),
+            "column 2: .* spread overflows",
+        ),
+        (lambda: Vectors.learn(Sequences.from_list([[0.0], [np.inf]])), "sequence 2, step 1"),
     ],
 )
 def test_what_is_not_a_space_is_refused(make, message):
@@ -183,6 +202,27 @@ def test_numbers_in_every_form(data):
     assert found.values.tolist() == [[1.0], [2.0], [3.0]]
     assert found.values.dtype == torch.float64
     assert found.lengths.tolist() == [2, 0, 1]
+
+
+@pytest.mark.parametrize("array", [np.zeros((5, 2)), torch.zeros(5, 2)], ids=["numpy", "torch"])
+def test_one_array_alone_is_one_sequence_or_many(array):
+    with pytest.raises(CatenaError, match=r"give \[X\] for one, or \(X, lengths\)"):
+        Vectors(2).encode(array)
+    assert Vectors(2).encode([array]).lengths.tolist() == [5]
+    assert Vectors(2).encode((array, [2, 3])).lengths.tolist() == [2, 3]
+
+
+def test_a_prompt_is_continued_as_it_was_given():
+    for data, unit, prompt, wanted in (
+        (["ab"], "char", "axb", "axba"),
+        (["a b"], "word", " a  x ", "a x a"),
+        ([["a", 5]], "item", ["x", 5], ["x", 5, "a"]),
+        ([""], "byte", "a", b"aa"),
+    ):
+        space = Symbols.learn(data, unit)
+        assert (
+            space.continued(prompt, space.encode([["a"] if unit != "byte" else "a"])[0]) == wanted
+        )
 
 
 def test_no_observations_have_the_shape_of_the_space():

@@ -1,18 +1,33 @@
 """Which rung does this data need: the numbers of a comparison, and what it says of them."""
 
+import ctypes
 import dataclasses
 import json
 import math
 import random
+import time
 
 import numpy as np
 import pytest
 import torch
 
-from catena import GRU, HMM, CatenaError, Generator, Markov, Sequences, Symbols, Vectors, compare
+from catena import (
+    GRU,
+    HMM,
+    LSTM,
+    CatenaError,
+    Custom,
+    FromFunction,
+    Generator,
+    Markov,
+    Sequences,
+    Symbols,
+    Vectors,
+    compare,
+)
 from catena.comparing.bootstrap import Interval
 from catena.comparing.grid import entries
-from catena.comparing.measure import count_parameters
+from catena.comparing.measure import Meter, count_parameters
 from catena.comparing.result import Comparison, Row
 from catena.comparing.verdict import verdict
 from catena.learn import EM, Gradient
@@ -98,6 +113,37 @@ def test_what_it_cost(found):
     assert found.rows[5].curve
 
 
+def test_what_was_not_learned_is_not_counted():
+    space = Symbols(("⟨unk⟩", "a", "b"))
+    zero, learned = (LSTM(4, start=start).build(space) for start in ("zero", "learned"))
+    assert count_parameters(learned) - count_parameters(zero) == 2 * 4
+    held = sum(part.numel() for part in learned.parameters())
+    assert count_parameters(learned) == held
+    assert count_parameters(Markov(2).build(space)) == 0
+
+
+def test_a_chain_has_a_weight_an_n_gram_and_a_backoff_a_context():
+    chain = Generator(Markov(1, "witten_bell")).fit(["aab"])
+    # a, b and the end; then, after the beginning, a, b: a, a b, the end. Four contexts in all.
+    assert count_parameters(chain.model_) == 3 + 4 + 1 + 3
+
+
+def test_the_peak_of_a_row_does_not_lean_on_what_was_freed():
+    if not hasattr(ctypes.CDLL(None), "malloc_trim"):
+        pytest.skip("the C library cannot hand free memory back")
+
+    def fill():
+        return [bytearray(b"x" * 65_000) for _ in range(1000)]
+
+    pin = fill()[-1]  # what lies below it is free, and not handed back by itself
+    with Meter() as meter:
+        held = fill()
+        time.sleep(0.1)
+    assert held
+    assert pin
+    assert meter.peak_memory > 50 << 20
+
+
 def test_all_of_it_is_json(found):
     told = json.loads(found.to_json())
     assert told["best"] == found.best.name
@@ -137,6 +183,41 @@ def test_rungs_as_they_are_given(texts):
         "HMM(states=2)",
     ]
     assert all(not row.tried for row in found.rows[-2:])
+
+
+def averages(width):
+    return FromFunction(lambda s, x, theta: (0.5 * s[0] + 0.5 * x,), state=[(width,)])
+
+
+def test_rungs_of_one_kind_are_told_apart(texts):
+    found = compare(texts, [LSTM(2), LSTM(4), HMM(2)], minutes=TINY)
+    assert [row.label for row in found.rows] == ["LSTM(units=2)", "LSTM(units=4)", "HMM"]
+    assert "LSTM " not in " ".join(found.verdict)
+
+
+def test_the_same_rung_twice_is_two_rows(texts):
+    found = compare(texts, [Markov(1), Markov(2), Markov(1)], minutes=TINY)
+    names = ["Markov(order=1) (1)", "Markov(order=2)", "Markov(order=1) (2)"]
+    assert [row.name for row in found.rows] == names
+    assert [row.label for row in found.rows] == [names[0], "Markov-2", names[2]]
+    assert found.rows[0].bits == found.rows[2].bits
+    gap = found.rows[2].against_below
+    assert gap.value == pytest.approx(found.rows[2].bits - found.rows[1].bits, abs=1e-9)
+
+
+def test_a_chosen_order_and_the_same_order_given(texts):
+    found = compare(texts, ["markov", Markov(1)], minutes=TINY)
+    labels = [row.label for row in found.rows]
+    assert len(set(labels)) == 5
+    assert labels[1::3] == ["Markov(order=1) (1)", "Markov(order=1) (2)"]
+    assert found.baseline == "markov-1"
+
+
+def test_a_recurrence_of_ones_own_is_shown_by_its_name(texts):
+    found = compare(texts, [Custom(averages, embedding=4)], minutes=TINY)
+    assert found.rows[0].rung == "Custom(recurrence=averages, embedding=4)"
+    assert (found.rows[0].name, found.rows[0].label) == (found.rows[0].rung, "Custom")
+    assert " at 0x" not in found.to_json()
 
 
 def test_one_rung_alone(texts):

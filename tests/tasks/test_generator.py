@@ -85,7 +85,10 @@ def test_every_rung_is_here():
         ([np.ones((3, 2)), np.zeros((0, 2))], Vectors, None, False),
         ((np.ones((4, 2)), [3, 0, 1]), Vectors, None, False),
         (Sequences.from_list([torch.ones(3, 2)]), Vectors, None, False),
-        (np.ones((2, 4)), Vectors, None, False),
+        ([np.ones((2, 4))], Vectors, None, False),
+        ([[1, 2.5, 3.0]], Vectors, None, False),
+        ([[1, 2], [2, 1.5]], Vectors, None, False),
+        (np.array([[1, 2], [2, 1]]), Symbols, "item", True),
     ],
 )
 def test_the_space_is_told_from_the_data(data, kind, unit, end):
@@ -110,10 +113,31 @@ def test_a_text_is_one_stream_and_a_list_is_many(unit):
     assert shown.startswith(text if unit != "byte" else text.encode())
 
 
-@pytest.mark.parametrize("data", [[], [[], []], [""]])
-def test_nothing_to_learn_from(data):
-    with pytest.raises(CatenaError, match=r"nothing to learn from|no sequences|no data"):
-        Generator(HMM(states=1)).fit(data if data != [""] else [[]])
+@pytest.mark.parametrize("data", [[], [[]], [[], []], "", [""], ["", ""]])
+@pytest.mark.parametrize("rung", [HMM(states=1), Markov(order=1)])
+def test_nothing_to_learn_from(data, rung):
+    with pytest.raises(CatenaError, match="nothing to learn from"):
+        Generator(rung).fit(data)
+
+
+@pytest.mark.parametrize(
+    "data", [np.zeros(20), [1, 2, 1, 2], [0.5, 1.5], np.array([1, 2]), torch.zeros(3), b"ab"]
+)
+def test_one_sequence_is_to_be_wrapped_in_a_list(data):
+    with pytest.raises(CatenaError, match="wrap one sequence in a list"):
+        Generator(HMM(states=1)).fit(data)
+
+
+def test_one_array_alone_is_refused():
+    for array in (np.zeros((20, 3)), torch.zeros(20, 3)):
+        with pytest.raises(CatenaError, match=r"give \[X\] for one, or \(X, lengths\)"):
+            Generator(HMM(states=1)).fit(array)
+
+
+def test_symbols_are_measured_in_lists():
+    model = Generator(Markov(order=1)).fit([[1, 2, 1]])
+    with pytest.raises(CatenaError, match="wrap one sequence in a list"):
+        model.bits([1, 2, 1])
 
 
 @pytest.mark.parametrize(
@@ -142,6 +166,21 @@ def test_numeric_spaces_on_every_rung(name, space, rows):
     for method in (model.next, model.beam):
         with pytest.raises(CatenaError, match="needs symbols"):
             method(rows[0])
+
+
+@pytest.mark.parametrize(("a", "b"), [(1.0, 1e8), (1e20, 0.0), (1e-20, 0.0)])
+@pytest.mark.parametrize("name", ["hmm", "window", "gru", "lstm"])
+def test_densities_follow_the_units_of_the_data(name, a, b):
+    """Whatever the units, the same model is learned; its bits change by log2 of the unit."""
+    rung = LSTM(units=4) if name == "lstm" else RUNGS[name][0]
+    rows = list(np.random.default_rng(0).normal(size=(4, 25, 2)))
+    moved = [a * row + b for row in rows]
+    plain = Generator(rung, learner=RUNGS[name][1], seed=1).fit(rows)
+    model = Generator(rung, learner=RUNGS[name][1], seed=1).fit(moved)
+    assert model.bits(moved) == pytest.approx(plain.bits(rows) + 2 * math.log2(a), abs=1e-4)
+    drawn, usual = (np.stack(m.sample(50, max_length=2, seed=2)) for m in (model, plain))
+    assert len(np.unique(drawn)) == drawn.size
+    assert (drawn.std((0, 1)) / a) == pytest.approx(usual.std((0, 1)), rel=1e-3)
 
 
 def test_numbers_of_the_callers_own_space_are_taken_as_they_are():
@@ -278,6 +317,17 @@ def test_unknown_symbols_are_refused_where_that_was_asked_for():
         model.stream().push("x")
 
 
+def test_a_prompt_is_shown_as_it_was_given():
+    model = Generator(Markov(order=1)).fit(["abab", "ab"])
+    assert all(text.startswith("axb") for text in model.sample(5, "axb", max_length=3))
+    assert all(text.startswith("xa") for text, _ in model.beam("xa", 2, max_length=3))
+    words = Generator(Markov(order=1), unit="word").fit(["the cat", "the dog"])
+    assert words.sample(1, "one  the", min_length=1, max_length=1)[0] in (
+        "one the cat",
+        "one the dog",
+    )
+
+
 def test_rare_symbols_are_unknown():
     model = Generator(Markov(order=0), minimum=2).fit(["aabbc"])
     assert model.space_.items == (UNKNOWN, "a", "b")
@@ -289,6 +339,23 @@ def test_bits_per_character_of_words():
     found = model.evaluate(["the cat"])
     assert found.bits_per_character == pytest.approx(found.bits_per_symbol * 3 / 8)
     assert Generator(Markov(order=0)).fit(["ab"]).evaluate(["ab"]).bits_per_character is None
+    assert model.evaluate(["the dog"]).bits_per_character is None  # nobody spelt out "dog"
+
+
+@pytest.mark.parametrize(
+    ("rows", "characters"),
+    [
+        ([["a", "bc", "\n", "a"]], len("a bc\na ")),
+        ([["a", "\n", "\n", "bc", "\n"]], len("a\n\nbc\n")),
+        ([["\n", "a"], [], ["\n", "a"]], 2 * len("\na ")),
+    ],
+)
+def test_a_line_break_stands_where_the_space_would(rows, characters):
+    space = Symbols(("a", "bc", "\n"), "word", "error", end=False)
+    model = Generator(Markov(order=0), space=space).fit(rows)
+    found = model.evaluate(rows)
+    bits = found.bits_per_symbol * found.symbols
+    assert found.bits_per_character == pytest.approx(bits / characters)
 
 
 def test_the_measure_of_nothing():

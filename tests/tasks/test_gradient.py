@@ -13,6 +13,7 @@ from catena import GRU, LSTM, CatenaError, Custom, Gradient, Sequences, Symbols,
 from catena.emission import Categorical
 from catena.learn import Progress, Run
 from catena.learn.batches import Batches
+from catena.learn.optimizer import optimizer_for
 from catena.model import SequenceModel
 from catena.recurrence import FromFunction
 
@@ -276,25 +277,23 @@ def test_the_norm_of_an_update_is_clipped():
     assert moved[0.0] > 0.1
 
 
-def test_only_matrices_decay():
-    how = Gradient(epochs=1, batch=4, optimizer="adamw", rate=0.1, weight_decay=0.5, warmup=0)
-    decay = {p.dim() > 1: g["weight_decay"] for g in groups_of(how) for p in g["params"]}
-    assert decay == {True: 0.5, False: 0.0}
-    assert groups_of(Gradient(epochs=1, optimizer="sgd"))[0]["momentum"] == 0.9
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_only_weights_decay(optimizer):
+    model = lstm()
+    found = optimizer_for(model, optimizer, None, 0.5)
+    names = {parameter: name for name, parameter in model.named_parameters()}
+    decayed = {names[p]: g["weight_decay"] for g in found.param_groups for p in g["params"]}
+    layers = [f"recurrence.layers.{depth}" for depth in (0, 1)]
+    weights = [f"{layer}.weight_{end}" for layer in layers for end in ("ih", "hh")]
+    others = [f"{layer}.{name}" for layer in layers for name in ("bias_ih", "bias_hh", "initial")]
+    assert decayed == {
+        **dict.fromkeys([*weights, "embed.table", "head.linear.weight"], 0.5),
+        **dict.fromkeys([*others, "head.linear.bias"], 0.0),
+    }
 
 
-def groups_of(how):
-    """The groups of the optimiser that a run makes."""
-    caught, kind = [], torch.optim.AdamW if how.optimizer == "adamw" else torch.optim.SGD
-    step = kind.step
-
-    def spy(optimizer, *rest):
-        caught.append(optimizer.param_groups)
-        return step(optimizer, *rest)
-
-    with patch.object(kind, "step", spy):
-        fit(how, SHORT)
-    return caught[0]
+def test_sgd_has_momentum():
+    assert optimizer_for(lstm(), "sgd", None, 0.0).param_groups[0]["momentum"] == 0.9
 
 
 # -- what is reported -------------------------------------------------------------------------
@@ -348,6 +347,50 @@ def test_epochs_limit_a_time_budget():
     assert history.seconds < 6
 
 
+def test_epochs_that_end_before_the_measurement_are_kept():
+    train = sequences([5] * 10)
+    with patch("time.monotonic", side_effect=iter(x * 0.0001 for x in range(10**7))):
+        _, history = fit(Gradient(epochs=1, minutes=0.5, batch=2), train, SHORT)
+    assert history.epochs == pytest.approx(1)
+    assert [row["step"] for row in history.rows] == [len(Batches(train, 2, 64).batches(None))]
+    assert "valid" in history.rows[0]
+
+
+def test_a_plan_measures_five_updates():
+    """Only the first measured update is slow: a plan made of it alone would be far too short."""
+    steps, now, update = [0], [0.0], torch.optim.AdamW.step
+
+    def slow(*rest):
+        steps[0] += 1
+        now[0] += 5.0 if steps[0] == 4 else 0.1
+        return update(*rest)
+
+    with (
+        patch("time.monotonic", lambda: now[0]),
+        patch.object(torch.optim.AdamW, "step", slow),
+    ):
+        fit(Gradient(minutes=1, batch=2), SHORT)
+    # 5.7 s for 8 updates, then 54.3 s at 1.08 s each.
+    assert steps[0] == 8 + 50
+
+
+def test_a_run_that_outlasts_its_budget_is_stopped_and_says_so():
+    steps, now, update = [0], [0.0], torch.optim.AdamW.step
+
+    def slow(*rest):
+        steps[0] += 1
+        now[0] += 0.1 if steps[0] < 20 else 10.0
+        return update(*rest)
+
+    with (
+        patch("time.monotonic", lambda: now[0]),
+        patch.object(torch.optim.AdamW, "step", slow),
+    ):
+        _, history = fit(Gradient(minutes=1, batch=2), SHORT)
+    assert history.notes == ["stopped: out of time, before the plan was done"]
+    assert history.seconds < 60 * 1.15 + 10.1
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -363,6 +406,11 @@ def test_epochs_limit_a_time_budget():
         ({"patience": 0}, "patience"),
         ({"clip": -1}, "clip"),
         ({"evaluations": 0}, "evaluations"),
+        ({"batch": 2.5}, "batch must be a whole number, not 2.5"),
+        ({"span": "64"}, "span must be a whole number, not '64'"),
+        ({"evaluations": True}, "evaluations must be a whole number, not True"),
+        ({"warmup": 0.1}, "warmup must be a whole number"),
+        ({"patience": 1.5}, "patience must be a whole number"),
     ],
     ids=str,
 )

@@ -13,8 +13,8 @@ import pytest
 
 from catena.comparing.bootstrap import Interval
 from catena.comparing.palette import PAPER, colours
-from catena.comparing.report import page, row_names, write_report
-from catena.comparing.result import Comparison, Row
+from catena.comparing.report import page, write_report
+from catena.comparing.result import Comparison, Row, numbered
 from catena.comparing.table import columns
 from catena.errors import CatenaError
 
@@ -318,7 +318,7 @@ def test_nothing_finite_leaves_only_the_table():
 
 def test_many_models_are_all_named_once_a_plot():
     found = comparison(*(row("LSTM", 2 + place / 100, 1.0 + place) for place in range(40)))
-    names = row_names(found.rows)
+    names = numbered([row.label for row in found.rows])
     assert names[0] == "LSTM (1)"
     assert len(set(names)) == 40
     read = Page(page(found))

@@ -190,6 +190,7 @@ def test_a_second_ctrl_c_stops_at_once():
         how.fit(model, train, valid, Run(report=report))
     assert not isinstance(caught.value, Interrupted)
     assert signal.getsignal(signal.SIGINT) is before
+    signal.signal(signal.SIGINT, inherited)
 
 
 def test_a_checkpoint_of_another_run_is_refused(tmp_path):
@@ -218,6 +219,59 @@ def test_a_damaged_checkpoint_is_refused(tmp_path):
     path.write_bytes(path.read_bytes()[:-9])
     with pytest.raises(CatenaError, match="damaged or cut short"):
         learn("short-adamw", path, resume=True)
+
+
+@pytest.mark.parametrize("name", ["short-adamw", "long-sgd-average"])
+def test_what_was_done_when_it_was_cut_off_learns_no_more(name, tmp_path):
+    """Cut off after the save that follows the last update."""
+    wanted, history = whole(name)
+    path, save, last = tmp_path / "c", Checkpoint.save, history.rows[-1]["step"]
+
+    def cutting(self, tensors, facts):
+        save(self, tensors, facts)
+        if facts["place"]["step"] == last:
+            raise CutError
+
+    with (
+        patch.object(Checkpoint, "due", True),
+        patch.object(Checkpoint, "save", cutting),
+        patch("os.fsync"),
+        pytest.raises(CutError),
+    ):
+        learn(name, path)
+    with patch("torch.Tensor.backward", side_effect=AssertionError("one more update")):
+        found, resumed = learn(name, path, resume=True)
+    assert same(found, wanted)
+    assert rows(resumed) == rows(history)
+
+
+def test_a_planned_end_that_was_reached_learns_no_more(tmp_path):
+    """The checkpoint that a plan is kept in may be that of the last step: epochs bound it."""
+    path, now = tmp_path / "c", [0.0]
+
+    def clock():
+        now[0] += 0.01
+        return now[0]
+
+    model, _, train, valid = job("short-adamw")
+    how = Gradient(epochs=1, minutes=0.01, batch=3, span=8)
+    steps = how.fit(model, train, valid, Run()).rows[-1]["step"]
+    kept: list[dict[str, object]] = []
+    save = Checkpoint.save
+
+    def keeping(self, tensors, facts):
+        kept.append(facts["place"])
+        save(self, tensors, facts)
+
+    model, *_ = job("short-adamw")
+    with patch("time.monotonic", clock), patch.object(Checkpoint, "save", keeping):
+        how.fit(model, train, valid, Run(checkpoint=path))
+    assert all(place["step"] <= place["total"] <= steps for place in kept)
+    with patch("time.monotonic", clock):
+        again, *_ = job("short-adamw")
+        history = how.fit(again, train, valid, Run(checkpoint=path, resume=True))
+    assert history.rows[-1]["step"] <= steps
+    assert same(again, model)
 
 
 def test_without_resume_it_starts_anew(tmp_path):

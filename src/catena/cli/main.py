@@ -103,7 +103,9 @@ def compare(
     models: Annotated[
         str | None, typer.Option(help="Some of markov,hmm,window,rnn,gru,lstm.")
     ] = None,
-    minutes: Annotated[float, typer.Option(help="For everything together.")] = 4.0,
+    minutes: Annotated[
+        float, typer.Option(help="For learning; counting and scoring come on top.")
+    ] = 4.0,
     report: Annotated[
         Path | None, typer.Option(help="Write one self-contained HTML page with plots.")
     ] = None,

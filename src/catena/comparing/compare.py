@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import platform
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import torch
@@ -15,7 +16,7 @@ from torch import Tensor
 from catena.comparing.bootstrap import Bootstrap, by_position
 from catena.comparing.grid import CHOOSING_OBSERVATIONS, Entry, entries, learner
 from catena.comparing.measure import Meter, count_parameters
-from catena.comparing.result import Comparison, Row
+from catena.comparing.result import Comparison, Row, numbered
 from catena.comparing.verdict import verdict
 from catena.errors import CatenaError
 from catena.ladder import HMM, LADDER, RUNGS, Markov, Rung
@@ -51,7 +52,8 @@ def compare(
         data: as `Generator.fit` takes it.
         rungs: names of rungs, whose hyperparameters are then chosen on the validation part, or
             rungs as they are; all of the ladder unless given.
-        minutes: for everything together; rungs that need less leave theirs unused.
+        minutes: for learning, all rungs together; counting and scoring come on top. Rungs that
+            need less leave theirs unused.
         parts: the data already split; `catena.split.split` cuts it otherwise.
         report: is told of the progress, by the name of the row.
 
@@ -66,12 +68,13 @@ def compare(
         raise CatenaError(f"minutes must be above 0, not {minutes}")
     data = as_sequences(data) if is_pair(data) else data
     parts = parts or split(data, seed, unit=space.unit if isinstance(space, Symbols) else unit)
-    numbered, space = space is not None, space or learn_space(parts.train, unit)
-    train, valid, test = (encode(space, part, numbered) for part in parts[:3])
+    own, space = space is not None, space or learn_space(parts.train, unit)
+    train, valid, test = (encode(space, part, own) for part in parts[:3])
     bench = _Bench(train, valid, test, space, seed, report)
     lines = _lines(rungs or [rung.kind for rung in LADDER], space, bench.train.total, name)
     share = minutes / max(1, sum(not _counted(line) for line in lines))
     rows = [bench.row(line, share) for line in lines]
+    _tell_apart(rows)
     result = Comparison(
         data=name,
         unit=UNITS[space.unit] if isinstance(space, Symbols) else "step",
@@ -203,7 +206,16 @@ def _lines(rungs: Sequence[str | Rung], space: Space, observations: int, data: s
             f"{data}: {', '.join(names)} cannot model {type(space).__name__}: "
             "a Markov chain needs symbols; choose other models"
         )
-    return lines
+    names = numbered([line.name for line in lines])
+    return [replace(line, name=name) for line, name in zip(lines, names, strict=True)]
+
+
+def _tell_apart(rows: list[Row]) -> None:
+    """Rows of the same label are called as they are written, and the same ones are numbered."""
+    times = Counter(row.label for row in rows)
+    labels = [row.rung if times[row.label] > 1 else row.label for row in rows]
+    for row, label in zip(rows, numbered(labels), strict=True):
+        row.label = label
 
 
 def _relate(rows: list[Row], bench: _Bench, best: Row, base: Row | None) -> None:
@@ -238,11 +250,18 @@ def _label(entry: Entry, rung: Rung) -> str:
 def _written(rung: Rung) -> str:
     """The rung with its size, which comes first, and what differs from its defaults."""
     chosen = {
-        field.name: getattr(rung, field.name)
+        field.name: _value(getattr(rung, field.name))
         for place, field in enumerate(fields(rung))
         if place == 0 or getattr(rung, field.name) != field.default
     }
-    return f"{type(rung).__name__}({', '.join(f'{k}={v!r}' for k, v in chosen.items())})"
+    return f"{type(rung).__name__}({', '.join(f'{k}={v}' for k, v in chosen.items())})"
+
+
+def _value(option: object) -> str:
+    """An option as it is written; a recurrence of one's own by its name, not by its address."""
+    if callable(option):
+        return getattr(option, "__name__", type(option).__name__)
+    return repr(option)
 
 
 def _curve(model: Generator) -> list[tuple[float, float | None, float | None]]:

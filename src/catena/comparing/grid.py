@@ -72,7 +72,7 @@ def _hmm(space: Space, observations: int) -> list[Entry]:
 def _windows(observations: int) -> tuple[Rung, ...]:
     if observations < SMALL:
         return (Window(4, units=32, dropout=0.2), Window(4, units=128, dropout=0.5))
-    return (Window(8, units=256), Window(12, units=512))
+    return (Window(6, units=256), Window(10, units=256))
 
 
 def _recurrent(kind: type[RNN | GRU | LSTM], observations: int) -> tuple[Rung, ...]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import os
 import threading
 import time
 from pathlib import Path
 
 from torch import nn
+
+from catena.ngram import NGramOrder
 
 _STATM = Path("/proc/self/statm")
 _EVERY = 0.02  # seconds between two looks at the memory
@@ -16,6 +20,9 @@ _EVERY = 0.02  # seconds between two looks at the memory
 class Meter:
     """A context: afterwards, `seconds` and `peak_memory` (bytes above the beginning; None where
     the system does not tell).
+
+    Free memory is handed back to the system first. What cannot be handed back, because something
+    beside it is still held, is used again without being seen, so the peak is a lower bound.
 
     >>> with Meter() as meter:
     ...     total = sum(range(10))
@@ -29,6 +36,7 @@ class Meter:
         self._done = threading.Event()
 
     def __enter__(self) -> Meter:
+        _release()
         self._begin, self._base, self._peak = time.perf_counter(), _resident(), 0
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
@@ -49,13 +57,23 @@ class Meter:
 
 
 def count_parameters(model: nn.Module) -> int:
-    """How many numbers the model holds that were learned; a shared table counts once."""
-    learned = {
-        tensor.data_ptr(): tensor.numel()
-        for tensor in model.state_dict().values()
-        if tensor.is_floating_point() and tensor.numel()
-    }
-    return sum(learned.values())
+    """How many numbers the model holds that were learned; a shared table counts once.
+
+    Of an n-gram table those are the weights and the backoffs, without its entries for what is
+    absent.
+    """
+    learned = sum(part.numel() for part in model.parameters() if part.requires_grad)
+    orders = [part for part in model.modules() if isinstance(part, NGramOrder)]
+    return learned + sum(len(part.weight) - 1 + len(part.backoff) - 1 for part in orders)
+
+
+def _release() -> None:
+    """Hand free memory back to the system, where the C library can: glibc keeps it otherwise."""
+    gc.collect()
+    try:
+        ctypes.CDLL(None).malloc_trim(0)
+    except (AttributeError, OSError, TypeError):  # another C library, or Windows
+        return
 
 
 def _resident() -> int | None:

@@ -8,17 +8,15 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from html import escape
 from importlib.resources import files
-from itertools import count
 from pathlib import Path
 
 from catena import __version__
 from catena.comparing.bootstrap import BLOCKS, DRAWS
 from catena.comparing.palette import colours
-from catena.comparing.result import Comparison, Row
+from catena.comparing.result import Comparison, Row, numbered
 from catena.comparing.table import Column, columns, number
 from catena.container import write_atomically
 
@@ -39,7 +37,7 @@ def write_report(found: Comparison, path: str | os.PathLike[str]) -> None:
 
 def page(found: Comparison) -> str:
     """The report as a page of HTML."""
-    names = row_names(found.rows)
+    names = numbered([row.label for row in found.rows])
     parts = [
         _header(found),
         _verdict(found),
@@ -74,16 +72,6 @@ _PAGE = """<!doctype html>
 </body>
 </html>
 """
-
-
-def row_names(rows: Sequence[Row]) -> list[str]:
-    """What each row is called; labels that several rows share are numbered."""
-    shared = {label for label, times in Counter(row.label for row in rows).items() if times > 1}
-    numbers = {label: count(1) for label in shared}
-    return [
-        f"{row.label} ({next(numbers[row.label])})" if row.label in shared else row.label
-        for row in rows
-    ]
 
 
 def _style(found: Comparison) -> str:
@@ -232,10 +220,15 @@ def _method(found: Comparison) -> list[tuple[str, str]]:
         (
             "fit, epochs, memory",
             "Seconds to learn the chosen model, how often that saw the training part, and the "
-            "most memory that it took on top of what was held before.",
+            "most memory that it took from the system on top of what was held before, which is a "
+            "lower bound: freed memory may be used again.",
         ),
         ("scored/s", "Predictions scored a second on the test part."),
-        ("budget", f"{found.minutes:g} minutes for all models together; seed {found.seed}."),
+        (
+            "budget",
+            f"{found.minutes:g} minutes for learning, all models together; counting and scoring "
+            f"come on top; seed {found.seed}.",
+        ),
         ("machine", f"{machine}." if machine else "not recorded."),
     ]
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import count
 from typing import Any
 
 from catena.comparing.bootstrap import Interval
@@ -15,15 +18,17 @@ class Row:
     """One model on the test part.
 
     Args:
-        name: the entry's name, e.g. "markov-2".
-        label: how it is shown, e.g. "LSTM".
+        name: the entry's name, e.g. "markov-2"; no two rows share one.
+        label: how it is shown, e.g. "LSTM", or as it is written where there are several.
         rung: the chosen hyperparameters, as they are written.
         bits: a symbol, ends counted; for numeric data, of an observation's density.
         against_best, against_below: bits more than the best, and than the row before.
         explained: the share of the drop from the baseline to the best that it explains.
         parameters: how many numbers were learned.
         seconds: to learn the chosen model; `search_seconds` to choose it.
-        peak_memory: bytes while learning, on top of what was held before.
+        peak_memory: bytes while learning, on top of what was held before; a lower bound, since
+            memory that is free but not handed back to the system is used again without being seen,
+            and that of an accelerator is not in it.
         speed: predictions scored a second.
         epochs: how often the training part was seen.
         tried: the candidates with their bits on the validation part.
@@ -60,7 +65,7 @@ class Comparison:
 
     Args:
         data: its name. unit: what a prediction is of: "character", "word", "step", ...
-        rule: how the data was split.
+        rule: how the data was split. minutes: for learning all rows together.
         sizes: observations in the training, validation and test parts.
         baseline: the name of the row that `explained` counts from.
         machine: what it ran on.
@@ -90,6 +95,17 @@ class Comparison:
     def to_json(self) -> str:
         """Everything, as JSON."""
         return json.dumps(self.to_dict(), indent=2, allow_nan=False)
+
+
+def numbered(names: Sequence[str]) -> list[str]:
+    """The same names, those that several share with a number each.
+
+    >>> numbered(["GRU", "LSTM", "GRU"])
+    ['GRU (1)', 'LSTM', 'GRU (2)']
+    """
+    shared = {name for name, times in Counter(names).items() if times > 1}
+    numbers = {name: count(1) for name in shared}
+    return [f"{name} ({next(numbers[name])})" if name in shared else name for name in names]
 
 
 def finite(value: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import ClassVar
 from catena.emission import emission_for
 from catena.errors import CatenaError
 from catena.ladder.neural import Embedding, NeuralHead, assemble, width_of
-from catena.ladder.rung import at_least, fraction
+from catena.ladder.rung import fraction, whole
 from catena.model import SequenceModel
 from catena.recurrence import Recurrence
 from catena.space import Space
@@ -41,7 +41,7 @@ class Custom:
     emission: str | None = None
 
     def __post_init__(self) -> None:
-        at_least("embedding", self.embedding, 1)
+        whole("embedding", self.embedding, 1)
         fraction("dropout", self.dropout)
 
     def build(self, space: Space) -> SequenceModel:

@@ -35,7 +35,7 @@ from catena.errors import CatenaError
 from catena.kernels.registry import register
 from catena.ladder.chain import Backtrace, MaxProduct, Propagation
 from catena.ladder.forward_backward import forward, forward_backward
-from catena.ladder.rung import at_least
+from catena.ladder.rung import whole
 from catena.layout import Layout
 from catena.model import SequenceModel
 from catena.recurrence import State
@@ -59,7 +59,7 @@ class HMM:
     emission: str | None = None
 
     def __post_init__(self) -> None:
-        at_least("states", self.states, 1)
+        whole("states", self.states, 1)
 
     def build(self, space: Space) -> HiddenMarkov:
         """A model over the space, its parameters drawn from torch's generator.

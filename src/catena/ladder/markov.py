@@ -36,7 +36,7 @@ import torch
 from torch import nn
 
 from catena.errors import CatenaError
-from catena.ladder.rung import at_least, one_of
+from catena.ladder.rung import one_of, whole
 from catena.ladder.shift import Shift
 from catena.model import SequenceModel
 from catena.ngram import NGramTable
@@ -64,9 +64,7 @@ class Markov:
     alpha: float = 1.0
 
     def __post_init__(self) -> None:
-        if not isinstance(self.order, int):
-            raise CatenaError(f"order must be a whole number, not {self.order!r}")
-        at_least("order", self.order, 0)
+        whole("order", self.order, 0)
         one_of("smoothing", self.smoothing, get_args(Smoothing))
         if not 0.0 < self.alpha < math.inf:
             raise CatenaError(f"alpha must be a number above 0, not {self.alpha}")

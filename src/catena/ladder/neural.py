@@ -15,12 +15,12 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from catena.combine import Bidirectional, Residual, Stack
+from catena.combine import Residual, Stack
 from catena.emission import Emission, emission_for
 from catena.errors import CatenaError
-from catena.ladder.rung import at_least, fraction, one_of
+from catena.ladder.rung import fraction, one_of, whole
 from catena.model import SequenceModel
-from catena.recurrence import Recurrence, Scannable
+from catena.recurrence import Recurrence
 from catena.space import Counts, Space, Symbols, Vectors
 
 
@@ -118,7 +118,8 @@ class Recurrent:
         residual: add each layer's input to its output, from the second layer on.
         start: whether the initial state is "learned" or "zero".
         emission: for Vectors, "gaussian" (the default), "full" or "mixture".
-        bidirectional: read from both ends; for tagging and classifying only.
+        bidirectional: read from both ends, for tasks that label or classify; predicting what
+            comes next refuses it.
     """
 
     kind: ClassVar[str]
@@ -135,23 +136,17 @@ class Recurrent:
     bidirectional: bool = False
 
     def __post_init__(self) -> None:
-        at_least("units", self.units, 1)
-        at_least("layers", self.layers, 1)
+        whole("units", self.units, 1)
+        whole("layers", self.layers, 1)
         fraction("dropout", self.dropout)
         fraction("embedding_dropout", self.embedding_dropout)
         one_of("start", self.start, ("learned", "zero"))
         if self.embedding is not None:
-            at_least("embedding", self.embedding, 1)
+            whole("embedding", self.embedding, 1)
 
     @abstractmethod
     def cell(self, inputs: int) -> Recurrence:
         """One layer of this rung over `inputs` features."""
-
-    def encoder(self, inputs: int) -> Scannable:
-        """The stack over `inputs` features, in both directions where that is asked for."""
-        if self.bidirectional:
-            return Bidirectional(self._stack(inputs), self._stack(inputs))
-        return self._stack(inputs)
 
     def build(self, space: Space) -> SequenceModel:
         """A model that predicts forwards.

@@ -42,6 +42,13 @@ def at_least(name: str, value: float, least: float) -> None:
         raise CatenaError(f"{name} must be at least {least}, not {value}")
 
 
+def whole(name: str, value: object, least: int) -> None:
+    """Refuse an option that is no whole number, or below its minimum."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise CatenaError(f"{name} must be a whole number, not {value!r}")
+    at_least(name, value, least)
+
+
 def one_of(name: str, value: object, choices: tuple[object, ...]) -> None:
     """Refuse an option that is none of its choices."""
     if value not in choices:

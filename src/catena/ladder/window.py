@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from catena.emission import emission_for
 from catena.ladder.neural import Embedding, NeuralHead, assemble
-from catena.ladder.rung import at_least, fraction
+from catena.ladder.rung import fraction, whole
 from catena.ladder.shift import Shift
 from catena.model import SequenceModel
 from catena.space import Space
@@ -47,7 +47,7 @@ class Window:
 
     def __post_init__(self) -> None:
         for name in ("width", "units", "layers", "embedding"):
-            at_least(name, getattr(self, name), 1)
+            whole(name, getattr(self, name), 1)
         fraction("dropout", self.dropout)
 
     def build(self, space: Space) -> SequenceModel:

@@ -60,6 +60,15 @@ class Checkpoint:
         return tensors, whole["facts"]
 
 
+def grouped(tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
+    """Tensors named GROUP.NAME, as dicts of NAME by GROUP."""
+    groups: dict[str, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        group, _, rest = name.partition(".")
+        groups.setdefault(group, {})[rest] = tensor
+    return groups
+
+
 def fingerprint(sequences: Sequences | None) -> str | None:
     """A short name for the data, to tell whether a checkpoint belongs to it."""
     if sequences is None:

@@ -1,13 +1,8 @@
 """Expectation-maximisation for hidden Markov models (Baum et al. 1970; Dempster et al. 1977).
 
-    E-step   γ_t(k) = p(z_t = k given x),   ξ_t(i, j) = p(z_t = i, z_{t+1} = j given x)
-                                                      = f_t(i) A(i, j) r_{t+1}(j)
-    M-step   π ∝ Σ γ_1,   A(i, ·) ∝ Σ_t ξ_t(i, ·),   emissions: weighted maximum likelihood under γ
-
-with f_t and r_t as in `catena.ladder.forward_backward`. The E-step leaves nothing but sums, so
-those of several shards are added and maximised together. The M-step is a maximum within the allowed
-parameters (a variance has a floor), so an iteration cannot lower the likelihood; that is checked at
-each one.
+From each of several guesses, the E-step and the M-step of `catena.learn.expectation` in turn. The
+M-step is a maximum within the allowed parameters (a variance has a floor), so an iteration cannot
+lower the likelihood; that is checked at each one.
 """
 
 from __future__ import annotations
@@ -24,153 +19,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from catena.emission import LEAST_COUNT, Categorical, Sums
+from catena.emission import LEAST_COUNT
 from catena.errors import CatenaError
-from catena.ladder.forward_backward import ForwardBackward, forward_backward
 from catena.ladder.hmm import HiddenMarkov
-from catena.ladder.rung import at_least, one_of
-from catena.layout import Layout
-from catena.learn.checkpoint import Checkpoint, fingerprint
+from catena.ladder.rung import at_least, one_of, whole
+from catena.learn.checkpoint import Checkpoint, fingerprint, grouped
+from catena.learn.expectation import Expected, expect, log_prior, maximise
 from catena.learn.interrupt import Interrupted, asked_to_stop
 from catena.learn.learner import History, Progress, Run
 from catena.model import SequenceModel
-from catena.scanning import run
 from catena.sequences import Sequences
 
-# The E-step takes so many sequences side by side, of about the same length, and of those about so
-# many beliefs (observations times states) at once: arrays of 8 MB, which stay in a cache.
+# The E-step takes so many sequences side by side, of about the same length.
 ROWS = 512
-BLOCK = 1 << 20
 # By how much rounding may lower the objective, relative to its size and to the observations.
 ROUNDING = 1e-9
-
-
-@dataclass(frozen=True)
-class Expected:
-    """What the E-step leaves: sums over the data, `a + b` being those of both shards.
-
-    Args:
-        log_likelihood: nats.
-        observations: how many, ends included.
-        initial: `[K]`, Σ γ_1.
-        moves: `[K, K]`, Σ_t ξ_t.
-        visits: `[K]`, Σ_t γ_t.
-        emitted: the emission's own sums under γ.
-    """
-
-    log_likelihood: Tensor
-    observations: Tensor
-    initial: Tensor
-    moves: Tensor
-    visits: Tensor
-    emitted: Sums
-
-    def __add__(self, other: Expected) -> Expected:
-        pairs = zip(self.tensors(), other.tensors(), strict=True)
-        return Expected.from_tensors([a + b for a, b in pairs])
-
-    def tensors(self) -> list[Tensor]:
-        """All sums in a row, to be added up across processes."""
-        first = [self.log_likelihood, self.observations, self.initial, self.moves, self.visits]
-        return [*first, *self.emitted]
-
-    @staticmethod
-    def from_tensors(tensors: list[Tensor]) -> Expected:
-        """The inverse of `tensors`."""
-        return Expected(*tensors[:5], emitted=tuple(tensors[5:]))
-
-
-@torch.no_grad()
-def expect(model: HiddenMarkov, observed: Sequences) -> Expected:
-    """The E-step over one shard.
-
-    Memory stays bounded: the steps are taken in blocks, once forwards to find where each block
-    starts, then backwards, each block forwards and backwards.
-
-    Args:
-        observed: all that is emitted, as `HiddenMarkov.observed` gives it.
-    """
-    propagation, blocks = model.recurrence.propagation(), _blocks(observed, model.states)
-    (start,) = propagation.start(len(observed))
-    starts = [start]
-    for x, layout in blocks[:-1]:
-        starts.append(run(propagation, model.embed(x), layout, (starts[-1],))[1][0])
-    message, following, sums = torch.ones_like(start), start[:0], []
-    for (x, layout), state in zip(reversed(blocks), reversed(starts), strict=True):
-        passed = forward_backward(propagation, model.embed(x), layout, state, message)
-        sums.append(_sums(model, x, passed, following, opens=state is start))
-        message, following = passed.message, passed.share[: passed.links.opening]
-    return reduce(add, sums)
-
-
-def _sums(
-    model: HiddenMarkov, x: Tensor, passed: ForwardBackward, following: Tensor, opens: bool
-) -> Expected:
-    """The sums of one block.
-
-    Args:
-        x: `[m, *event]`, time-major.
-        following: `[rows, K]`, the shares of the next block's first step.
-        opens: whether the block holds the sequences' first steps.
-    """
-    links, smoothed = passed.links, passed.smoothed
-    first = smoothed[: links.opening] if opens else smoothed[:0]
-    pairs = passed.filtered[links.before].T @ passed.share[links.opening :]
-    # What goes on in the next block is live at the last step of this one, in the same rows.
-    leaving = passed.filtered[links.closing :][: len(following)]
-    return Expected(
-        log_likelihood=passed.log_evidence.sum(),
-        observations=torch.tensor(float(len(x)), dtype=torch.float64),
-        initial=first.sum(0),
-        moves=model.recurrence.propagation().transition * (pairs + leaving.T @ following),
-        visits=smoothed.sum(0),
-        emitted=model.embed.emission.sums(x, smoothed),
-    )
-
-
-def _blocks(observed: Sequences, states: int) -> list[tuple[Tensor, Layout]]:
-    """The observations in time-major order, some steps of all sequences at a time."""
-    whole = Layout(observed.lengths)
-    packed, lengths = whole.pack(observed.values), observed.lengths[whole.order]
-    width = max(1, BLOCK // (states * max(1, len(observed))))
-    longest = len(whole.batch_sizes)
-    layouts = [
-        Layout((lengths - begin).clamp(0, width)) for begin in range(0, max(longest, 1), width)
-    ]
-    sizes = [int(layout.lengths.sum()) for layout in layouts]
-    return list(zip(packed.split(sizes), layouts, strict=True))
-
-
-@torch.no_grad()
-def maximise(model: HiddenMarkov, expected: Expected, pseudocount: float = 0.0) -> None:
-    """The M-step, in place. What has no expected count keeps its parameters.
-
-    Args:
-        pseudocount: added to the count of every symbol that a state can emit.
-    """
-    moves, raw = model.recurrence, model.embed.raw
-    moves.log_initial.copy_(_log_shares(expected.initial, moves.log_initial))
-    moves.log_transition.copy_(_log_shares(expected.moves, moves.log_transition))
-    emitted = expected.emitted
-    if isinstance(model.embed.emission, Categorical):
-        possible = (raw > -math.inf) & (expected.visits > LEAST_COUNT)[:, None]
-        emitted = (emitted[0] + pseudocount * possible.to(raw.dtype),)
-    raw.copy_(model.embed.emission.maximise(emitted, raw))
-
-
-@torch.no_grad()
-def log_prior(model: HiddenMarkov, pseudocount: float) -> float:
-    """Σ pseudocount · log p(symbol given z), over what is possible: what the pseudo-counts are
-    worth. The M-step maximises the likelihood and this together."""
-    if not isinstance(model.embed.emission, Categorical) or pseudocount == 0.0:
-        return 0.0
-    log_p = model.embed.raw.log_softmax(-1)
-    return pseudocount * float(log_p[log_p > -math.inf].sum())
-
-
-def _log_shares(counts: Tensor, previous: Tensor) -> Tensor:
-    total = counts.sum(-1, keepdim=True)
-    return torch.where(total > LEAST_COUNT, (counts / total).log(), previous)
 
 
 @dataclass
@@ -225,11 +88,11 @@ class EM:
 
     def __post_init__(self) -> None:
         for name in ("iterations", "restarts"):
-            at_least(name, getattr(self, name), 1)
+            whole(name, getattr(self, name), 1)
         for name in ("tolerance", "pseudocount"):
             at_least(name, getattr(self, name), 0)
         if self.span is not None:
-            at_least("span", self.span, 1)
+            whole("span", self.span, 1)
         if self.minutes is not None:
             at_least("minutes", self.minutes, 0)
         one_of("start", self.start, ("guess", "present"))
@@ -398,8 +261,9 @@ class _Fit:
             return
         tensors, facts = found
         self.at = Climb(**facts)
-        _restore(self.model, _below("present.", tensors))
-        self.best = _below("best.", tensors)
+        groups = grouped(tensors)
+        _restore(self.model, groups["present"])
+        self.best = groups["best"]
 
 
 def cut(sequences: Sequences, span: int | None) -> tuple[Sequences, Tensor]:
@@ -435,7 +299,3 @@ def _parameters(model: HiddenMarkov) -> dict[str, Tensor]:
 def _restore(model: HiddenMarkov, parameters: dict[str, Tensor]) -> None:
     for name, parameter in model.named_parameters():
         parameter.copy_(parameters[name])
-
-
-def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)}

@@ -16,10 +16,10 @@ import torch
 from torch import Tensor
 
 from catena.errors import CatenaError
-from catena.ladder.rung import at_least, fraction, one_of
+from catena.ladder.rung import at_least, fraction, one_of, whole
 from catena.learn.average import Average
 from catena.learn.batches import Batches, Piece
-from catena.learn.checkpoint import Checkpoint, fingerprint
+from catena.learn.checkpoint import Checkpoint, fingerprint, grouped
 from catena.learn.device import PRECISIONS, device_named, precision
 from catena.learn.interrupt import Asked, Interrupted, asked_to_stop
 from catena.learn.learner import History, Progress, Run
@@ -31,8 +31,9 @@ from catena.sequences import Sequences
 
 # What is done where the user sets no limit.
 EPOCHS, UPDATES = 10, 500
-# A time budget becomes a number of steps once this share of it has been spent measuring.
-CALIBRATION = 0.05
+# A time budget becomes a number of steps once this share of it has been spent, and so many updates
+# measured after a few that warm up.
+CALIBRATION, WARMING, MEASURED = 0.05, 3, 5
 # Of a time budget, scoring the held-out data takes at most this share.
 VALIDATION = 0.2
 # A machine that turns slow afterwards may overrun the budget by this share before it is stopped.
@@ -46,7 +47,8 @@ class Gradient:
     Args:
         epochs: how often the data is seen. Where neither this nor `minutes` is given, 10, or on
             small data as often as 500 updates take.
-        minutes: a time budget, turned into a number of steps after a short measurement.
+        minutes: a time budget, turned into a number of steps after a short measurement; with
+            `epochs`, whichever ends first.
         batch: rows an update is computed from, for rows of `span` steps; of shorter ones, more.
         span: how many steps gradients reach back; state is carried on beyond it.
         optimizer: "adamw" or "sgd" (with momentum 0.9).
@@ -54,7 +56,7 @@ class Gradient:
         schedule: "cosine", "linear" or "constant", after `warmup` steps of linear rise.
         warmup: steps; at most a tenth of the run.
         clip: the largest gradient norm; 0 does not clip.
-        weight_decay: AdamW's, on matrices only.
+        weight_decay: of either optimiser, on weights only: not on biases and initial states.
         average: the decay of an exponential moving average of the parameters, which is then what
             is validated and kept; 0 keeps none.
         evaluations: how often in a run the held-out data is scored; within a time budget, as
@@ -87,15 +89,16 @@ class Gradient:
 
     def __post_init__(self) -> None:
         for name in ("batch", "span", "evaluations"):
-            at_least(name, getattr(self, name), 1)
-        for name in ("warmup", "clip", "weight_decay"):
+            whole(name, getattr(self, name), 1)
+        whole("warmup", self.warmup, 0)
+        for name in ("clip", "weight_decay"):
             at_least(name, getattr(self, name), 0)
         for name in ("epochs", "minutes", "rate"):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise CatenaError(f"{name} must be above 0, not {value}")
         if self.patience is not None:
-            at_least("patience", self.patience, 1)
+            whole("patience", self.patience, 1)
         fraction("average", self.average)
         one_of("optimizer", self.optimizer, OPTIMIZERS)
         one_of("schedule", self.schedule, SCHEDULES)
@@ -132,7 +135,7 @@ class Place:
     Args:
         epoch, batch, span: the piece of data that comes next.
         step, total: updates made, and to be made (None: not known yet).
-        evaluations: how many fit into a time budget; None where there is none.
+        evaluations: how many fit into a time budget; None where there is none, or no plan yet.
         seen: predictions learned from. seconds: spent.
         best: the lowest held-out loss. stale: evaluations since.
         recent, recent_count: nats and predictions since the last evaluation.
@@ -186,17 +189,16 @@ class _Descent:
     # -- the walk ---------------------------------------------------------------------------
 
     def go(self, asked: Asked) -> History:
-        if self.place.total is None and self.how.minutes is None:
+        if self.place.total is None and (self.how.epochs or self.how.minutes is None):
             self.place.total = self._epoch_total()
         self.model.train()
-        for piece in self._pieces():
-            self._update(piece)
-            self._plan()
+        pieces = self._pieces()
+        while not self._finished():
+            self._update(next(pieces))
+            planned = self._plan()
             if self._evaluation_due():
                 self._evaluate()
-            if self._finished():
-                break
-            if asked.stop or self.checkpoint.due:
+            if asked.stop or planned or self.checkpoint.due:
                 self._save()
             if asked.stop:
                 raise Interrupted(self.checkpoint.path)
@@ -265,23 +267,28 @@ class _Descent:
             return max(EPOCHS * updates, UPDATES)
         return max(1, round(updates * self.how.epochs))
 
-    def _plan(self) -> None:
-        """Turn a time budget into a number of steps, once the speed is known."""
+    def _plan(self) -> bool:
+        """Turn a time budget into a number of steps, once the speed is known.
+
+        Returns:
+            Whether that was now.
+        """
         how, place = self.how, self.place
-        if place.total is not None or how.minutes is None:
-            return
-        if self.steady is None and place.step >= 3:  # the first steps warm up
+        if how.minutes is None or place.evaluations is not None or place.step < WARMING:
+            return False
+        if self.steady is None:
             self.steady = (place.step, place.seconds)
-        elif self.steady is not None and place.seconds >= 60 * how.minutes * CALIBRATION:
-            pace = (place.seconds - self.steady[1]) / max(1, place.step - self.steady[0])
-            left = 60 * how.minutes - place.seconds
-            cost = self._validation_seconds()
-            place.evaluations = max(1, min(how.evaluations, int(VALIDATION * left / cost)))
-            left -= place.evaluations * cost
-            total = place.step + max(1, int(max(left, 0) / pace))
-            limit = self._epoch_total() if how.epochs else total
-            place.total = min(total, limit)
-            self._save()
+        measured = place.step - self.steady[0]
+        if measured < MEASURED or place.seconds < 60 * how.minutes * CALIBRATION:
+            return False
+        pace = (place.seconds - self.steady[1]) / measured
+        left = 60 * how.minutes - place.seconds
+        cost = self._validation_seconds()
+        place.evaluations = max(1, min(how.evaluations, int(VALIDATION * left / cost)))
+        left -= place.evaluations * cost
+        total = place.step + max(1, int(max(left, 0) / pace))
+        place.total = min(total, place.total or total)
+        return True
 
     def _validation_seconds(self) -> float:
         began = time.monotonic()
@@ -299,7 +306,7 @@ class _Descent:
             )
             return True
         if how.minutes is not None and place.seconds > 60 * how.minutes * (1 + OVERRUN):
-            self.history.notes.append("stopped: the machine turned slower than first measured")
+            self.history.notes.append("stopped: out of time, before the plan was done")
             return True
         return False
 
@@ -309,7 +316,8 @@ class _Descent:
         place = self.place
         if place.total is None:
             return False
-        count = place.evaluations or self.how.evaluations
+        # Until a time budget is planned, only the last step is worth its cost.
+        count = place.evaluations or (1 if self.how.minutes else self.how.evaluations)
         return place.step * count // place.total > (place.step - 1) * count // place.total
 
     def _evaluate(self) -> None:
@@ -379,7 +387,7 @@ class _Descent:
         if kept is None:
             return
         tensors, facts = kept
-        groups = _ungroup(tensors)
+        groups = grouped(tensors)
         self.model.load_state_dict(groups["model"])
         self.average.kept = _to(groups.get("average", {}), self.device)
         self.best = _to(groups.get("best", {}), self.device)
@@ -422,11 +430,3 @@ class _Descent:
 
 def _to(tensors: dict[str, Tensor], device: torch.device) -> dict[str, Tensor]:
     return {name: tensor.to(device) for name, tensor in tensors.items()}
-
-
-def _ungroup(tensors: dict[str, Tensor]) -> dict[str, dict[str, Tensor]]:
-    groups: dict[str, dict[str, Tensor]] = {}
-    for name, tensor in tensors.items():
-        group, _, rest = name.partition(".")
-        groups.setdefault(group, {})[rest] = tensor
-    return groups

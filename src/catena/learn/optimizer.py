@@ -16,21 +16,27 @@ def optimizer_for(
 ) -> torch.optim.Optimizer:
     """AdamW or SGD over the parameters that are learned.
 
-    Decay pulls on matrices only: a bias or an initial state has no reason to be small.
+    Decay pulls on weights only: a bias or an initial state has no reason to be small.
 
     Raises:
         CatenaError: when nothing in the model can be learned by gradient.
     """
-    learned = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    learned = {n: p for n, p in model.named_parameters() if p.requires_grad}
     if not learned:
         raise CatenaError("this model has no parameters that a gradient could change")
+    weights = [name for name, p in learned.items() if p.dim() > 1 and not _is_initial(name)]
     groups = [
-        {"params": [p for p in learned if p.dim() > 1], "weight_decay": weight_decay},
-        {"params": [p for p in learned if p.dim() <= 1], "weight_decay": 0.0},
+        {"params": [learned[n] for n in weights], "weight_decay": weight_decay},
+        {"params": [p for n, p in learned.items() if n not in weights], "weight_decay": 0.0},
     ]
     if name == "sgd":
         return torch.optim.SGD(groups, lr=rate or PEAKS[name], momentum=0.9)
     return torch.optim.AdamW(groups, lr=rate or PEAKS[name], betas=(0.9, 0.99), fused=True)
+
+
+def _is_initial(name: str) -> bool:
+    """Whether a parameter is the initial state of a recurrence."""
+    return name.rpartition(".")[2] == "initial"
 
 
 def moments(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

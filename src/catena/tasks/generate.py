@@ -20,7 +20,7 @@ from catena.model import SequenceModel
 from catena.save import learner_from, load_facts, load_model, pack, rung_facts, save_model
 from catena.scanning import scan
 from catena.search import Sampling, beam, sample
-from catena.sequences import Sequences
+from catena.sequences import Sequences, check_sequence
 from catena.space import END, Space, Symbols, Unit, UnknownPolicy, Vectors, as_sequences, is_pair
 from catena.tasks.estimator import Estimator
 from catena.tasks.stream import Stream
@@ -42,7 +42,8 @@ class Evaluation:
         sequences: how many sequences.
         unknown: how many of the symbols are outside the vocabulary and were read as ⟨unk⟩.
         bits_per_character: for words, over the characters of the text with one space after each
-            word; None otherwise.
+            word, or the line break that stands there; None otherwise, and where a word is unknown:
+            a model that need not spell it out cannot be compared with one that must.
     """
 
     bits_per_symbol: float
@@ -69,7 +70,8 @@ class Generator(Estimator):
     After `fit`: `space_`, `model_`, `learner_`, `history_`.
 
     Data is a text (one long stream, whose end is not predicted), a list of texts, a list of lists
-    of items, a list of arrays, an (X, lengths) pair, or `Sequences`.
+    of items, a list of arrays, an (X, lengths) pair, or `Sequences`. `["home", "search"]` is two
+    texts, cut into characters; one sequence of two items is `[["home", "search"]]`.
 
     >>> from catena import Generator, Markov
     >>> model = Generator(Markov(order=1, smoothing="none")).fit(["abab", "ab"])
@@ -152,7 +154,7 @@ class Generator(Estimator):
             symbols=count,
             sequences=len(encoded),
             unknown=unknown,
-            bits_per_character=self._bits_per_character(encoded, total),
+            bits_per_character=self._bits_per_character(encoded, total, unknown),
         )
 
     def score(self, data: Any, y: None = None) -> float:
@@ -217,7 +219,7 @@ class Generator(Estimator):
         how = Sampling(temperature, top_k, top_p, min_length, max_length)
         prompts = self._prompts(prompt, n)
         drawn = sample(self._model(), prompts, how, torch.Generator().manual_seed(seed))
-        return [self._show(torch.cat(pair)) for pair in zip(prompts, drawn, strict=True)]
+        return [self._show(prompt, *pair) for pair in zip(prompts, drawn, strict=True)]
 
     def beam(
         self,
@@ -239,7 +241,7 @@ class Generator(Estimator):
             max_length=max_length,
             length_penalty=length_penalty,
         )
-        return [(self._show(torch.cat([prompts[0], h.numbers])), h.log_prob) for h in found]
+        return [(self._show(prompt, prompts[0], h.numbers), h.log_prob) for h in found]
 
     def stream(self, stored: bytes | None = None) -> Stream:
         """An object that takes one observation at a time; `stored` restores an earlier one."""
@@ -286,21 +288,31 @@ class Generator(Estimator):
     def _dtype(self) -> torch.dtype:
         return torch.int64 if isinstance(self.space_, Symbols) else torch.float64
 
-    def _show(self, values: Tensor) -> Any:
+    def _show(self, prompt: Any, encoded: Tensor, following: Tensor) -> Any:
         if isinstance(self.space_, Symbols):
-            return self.space_.decode(values)
-        return values.numpy()
+            return self.space_.continued([] if prompt is None else prompt, following)
+        return torch.cat([encoded, following]).numpy()
 
-    def _bits_per_character(self, encoded: Sequences, total: float) -> float | None:
+    def _bits_per_character(self, encoded: Sequences, total: float, unknown: int) -> float | None:
         space = self.space_
-        if not isinstance(space, Symbols) or space.unit != "word" or not encoded.total:
+        if not isinstance(space, Symbols) or space.unit != "word" or not encoded.total or unknown:
             return None
-        sizes = torch.tensor([len(str(item)) + 1 for item in space.items])
-        return -total / NATS_A_BIT / float(sizes[encoded.values].sum())
+        return -total / NATS_A_BIT / _characters(space, encoded)
 
 
 def _item(space: Symbols, number: int) -> Any:
     return END if number == space.end_number else space.items[number]
+
+
+def _characters(space: Symbols, encoded: Sequences) -> int:
+    """The length of a text of words, each followed by a space or by the word that is a line break,
+    which takes the place of the space."""
+    sizes = torch.tensor([len(str(item)) + (item != "\n") for item in space.items])
+    breaks = torch.tensor([item == "\n" for item in space.items])[encoded.values]
+    first = torch.zeros_like(breaks)
+    first[encoded.offsets[:-1][encoded.lengths > 0]] = True
+    replaced = breaks[1:] & ~breaks[:-1] & ~first[1:]
+    return int(sizes[encoded.values].sum()) - int(replaced.sum())
 
 
 def learn_space(
@@ -327,12 +339,26 @@ def _holds_items(data: Any) -> bool:
     if isinstance(data, Sequences) or is_pair(data):
         values = as_sequences(data).values
         return values.dim() == 1 and not values.is_floating_point()
-    first = next((row for row in data if len(row)), None)
-    if first is None:
+    for row in data:
+        check_sequence(row)
+    kinds = set().union(*map(_kinds, data))
+    if not kinds:
         raise CatenaError("all sequences are empty: there is nothing to learn from")
-    if isinstance(first, (np.ndarray, Tensor)):
-        return first.ndim == 1 and not torch.as_tensor(first).is_floating_point()
-    return isinstance(first[0], (str, int, np.integer))
+    whole = all(issubclass(kind, (int, np.integer, np.bool_)) for kind in kinds)
+    return whole or any(issubclass(kind, str) for kind in kinds)
+
+
+def _kinds(row: Any) -> set[type]:
+    """The types of a row's observations."""
+    if not len(row):
+        return set()
+    if isinstance(row, (np.ndarray, Tensor)) and row.ndim > 1:
+        return {type(row)}
+    if isinstance(row, Tensor):
+        return {float if row.is_floating_point() else int}
+    if isinstance(row, np.ndarray) and row.dtype != object:
+        return {row.dtype.type}
+    return set(map(type, row))
 
 
 def encode(space: Space, data: Any, numbered: bool) -> Sequences:
