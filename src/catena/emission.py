@@ -98,8 +98,11 @@ class Categorical(ExpectationEmission):
         share = torch.ones(self.size, dtype=torch.float64)
         share = share.index_add(0, x, torch.ones(len(x), dtype=torch.float64))
         share = share / share.sum()
-        jitter = torch.rand(states, self.size, generator=generator, dtype=torch.float64)
-        return (share * (0.5 + jitter)).log().log_softmax(-1)
+        # Squared exponential draws: a few symbols stand out in each state. From states that are
+        # nearly alike, EM needs tens of iterations more before they part.
+        uniform = torch.rand(states, self.size, generator=generator, dtype=torch.float64)
+        drawn = -uniform.clamp(1e-12, 1 - 1e-12).log()
+        return (share.log() + 2.0 * drawn.log()).log_softmax(-1)
 
 
 class Gaussian(ExpectationEmission):

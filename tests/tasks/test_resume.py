@@ -245,35 +245,6 @@ def test_what_was_done_when_it_was_cut_off_learns_no_more(name, tmp_path):
     assert rows(resumed) == rows(history)
 
 
-def test_a_planned_end_that_was_reached_learns_no_more(tmp_path):
-    """The checkpoint that a plan is kept in may be that of the last step: epochs bound it."""
-    path, now = tmp_path / "c", [0.0]
-
-    def clock():
-        now[0] += 0.01
-        return now[0]
-
-    model, _, train, valid = job("short-adamw")
-    how = Gradient(epochs=1, minutes=0.01, batch=3, span=8)
-    steps = how.fit(model, train, valid, Run()).rows[-1]["step"]
-    kept: list[dict[str, object]] = []
-    save = Checkpoint.save
-
-    def keeping(self, tensors, facts):
-        kept.append(facts["place"])
-        save(self, tensors, facts)
-
-    model, *_ = job("short-adamw")
-    with patch("time.monotonic", clock), patch.object(Checkpoint, "save", keeping):
-        how.fit(model, train, valid, Run(checkpoint=path))
-    assert all(place["step"] <= place["total"] <= steps for place in kept)
-    with patch("time.monotonic", clock):
-        again, *_ = job("short-adamw")
-        history = how.fit(again, train, valid, Run(checkpoint=path, resume=True))
-    assert history.rows[-1]["step"] <= steps
-    assert same(again, model)
-
-
 def test_without_resume_it_starts_anew(tmp_path):
     wanted, _ = whole("short-adamw")
     path = tmp_path / "c"
