@@ -9,7 +9,7 @@ BIN := .venv/bin
 .DELETE_ON_ERROR:
 
 demo: .venv/installed
-	$(BIN)/catena compare shakespeare --minutes 2.8 --report report.html
+	$(BIN)/catena compare shakespeare --minutes 2.7 --report report.html
 
 test: .venv/installed-dev check
 	$(BIN)/python -m pytest
