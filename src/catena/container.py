@@ -121,7 +121,7 @@ def _digest(text: str, tensors: Mapping[str, Tensor]) -> str:
         # A line break ends each part, so that nothing can move from one into the next.
         digest.update(f"\n{name!r} {tensor.dtype} {list(tensor.shape)}\n".encode())
         if tensor.numel():
-            digest.update(_bytes(tensor).numpy())
+            digest.update(memoryview(_bytes(tensor).numpy()))  # pyright: ignore[reportArgumentType]
     return digest.hexdigest()
 
 
