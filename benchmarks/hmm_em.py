@@ -39,7 +39,7 @@ def ours(kind: str, observed: Sequences, space: Any) -> tuple[Any, Any]:
     torch.manual_seed(0)
     start = HMM(STATES).build(space)
     start.guess(observed.values, torch.Generator().manual_seed(0))
-    how = EM(iterations=ITERATIONS, tolerance=-1.0, start="present", pseudocount=0.0)
+    how = EM(iterations=ITERATIONS, tolerance=0.0, start="present", pseudocount=0.0)
 
     def work() -> float:
         model = HMM(STATES).build(space)
