@@ -1,34 +1,53 @@
-# make demo   compare the ladder on bundled real data and write report.html
-# make test   every test, the linter and the type checker
-# make check  the linter and the type checker alone
+# make demo      compare the ladder on bundled real data and write report.html
+# make test      every test, the linter and the type checker
+# make check     the linter, the type checker and what the compiled kernels export
+# make native    compile what changed in native/
+# make sanitize  the tests of the kernels with AddressSanitizer and UndefinedBehaviorSanitizer
 
 PYTHON ?= python3
-BIN := .venv/bin
+BIN ?= .venv/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+RUNTIME = $(shell $${CXX:-c++} -print-file-name=$(1))
 
-.PHONY: demo test check clean
+.PHONY: demo test check native sanitize clean
 .DELETE_ON_ERROR:
 
-demo: .venv/installed
+demo: native
 	$(BIN)/catena compare shakespeare --minutes 2.7 --report report.html
 
-test: .venv/installed-dev check
+test: check
 	$(BIN)/python -m pytest
 
-check: .venv/installed-dev
+check: .venv/installed-dev native
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
+	# One symbol for several processors would run the newest instructions on all of them.
+	! nm build/editable/CMakeFiles/cell_avx*.dir/native/cell.cpp.o 2>/dev/null \
+		| grep ' [uVW] ' | grep -v avx
 
-.venv/installed: requirements.lock pyproject.toml
+native: .venv/installed
+	$(BIN)/cmake --build build/editable
+
+# A copy of the package with a module of its own, which comes first on the path.
+sanitize: .venv/installed-dev
+	rm -rf build/sanitized
+	$(PIP) install --no-build-isolation --no-deps --target build/sanitized . \
+		--config-settings=build-dir=build/sanitize --config-settings=cmake.build-type=Debug \
+		--config-settings=cmake.define.CATENA_SANITIZE=ON
+	LD_PRELOAD="$(call RUNTIME,libasan.so) $(call RUNTIME,libubsan.so)" ASAN_OPTIONS=detect_leaks=0 \
+		PYTHONPATH=$(CURDIR)/build/sanitized $(BIN)/python -m pytest --capture=sys tests/kernels
+
+.venv/installed: requirements.lock pyproject.toml CMakeLists.txt
 	$(PYTHON) -c 'import sys; sys.exit("catena needs Python 3.11 or newer, not %d.%d" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	$(PIP) install -r requirements.lock
+	$(PIP) install --no-build-isolation --no-deps --editable .
 	touch $@
 
 .venv/installed-dev: .venv/installed requirements-dev.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.lock
+	$(PIP) install -r requirements-dev.lock
 	touch $@
 
 clean:
-	rm -rf .venv report.html
+	rm -rf .venv build report.html src/catena/_native.*

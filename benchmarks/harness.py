@@ -13,6 +13,9 @@ from catena.comparing.compare import machine
 from catena.comparing.measure import Meter
 
 RESULTS = Path(__file__).parent / "results"
+_TURN = 0.003  # seconds that a turn of short calls lasts at least
+_PAUSE = 0.004  # seconds, longer than idle threads keep spinning
+_MOST = 100  # turns
 
 
 def in_turns(sides: dict[str, Callable[[], Any]], repeats: int = 5) -> dict[str, dict[str, float]]:
@@ -36,12 +39,47 @@ def in_turns(sides: dict[str, Callable[[], Any]], repeats: int = 5) -> dict[str,
     }
 
 
+def medians(
+    sides: dict[str, Callable[[], Any]], seconds: float, least: int = 5
+) -> dict[str, float]:
+    """Median seconds of a call of each side, which take turns for about `seconds` altogether, and
+    at least `least` turns. A pause before each turn lets the other sides' threads fall asleep."""
+    calls = {name: _calls(work) for name, work in sides.items()}
+    taken: dict[str, list[float]] = {name: [] for name in sides}
+    began, turns = time.perf_counter(), 0
+    while turns < least or (turns < _MOST and time.perf_counter() - began < seconds):
+        for name, work in sides.items():
+            time.sleep(_PAUSE)
+            taken[name].append(_turn(work, calls[name]))
+        turns += 1
+    return {name: statistics.median(turns) for name, turns in taken.items()}
+
+
 def keep(name: str, facts: dict[str, Any]) -> None:
     """Write benchmarks/results/NAME.json and say so."""
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
     path.write_text(json.dumps({"machine": machine(), **facts}, indent=2) + "\n")
     print(f"kept in {path}")
+
+
+def _calls(work: Callable[[], Any]) -> int:
+    """Warms up, and says how many calls fill a turn."""
+    work()
+    began = time.perf_counter()
+    work()
+    once = time.perf_counter() - began
+    return max(1, min(10_000, round(_TURN / once)))
+
+
+def _turn(work: Callable[[], Any], calls: int) -> float:
+    """Seconds of one call; among short calls the first, which wakes the threads, is not timed."""
+    if calls > 1:
+        work()
+    began = time.perf_counter()
+    for _ in range(calls):
+        work()
+    return (time.perf_counter() - began) / calls
 
 
 def _peak(work: Callable[[], Any]) -> float:

@@ -83,6 +83,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "nn":
+        return import_module("catena.nn")
     if name not in _HOMES:
         raise AttributeError(f"module 'catena' has no attribute {name!r}")
     found = getattr(import_module(f"catena.{_HOMES[name]}"), name)

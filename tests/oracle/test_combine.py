@@ -106,7 +106,7 @@ def test_both_ways_equals_pytorchs():
 def test_both_ways_has_no_reference_loop_and_no_step():
     both = Bidirectional(GRUCell(3, 2), GRUCell(3, 2))
     assert not hasattr(both, "step")
-    with pytest.raises(CatenaError, match="no 'reference' kernel scans a Bidirectional"):
+    with pytest.raises(CatenaError, match="no 'reference' kernel scans this Bidirectional"):
         scan(both, batch_of([1]), backend="reference")
 
 

@@ -18,10 +18,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
-from catena.kernels.cell import torch_scan
-from catena.kernels.registry import register
-from catena.ladder.neural import Gated, Recurrent
-from catena.layout import Layout
+from catena.kernels.cell.cell import Cell
+from catena.ladder.neural import Gated, Recurrent, fast
 from catena.recurrence import State
 
 
@@ -35,11 +33,12 @@ class GRU(Recurrent):
         return GRUCell(inputs, self.units, self.start == "learned")
 
 
+@fast
 class GRUCell(Gated):
     """One layer: x `[batch, inputs]`, state (h `[batch, units]`,)."""
 
     def __init__(self, inputs: int, units: int, learned_start: bool = True) -> None:
-        super().__init__(inputs, units, gates=3, states=1, learned_start=learned_start)
+        super().__init__(Cell("gru"), inputs, units, learned_start)
 
     def step(self, state: State, x: Tensor) -> State:
         (h,) = state
@@ -48,8 +47,3 @@ class GRUCell(Gated):
         r, z = torch.sigmoid(x_r + h_r), torch.sigmoid(x_z + h_z)
         n = torch.tanh(x_n + r * h_n)
         return ((1 - z) * n + z * h,)
-
-
-@register(GRUCell, "torch")
-def _scan(cell: GRUCell, x: Tensor, layout: Layout, state: State) -> tuple[Tensor, State]:
-    return torch_scan(torch.gru, cell.weights, x, layout, state)

@@ -20,10 +20,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
-from catena.kernels.cell import torch_scan
-from catena.kernels.registry import register
-from catena.ladder.neural import Gated, Recurrent
-from catena.layout import Layout
+from catena.kernels.cell.cell import Cell
+from catena.ladder.neural import Gated, Recurrent, fast
 from catena.recurrence import State
 
 
@@ -37,11 +35,12 @@ class LSTM(Recurrent):
         return LSTMCell(inputs, self.units, self.start == "learned")
 
 
+@fast
 class LSTMCell(Gated):
     """One layer: x `[batch, inputs]`, state (h, c), each `[batch, units]`."""
 
     def __init__(self, inputs: int, units: int, learned_start: bool = True) -> None:
-        super().__init__(inputs, units, gates=4, states=2, learned_start=learned_start)
+        super().__init__(Cell("lstm"), inputs, units, learned_start)
         # A forget gate that starts open lets the gradient reach back (Jozefowicz et al. 2015).
         self.bias_ih.data[units : 2 * units] = 1.0
 
@@ -51,8 +50,3 @@ class LSTMCell(Gated):
         i, f, g, o = (x_part + linear(h, self.weight_hh, self.bias_hh)).chunk(4, -1)
         c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
         return torch.sigmoid(o) * torch.tanh(c), c
-
-
-@register(LSTMCell, "torch")
-def _scan(cell: LSTMCell, x: Tensor, layout: Layout, state: State) -> tuple[Tensor, State]:
-    return torch_scan(torch.lstm, cell.weights, x, layout, state)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, cast
+from typing import ClassVar, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -18,9 +18,13 @@ from torch.distributions import Distribution
 from catena.combine import Residual, Stack
 from catena.emission import Emission, emission_for
 from catena.errors import CatenaError
+from catena.kernels.cell.cell import Cell, Weights
+from catena.kernels.cell.dispatch import refusal, scan_cell
+from catena.kernels.registry import register
 from catena.ladder.rung import fraction, one_of, whole
+from catena.layout import Layout
 from catena.model import SequenceModel
-from catena.recurrence import Recurrence
+from catena.recurrence import Recurrence, State
 from catena.space import Counts, Space, Symbols, Vectors
 
 
@@ -181,16 +185,15 @@ class Gated(nn.Module):
     """The weights of a cell with `gates` blocks of `units` rows, named as torch.nn names them.
 
     Args:
+        cell: the kind of cell.
         inputs, units: sizes; `weight_ih [gates·units, inputs]`, `weight_hh [gates·units, units]`.
-        states: how many vectors of `units` the state has.
         learned_start: whether the initial state is a parameter `[states, units]` or zero.
     """
 
-    def __init__(
-        self, inputs: int, units: int, gates: int, states: int, learned_start: bool
-    ) -> None:
+    def __init__(self, cell: Cell, inputs: int, units: int, learned_start: bool) -> None:
         super().__init__()
-        self.units, self.states = units, states
+        self.cell, self.units = cell, units
+        gates, states = cell.gates, cell.states
         self.weight_ih = nn.Parameter(torch.empty(gates * units, inputs))
         self.weight_hh = nn.Parameter(torch.empty(gates * units, units))
         self.bias_ih = nn.Parameter(torch.zeros(gates * units))
@@ -208,9 +211,28 @@ class Gated(nn.Module):
         return state[0]
 
     @property
-    def weights(self) -> list[Tensor]:
-        """In the order PyTorch's own kernels take them."""
-        return [self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh]
+    def weights(self) -> Weights:
+        """As the kernels take them."""
+        return Weights(self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
+
+
+_Kind = TypeVar("_Kind", bound=type[Gated])
+
+
+def fast(kind: _Kind) -> _Kind:
+    """Enter the kernels for a class of cells: the native one, then PyTorch's."""
+    for backend in ("native", "torch"):
+        _enter(kind, backend)
+    return kind
+
+
+def _enter(kind: type[Gated], backend: str) -> None:
+    def refuses(layer: Gated) -> str | None:
+        return refusal(backend, layer.cell, layer.weights)
+
+    @register(kind, backend, refuses)
+    def _scan(layer: Gated, x: Tensor, layout: Layout, state: State) -> tuple[Tensor, State]:
+        return scan_cell(layer.cell, layer.weights, x, layout.batch_sizes, state, backend=backend)
 
 
 def _units(space: Space) -> tuple[Tensor, Tensor]:

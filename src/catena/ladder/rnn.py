@@ -15,10 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
-from catena.kernels.cell import torch_scan
-from catena.kernels.registry import register
-from catena.ladder.neural import Gated, Recurrent
-from catena.layout import Layout
+from catena.kernels.cell.cell import Cell
+from catena.ladder.neural import Gated, Recurrent, fast
 from catena.recurrence import State
 
 
@@ -32,18 +30,14 @@ class RNN(Recurrent):
         return ElmanCell(inputs, self.units, self.start == "learned")
 
 
+@fast
 class ElmanCell(Gated):
     """One layer: x `[batch, inputs]`, state (h `[batch, units]`,)."""
 
     def __init__(self, inputs: int, units: int, learned_start: bool = True) -> None:
-        super().__init__(inputs, units, gates=1, states=1, learned_start=learned_start)
+        super().__init__(Cell("rnn_tanh"), inputs, units, learned_start)
 
     def step(self, state: State, x: Tensor) -> State:
         (h,) = state
         x_part = linear(x, self.weight_ih, self.bias_ih)
         return (torch.tanh(x_part + linear(h, self.weight_hh, self.bias_hh)),)
-
-
-@register(ElmanCell, "torch")
-def _scan(cell: ElmanCell, x: Tensor, layout: Layout, state: State) -> tuple[Tensor, State]:
-    return torch_scan(torch.rnn_tanh, cell.weights, x, layout, state)

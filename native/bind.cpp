@@ -1,0 +1,156 @@
+// The Python module catena._native.
+//
+// Arrays come as addresses. The one caller, catena.kernels.cell.native, has checked type, shape,
+// device and layout of each; handing a tensor over through DLPack costs some 6 microseconds, which
+// is longer than a whole streaming step may take.
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "call.hpp"
+#include "threads.hpp"
+
+namespace nb = nanobind;
+using namespace catena;
+
+namespace {
+
+using Address = std::uintptr_t;
+
+const float* in(Address a) { return reinterpret_cast<const float*>(a); }
+float* inout(Address a) { return reinterpret_cast<float*>(a); }
+
+struct Level {
+    std::string name;
+    const Kernels& kernels;
+};
+
+// What this processor can run, the best first.
+std::vector<Level> available() {
+    std::vector<Level> found;
+#if defined(CATENA_X86)
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq"))
+        found.push_back({"avx512", kernels_avx512()});
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        found.push_back({"avx2", kernels_avx2()});
+#endif
+    found.push_back({"portable", kernels_portable()});
+    return found;
+}
+
+const Kernels* chosen = &available().front().kernels;
+
+std::vector<std::string> levels() {
+    std::vector<std::string> names;
+    for (const Level& level : available()) names.push_back(level.name);
+    return names;
+}
+
+void use_level(const std::string& name) {
+    for (const Level& level : available()) {
+        if (level.name == name) {
+            chosen = &level.kernels;
+            return;
+        }
+    }
+    throw std::invalid_argument("this processor cannot run the kernels for " + name);
+}
+
+Variant variant(Address mask, Address peephole, float zone_h, float zone_c, std::int64_t seed, bool coupled) {
+    const bool sampled = seed >= 0;
+    return {in(mask), in(peephole), zone_h, zone_c, static_cast<std::uint32_t>(seed), sampled, coupled};
+}
+
+Shape shape(int kind, int threads, bool by_rows, long steps, long units, Address sizes, long done) {
+    return {static_cast<Kind>(kind), threads, by_rows, steps, units,
+            reinterpret_cast<const std::int64_t*>(sizes), done};
+}
+
+void forward(int kind, int threads, bool by_rows, long steps, long n, long units, Address sizes, long done,
+             Address packed, Address bias, Address h0, Address c0, Address gates, Address out, Address c,
+             Address last_h, Address last_c, Address masked, Address mask, Address peephole,
+             float zone_h, float zone_c, std::int64_t seed, bool coupled) {
+    const Forward call{shape(kind, threads, by_rows, steps, units, sizes, done),
+                       variant(mask, peephole, zone_h, zone_c, seed, coupled),
+                       in(packed), in(bias), in(h0), in(c0), inout(gates), inout(out), inout(c),
+                       inout(last_h), inout(last_c), inout(masked), n};
+    chosen->forward(call);
+}
+
+void backward(int kind, int threads, bool by_rows, long steps, long, long units, Address sizes, long done,
+              Address packed, Address h0, Address c0, Address gates, Address out, Address c, Address grad_out,
+              Address grad_gates, Address carry_h, Address carry_c, Address mask, Address peephole,
+              float zone_h, float zone_c, std::int64_t seed, bool coupled) {
+    const Backward call{shape(kind, threads, by_rows, steps, units, sizes, done),
+                        variant(mask, peephole, zone_h, zone_c, seed, coupled),
+                        in(packed), in(h0), in(c0), in(gates), in(out), in(c), in(grad_out),
+                        inout(grad_gates), inout(carry_h), inout(carry_c)};
+    chosen->backward(call);
+}
+
+void former(int threads, long steps, long units, Address sizes, Address h0, Address out, Address mask, Address to) {
+    chosen->former({threads, steps, units, reinterpret_cast<const std::int64_t*>(sizes), in(h0), in(out),
+                    in(mask), inout(to)});
+}
+
+void dense(int threads, Address a, long rows, long stride, long depth, Address packed, Address start, Address to,
+           long pitch, long columns) {
+    chosen->dense({threads, in(a), rows, stride, depth, in(packed), in(start), inout(to), pitch, columns});
+}
+
+void outer(int threads, Address d, long pitch, long m, Address x, long rows, long n, Address to) {
+    std::vector<const float*> addresses(rows);
+    for (long r = 0; r < rows; ++r) addresses[r] = in(x) + r * n;
+    std::vector<float> room(threads * kRoomOfOuter);
+    chosen->outer({threads, in(d), pitch, m, addresses.data(), nullptr, rows, n, inout(to), room.data()});
+}
+
+// d.T @ h, where h is the state before each step, times the mask.
+void outer_of_former(int threads, Address d, long pitch, long m, long steps, Address sizes, long units, Address h0,
+                     Address out, Address mask, Address to) {
+    const std::int64_t* size = reinterpret_cast<const std::int64_t*>(sizes);
+    std::vector<const float*> addresses, factors;
+    const float* before = in(h0);
+    long row = 0;
+    for (long t = 0; t < steps; ++t) {
+        for (long j = 0; j < size[t]; ++j) {
+            addresses.push_back(before + j * units);
+            if (mask) factors.push_back(in(mask) + j * units);
+        }
+        before = in(out) + row * units;
+        row += size[t];
+    }
+    std::vector<float> room(threads * kRoomOfOuter);
+    chosen->outer({threads, in(d), pitch, m, addresses.data(), mask ? factors.data() : nullptr, row, units,
+                   inout(to), room.data()});
+}
+
+void pack_forward(Address w, long gates, long units, long depth, int threads, Address to) {
+    chosen->pack_forward(in(w), gates, units, depth, threads, inout(to));
+}
+
+void pack_backward(Address w, long rows, long columns, int threads, Address to) {
+    chosen->pack_backward(in(w), rows, columns, threads, inout(to));
+}
+
+}  // namespace
+
+NB_MODULE(_native, m) {
+    using free = nb::call_guard<nb::gil_scoped_release>;
+    m.def("levels", &levels, "Names of the kernels that this processor can run, the best first.");
+    m.def("use_level", &use_level, "Run the kernels of this name from now on.");
+    m.def("team_kind", &team_kind, "What carries several threads: PyTorch's OpenMP or plain threads.");
+    m.def("forward", &forward, free(), "One layer through time; see native/call.hpp.");
+    m.def("backward", &backward, free(), "The gradients' way back through time; see native/call.hpp.");
+    m.def("former", &former, free(), "Each step's h before it, times the mask.");
+    m.def("dense", &dense, free(), "to = start + a @ packed.");
+    m.def("outer", &outer, free(), "to[m, n] = d.T @ x.");
+    m.def("outer_of_former", &outer_of_former, free(), "d.T @ h, h the state before each step.");
+    m.def("pack_forward", &pack_forward, free(), "[gates * units, depth] to panels, for h @ W.T.");
+    m.def("pack_backward", &pack_backward, free(), "[rows, columns] to panels, for d @ W.");
+}

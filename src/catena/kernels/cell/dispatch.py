@@ -1,0 +1,76 @@
+"""Which kernel runs a cell: native, then PyTorch's own, then the reference."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from catena.errors import CatenaError
+from catena.kernels.cell import ops
+from catena.kernels.cell import torch as torchs
+from catena.kernels.cell.cell import Cell, Weights
+from catena.kernels.cell.reference import State, reference
+
+_RUN = {"native": ops.run, "torch": torchs.run, "reference": reference}
+
+
+def native_refuses(cell: Cell, weights: Weights) -> str | None:
+    """Why the native kernel cannot run this cell, or None."""
+    if weights.ih.device.type != "cpu":
+        return f"it runs on the CPU and the weights are on {weights.ih.device}"
+    if weights.ih.dtype != torch.float32:
+        return f"it takes float32 and the weights are {weights.ih.dtype}"
+    for name in ("projection", "norm_hh"):
+        if getattr(weights, name) is not None:
+            return f"it has no {name}"
+    return None
+
+
+def torch_refuses(cell: Cell, weights: Weights, masked: bool = False) -> str | None:
+    """Why PyTorch's own kernel cannot run this cell, or None."""
+    varied = cell.coupled or cell.zoneout or cell.zoneout_c or masked
+    if varied or weights.peephole is not None or weights.norm_hh is not None:
+        return "PyTorch's kernels have none of these variants"
+    return None
+
+
+def backends(cell: Cell, weights: Weights, masked: bool = False) -> list[str]:
+    """What can run this cell, the preferred one first."""
+    found = [] if native_refuses(cell, weights) else ["native"]
+    if not torch_refuses(cell, weights, masked):
+        found.append("torch")
+    return [*found, "reference"]
+
+
+def scan_cell(
+    cell: Cell,
+    weights: Weights,
+    x: Tensor,
+    batch_sizes: Tensor,
+    state: State,
+    mask: Tensor | None = None,
+    seed: int | None = None,
+    backend: str | None = None,
+) -> tuple[Tensor, State]:
+    """One layer over a time-major ragged batch, as `catena.kernels.cell.reference.reference`.
+
+    Raises:
+        CatenaError: when the requested backend cannot run this cell. None is swapped silently.
+    """
+    if backend is None and native_refuses(cell, weights) is None:
+        return ops.run(cell, weights, x, batch_sizes, state, mask, seed)
+    possible = backends(cell, weights, mask is not None)
+    choice = backend or possible[0]
+    if choice not in possible:
+        reason = refusal(choice, cell, weights, mask is not None)
+        raise CatenaError(f"the {choice!r} kernel cannot run this {cell.kind}: {reason}")
+    return _RUN[choice](cell, weights, x, batch_sizes, state, mask, seed)
+
+
+def refusal(backend: str, cell: Cell, weights: Weights, masked: bool = False) -> str | None:
+    """Why this backend cannot run the cell, or None."""
+    if backend == "native":
+        return native_refuses(cell, weights)
+    if backend == "torch":
+        return torch_refuses(cell, weights, masked)
+    return None if backend in _RUN else f"there is none of that name; there are {', '.join(_RUN)}"

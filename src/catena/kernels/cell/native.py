@@ -1,0 +1,508 @@
+"""The C++ kernels: one layer through time and back, on float32 tensors in the CPU's memory.
+
+PyTorch multiplies what can be multiplied at once (the input's share of the gates, the gradients of
+the weights); `catena._native` walks through time. Tensors are handed over as addresses, so every
+function here checks, or has made, each tensor it passes on.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+import catena._native as _native
+from catena.errors import CatenaError
+from catena.kernels.cell.cell import Cell, Weights
+
+KINDS = ("rnn_tanh", "rnn_relu", "gru", "lstm")
+PANEL = 16
+# Below this many steps packing the weights costs more than it saves.
+FEW_STEPS = 4
+# Below this many operations a second thread costs more than it helps.
+ALONE = 200_000
+# A piece of this many numbers of gates stays in a shared cache until inference is done with it.
+PIECE = 1 << 19
+
+
+class Plan(NamedTuple):
+    """How the work of a call is shared."""
+
+    threads: int
+    by_rows: bool
+
+
+class Kept(NamedTuple):
+    """What the way forward leaves for the way back.
+
+    gates `[total, width]`: i, f, g, o of an LSTM; r, z, n and W_hn h + b_hn of a GRU; h before
+    zoneout of the simple network. c `[total, H]` of an LSTM.
+    """
+
+    gates: Tensor
+    c: Tensor
+
+
+def width_of(kind: str) -> int:
+    """Numbers kept for a unit and a step."""
+    return {"gru": 4, "lstm": 4}.get(kind, 1)
+
+
+def kept_width(cell: Cell) -> int:
+    """Numbers kept for a unit and a step beside the outputs: a simple network's gates are they."""
+    return width_of(cell.kind) if cell.gates > 1 or cell.zoneout else 0
+
+
+def plan(gates: int, units: int, rows: int, steps: int) -> Plan:
+    """Who does what, from the size of the work alone.
+
+    A thread that owns sequences meets nobody; but it reads all weights at every step, which pays
+    as long as it has rows enough to use each weight several times.
+    """
+    threads = torch.get_num_threads()
+    product = 2 * gates * units * units * rows  # operations a step
+    if threads == 1 or product * steps < ALONE:
+        return Plan(1, True)
+    if rows >= 8 * threads and gates * units * units * 4 <= 512 * 1024:
+        return Plan(threads, True)
+    blocks = -(-units // PANEL)
+    if product >= 40_000 and blocks >= 2:
+        return Plan(min(threads, blocks), False)
+    return Plan(min(threads, rows), True)
+
+
+def check(
+    x: Tensor, sizes: Tensor, tensors: list[Tensor | None], shapes: list[tuple[int, ...]]
+) -> None:
+    """Refuse what the kernels would read wrongly."""
+    if sizes.dtype != torch.int64 or sizes.device.type != "cpu" or sizes.dim() != 1:
+        raise CatenaError("batch_sizes is a vector of int64 on the CPU")
+    for tensor, shape in zip([x, *tensors], [tuple(x.shape), *shapes], strict=True):
+        if tensor is None:
+            continue
+        if tensor.dtype != torch.float32 or tensor.device.type != "cpu":
+            raise CatenaError(
+                f"the native kernel takes float32 on the CPU, not {tensor.dtype} on {tensor.device}"
+            )
+        if tuple(tensor.shape) != shape:
+            raise CatenaError(f"expected a tensor of shape {shape}, not {tuple(tensor.shape)}")
+
+
+def pack_forward(hh: Tensor, gates: int, threads: int) -> Tensor:
+    """W_hh `[G*H, R]` in panels of 16 units, for h @ W.T."""
+    rows, depth = hh.shape
+    units = rows // gates
+    packed = hh.new_empty(-(-units // PANEL) * gates * PANEL * depth)
+    _native.pack_forward(hh.data_ptr(), gates, units, depth, threads, packed.data_ptr())
+    return packed
+
+
+def pack_backward(hh: Tensor, threads: int) -> Tensor:
+    """W_hh `[G*H, R]` in panels of 16 columns, for d @ W."""
+    rows, columns = hh.shape
+    packed = hh.new_empty(-(-columns // PANEL) * PANEL * rows)
+    _native.pack_backward(hh.data_ptr(), rows, columns, threads, packed.data_ptr())
+    return packed
+
+
+def dense(a: Tensor, packed: Tensor, start: Tensor | None, to: Tensor) -> None:
+    """to `[m, n]` = start + a `[m, k]` @ packed; the rows of `a` and `to` may lie apart."""
+    _native.dense(
+        _threads_for(2 * a.shape[0] * a.shape[1] * to.shape[1]),
+        a.data_ptr(),
+        a.shape[0],
+        a.stride(0),
+        a.shape[1],
+        packed.data_ptr(),
+        _address(start),
+        to.data_ptr(),
+        to.stride(0),
+        to.shape[1],
+    )
+
+
+def _threads_for(operations: int) -> int:
+    return torch.get_num_threads() if operations > ALONE else 1
+
+
+def forward(
+    cell: Cell,
+    weights: Weights,
+    x: Tensor,
+    sizes: Tensor,
+    h0: Tensor,
+    c0: Tensor,
+    mask: Tensor | None,
+    seed: int,
+    keep: bool,
+) -> tuple[Tensor, Tensor, Tensor, Kept]:
+    """One layer through time.
+
+    Args:
+        x: `[total, I]`, time-major.
+        sizes: `[T]`, how many sequences are still running at each step.
+        h0, c0: `[n, H]`, longest sequence first; c0 `[0]` unless the cell is an LSTM.
+        mask: `[n, H]`, what h is multiplied by before the product with W_hh.
+        seed: of zoneout in training, or -1.
+        keep: whether the way back will be asked for.
+
+    Returns:
+        h of each step `[total, H]`, the last h and c `[n, H]`, and what was kept.
+    """
+    x, h0, c0 = x.contiguous(), h0.contiguous(), c0.contiguous()
+    weights = weights._replace(ih=weights.ih.contiguous(), hh=weights.hh.contiguous())
+    if mask is not None:
+        mask = mask.contiguous()
+    if weights.peephole is not None:
+        weights = weights._replace(peephole=weights.peephole.contiguous())
+    _check_call(cell, weights, x, sizes, h0, c0, mask)
+    return _Forward(cell, weights, x, sizes, h0, c0, mask, seed, keep).run()
+
+
+def _check_call(
+    cell: Cell,
+    weights: Weights,
+    x: Tensor,
+    sizes: Tensor,
+    h0: Tensor,
+    c0: Tensor,
+    mask: Tensor | None,
+) -> None:
+    n, units = h0.shape
+    wide = cell.gates * units
+    state_c = (n, units) if cell.states == 2 else (0,)
+    tensors = [weights.ih, weights.hh, weights.bias_ih, weights.bias_hh, h0, c0, mask]
+    shapes = [(wide, x.shape[1]), (wide, units), (wide,), (wide,), (n, units), state_c, (n, units)]
+    check(x, sizes, [*tensors, weights.peephole], [*shapes, (3, units)])
+
+
+class _Forward:
+    """One call: its buffers, and the pieces of time it is done in."""
+
+    def __init__(
+        self,
+        cell: Cell,
+        weights: Weights,
+        x: Tensor,
+        sizes: Tensor,
+        h0: Tensor,
+        c0: Tensor,
+        mask: Tensor | None,
+        seed: int,
+        keep: bool,
+    ) -> None:
+        self.cell, self.weights, self.x, self.sizes = cell, weights, x, sizes
+        self.h0, self.c0, self.mask, self.seed, self.keep = h0, c0, mask, seed, keep
+        self.n, self.units = h0.shape
+        self.last_h, self.last_c = h0.clone(), c0.clone()
+        self.empty = x.new_empty(0)
+        self.out = x.new_empty(len(x), self.units)
+        memory = keep and cell.states == 2
+        self.c = x.new_empty(len(x), self.units) if memory else x.new_empty(0)
+        self.masked = self.empty if mask is None else x.new_empty(2, self.n, self.units)
+        self.bias, self.b_hn = biases(cell, weights)
+        self.plan = plan(cell.gates, self.units, self.n, len(sizes))
+        self.few = len(sizes) <= FEW_STEPS
+        self.packed, self.packed_ih = None, None
+        if not self.few:
+            threads = torch.get_num_threads()
+            self.packed = pack_forward(weights.hh, cell.gates, threads)
+            self.packed_ih = pack_forward(weights.ih, 1, threads)
+
+    def run(self) -> tuple[Tensor, Tensor, Tensor, Kept]:
+        width = width_of(self.cell.kind) * self.units
+        whole = self.keep or self.few or len(self.x) * width <= PIECE
+        gates = self._projected(0, len(self.x)) if whole else self.empty
+        if whole and not self.few:
+            self._advance(0, len(self.sizes), 0, gates, self.h0, self.c0)
+        else:
+            self._piece_by_piece(gates, PIECE // width if not whole else 1)
+        kept = gates if self.keep and kept_width(self.cell) else self.x.new_empty(0)
+        return self.out, self.last_h, self.last_c, Kept(kept, self.c)
+
+    def _piece_by_piece(self, gates: Tensor, rows: int) -> None:
+        """Pieces of about so many rows, at least one step each."""
+        offsets = [0, *self.sizes.cumsum(0).tolist()]
+        first, h, c = 0, self.h0, self.c0
+        while first < len(self.sizes):
+            last = max(bisect_right(offsets, offsets[first] + rows) - 1, first + 1)
+            begin, end = offsets[first], offsets[last]
+            own = gates[begin:end] if len(gates) else self._projected(begin, end)
+            if self.few:
+                self._multiply(own, h[: end - begin])
+            self._advance(first, last, begin, own, h, c)
+            h = self.out[offsets[last - 1] : end]
+            c = self.c[offsets[last - 1] : end] if self.keep else self.last_c
+            first = last
+
+    def _projected(self, begin: int, end: int) -> Tensor:
+        """W_ih x + b of some rows, with room for what the kernel adds."""
+        wide, x = self.cell.gates * self.units, self.x[begin:end]
+        if self.cell.gates == 1 and not self.cell.zoneout:
+            gates = self.out[begin:end]
+        else:
+            gates = x.new_empty(len(x), width_of(self.cell.kind) * self.units)
+        share = gates[:, :wide]
+        if self.packed_ih is not None:
+            dense(x, self.packed_ih, self.bias, share)
+        elif self.bias is None:
+            torch.mm(x, self.weights.ih.t(), out=share)
+        else:
+            torch.addmm(self.bias, x, self.weights.ih.t(), out=share)
+        return gates
+
+    def _multiply(self, gates: Tensor, h: Tensor) -> None:
+        """One step's W_hh h, where packing the weights would not pay."""
+        if self.mask is not None:
+            h = h * self.mask[: len(h)]
+        summed = self.weights.hh if self.b_hn is None else self.weights.hh[: 2 * self.units]
+        gates[:, : len(summed)].addmm_(h, summed.t())
+        if self.b_hn is not None:
+            own = gates[:, 3 * self.units :]
+            torch.addmm(self.b_hn, h, self.weights.hh[2 * self.units :].t(), out=own)
+
+    def _advance(
+        self, first: int, last: int, begin: int, gates: Tensor, h: Tensor, c: Tensor
+    ) -> None:
+        """The steps from `first` to `last`, from the state h, c; `begin` is their first row."""
+        if self.mask is not None and self.packed is not None:
+            torch.mul(h, self.mask[: len(h)], out=self.masked[0, : len(h)])
+        _native.forward(
+            *_shape(self.cell, self.plan, last - first, self.n, self.units),
+            self.sizes.data_ptr() + 8 * first,
+            first,
+            _address(self.packed),
+            _address(self.b_hn),
+            h.data_ptr(),
+            c.data_ptr(),
+            gates.data_ptr(),
+            self.out[begin:].data_ptr(),
+            self.c[begin:].data_ptr() if len(self.c) else 0,
+            self.last_h.data_ptr(),
+            self.last_c.data_ptr(),
+            self.masked.data_ptr(),
+            *_variant(self.cell, self.weights, self.mask, self.seed),
+        )
+
+
+def _shape(cell: Cell, plan: Plan, steps: int, n: int, units: int) -> tuple[int, ...]:
+    return (KINDS.index(cell.kind), plan.threads, plan.by_rows, steps, n, units)
+
+
+def _variant(
+    cell: Cell, weights: Weights, mask: Tensor | None, seed: int
+) -> tuple[int, int, float, float, int, bool]:
+    chances = cell.zoneout, cell.zoneout_c
+    return (_address(mask), _address(weights.peephole), *chances, seed, cell.coupled)
+
+
+def _copy(tensor: Tensor | None) -> Tensor | None:
+    return None if tensor is None else tensor.clone()
+
+
+def _address(tensor: Tensor | None) -> int:
+    return 0 if tensor is None else tensor.data_ptr()
+
+
+def biases(cell: Cell, weights: Weights) -> tuple[Tensor | None, Tensor | None]:
+    """What is added to W_ih x at once, and what a GRU adds to W_hn h at every step."""
+    ih, hh = weights.bias_ih, weights.bias_hh
+    units = weights.hh.shape[0] // cell.gates
+    if cell.kind != "gru":
+        return (None if ih is None or hh is None else ih + hh), None
+    if ih is None or hh is None:
+        return None, weights.hh.new_zeros(units)
+    bias = ih.clone()
+    bias[: 2 * units] += hh[: 2 * units]
+    return bias, hh[2 * units :].contiguous()
+
+
+class Gradients(NamedTuple):
+    """Of everything `forward` was given; None where it was not asked for."""
+
+    x: Tensor | None
+    h0: Tensor
+    c0: Tensor
+    ih: Tensor | None
+    hh: Tensor | None
+    bias_ih: Tensor | None
+    bias_hh: Tensor | None
+    peephole: Tensor | None
+
+
+class Backward:
+    """The way back through one call of `forward`.
+
+    Args:
+        grad_out: `[total, H]`; grad_h, grad_c: `[n, H]`, those of the last state.
+        The rest is what `forward` was given and what it returned.
+    """
+
+    def __init__(
+        self,
+        cell: Cell,
+        weights: Weights,
+        x: Tensor,
+        sizes: Tensor,
+        h0: Tensor,
+        c0: Tensor,
+        mask: Tensor | None,
+        seed: int,
+        out: Tensor,
+        kept: Kept,
+    ) -> None:
+        self.cell, self.sizes, self.seed = cell, sizes, seed
+        self.x, self.h0, self.c0 = x.contiguous(), h0.contiguous(), c0.contiguous()
+        self.out = out.contiguous()
+        self.kept = kept if len(kept.gates) else Kept(self.out, kept.c)
+        self.weights = weights._replace(ih=weights.ih.contiguous(), hh=weights.hh.contiguous())
+        if weights.peephole is not None:
+            self.weights = self.weights._replace(peephole=weights.peephole.contiguous())
+        self.mask = None if mask is None else mask.contiguous()
+        _check_call(cell, self.weights, self.x, sizes, self.h0, self.c0, self.mask)
+        self.n, self.units = h0.shape
+        self.few = len(sizes) <= FEW_STEPS
+        self.plan = plan(cell.gates, self.units, self.n, len(sizes))
+
+    def run(self, grad_out: Tensor, grad_h: Tensor, grad_c: Tensor, needs: list[bool]) -> Gradients:
+        """`needs`: whether x, W_ih, W_hh, b_ih, b_hh have a use for theirs."""
+        width = width_of(self.cell.kind) * self.units
+        self.grads = self.x.new_empty(len(self.x), width)
+        carry_h = grad_h.clone(memory_format=torch.contiguous_format)
+        carry_c = grad_c.clone(memory_format=torch.contiguous_format)
+        grad_out = grad_out.contiguous()
+        if self.few:
+            self._step_by_step(grad_out, carry_h, carry_c)
+        else:
+            packed = pack_backward(self.weights.hh, torch.get_num_threads())
+            self._retreat(
+                0, len(self.sizes), 0, packed, self.h0, self.c0, grad_out, carry_h, carry_c
+            )
+        return self._gradients(carry_h, carry_c, needs)
+
+    def _step_by_step(self, grad_out: Tensor, carry_h: Tensor, carry_c: Tensor) -> None:
+        offsets = [0, *self.sizes.cumsum(0).tolist()]
+        for t in reversed(range(len(self.sizes))):
+            begin, end = offsets[t : t + 2]
+            h, c = self.h0, self.c0
+            if t:
+                h, c = self.out[offsets[t - 1] : begin], self.kept.c[offsets[t - 1] : begin]
+            self._retreat(t, t + 1, begin, None, h, c, grad_out, carry_h, carry_c)
+            product = self.grads[begin:end, self._skip :] @ self.weights.hh
+            if self.mask is not None:
+                product *= self.mask[: end - begin]
+            carry_h[: end - begin] += product
+
+    def _retreat(
+        self,
+        first: int,
+        last: int,
+        begin: int,
+        packed: Tensor | None,
+        h: Tensor,
+        c: Tensor,
+        grad_out: Tensor,
+        carry_h: Tensor,
+        carry_c: Tensor,
+    ) -> None:
+        _native.backward(
+            *_shape(self.cell, self.plan, last - first, self.n, self.units),
+            self.sizes.data_ptr() + 8 * first,
+            first,
+            _address(packed),
+            h.data_ptr(),
+            c.data_ptr(),
+            self.kept.gates[begin:].data_ptr(),
+            self.out[begin:].data_ptr(),
+            self.kept.c[begin:].data_ptr(),
+            grad_out[begin:].data_ptr(),
+            self.grads[begin:].data_ptr(),
+            carry_h.data_ptr(),
+            carry_c.data_ptr(),
+            *_variant(self.cell, self.weights, self.mask, self.seed),
+        )
+
+    @property
+    def _skip(self) -> int:
+        """Where the gradients of W_hh h begin in a row of the gates' gradients."""
+        return self.units if self.cell.kind == "gru" else 0
+
+    def _gradients(self, carry_h: Tensor, carry_c: Tensor, needs: list[bool]) -> Gradients:
+        wide, gru = self.cell.gates * self.units, self.cell.kind == "gru"
+        of_x, of_h = self.grads[:, :wide], self.grads[:, self._skip :]
+        need_x, need_ih, need_hh, need_b_ih, need_b_hh = needs
+        # The kernel leaves a GRU's n before r and z; the weights have them after.
+        turn = (lambda w: w.roll(-self.units, 0)) if gru else (lambda w: w)
+        b_ih = turn(of_x.sum(0)) if need_b_ih or (need_b_hh and not gru) else None
+        return Gradients(
+            x=self._of_x(of_x) if need_x else None,
+            h0=carry_h,
+            c0=carry_c,
+            ih=turn(self._of_ih(of_x)) if need_ih else None,
+            hh=self._of_hh(of_h) if need_hh else None,
+            bias_ih=b_ih,
+            bias_hh=(of_h.sum(0) if gru else _copy(b_ih)) if need_b_hh else None,
+            peephole=None if self.weights.peephole is None else self._of_peephole(),
+        )
+
+    def _of_x(self, grads: Tensor) -> Tensor:
+        """`[total, I]`"""
+        gru, ih = self.cell.kind == "gru", self.weights.ih
+        ih = ih.roll(self.units, 0) if gru else ih
+        if self.few:
+            return grads @ ih
+        found = torch.empty_like(self.x)
+        dense(grads, pack_backward(ih, torch.get_num_threads()), None, found)
+        return found
+
+    def _of_ih(self, grads: Tensor) -> Tensor:
+        """`[G*H, I]`"""
+        if self.few:
+            return grads.t() @ self.x
+        rows, inputs = self.x.shape
+        found = torch.empty_like(self.weights.ih)
+        _native.outer(
+            _threads_for(2 * rows * found.numel()),
+            *(grads.data_ptr(), grads.stride(0), grads.shape[1]),
+            *(self.x.data_ptr(), rows, inputs),
+            found.data_ptr(),
+        )
+        return found
+
+    def _of_hh(self, grads: Tensor) -> Tensor:
+        """`[G*H, H]`"""
+        if self.few:
+            return grads.t() @ self._former(self.out, self.h0, self.mask)
+        found = torch.empty_like(self.weights.hh)
+        _native.outer_of_former(
+            _threads_for(2 * len(self.x) * found.numel()),
+            *(grads.data_ptr(), grads.stride(0), grads.shape[1]),
+            *(len(self.sizes), self.sizes.data_ptr(), self.units),
+            *(self.h0.data_ptr(), self.out.data_ptr(), _address(self.mask)),
+            found.data_ptr(),
+        )
+        return found
+
+    def _former(self, values: Tensor, start: Tensor, mask: Tensor | None) -> Tensor:
+        """`[total, H]`: at each step, what the step before left."""
+        former = torch.empty_like(values)
+        _native.former(
+            self.plan.threads,
+            len(self.sizes),
+            self.units,
+            self.sizes.data_ptr(),
+            start.data_ptr(),
+            values.data_ptr(),
+            _address(mask),
+            former.data_ptr(),
+        )
+        return former
+
+    def _of_peephole(self) -> Tensor:
+        before = self._former(self.kept.c, self.c0, None)
+        i, f, g, _ = self.kept.gates.chunk(4, 1)
+        d_i, d_f, _, d_o = self.grads.chunk(4, 1)
+        after = f * before + i * g
+        return torch.stack([(d_i * before).sum(0), (d_f * before).sum(0), (d_o * after).sum(0)])

@@ -1,0 +1,199 @@
+"""`catena::cell` and `catena::cell_backward`: the native kernels as PyTorch operators.
+
+As registered operators, with shapes known without running them and a formula for the gradient, they
+go through torch.compile and torch.export in one piece. A gradient of the gradient goes through the
+reference.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from catena.errors import CatenaError
+from catena.kernels.cell import native
+from catena.kernels.cell.cell import Cell, Weights
+from catena.kernels.cell.reference import State, reference
+
+_library = torch.library.Library("catena", "DEF")
+_GIVEN = (
+    "Tensor x, Tensor sizes, Tensor h0, Tensor c0, Tensor ih, Tensor hh, "
+    "Tensor? bias_ih, Tensor? bias_hh, Tensor? peephole, Tensor? mask, "
+    "str kind, bool coupled, float zoneout, float zoneout_c, SymInt seed"
+)
+_library.define(f"cell({_GIVEN}, bool keep) -> (Tensor, Tensor, Tensor, Tensor, Tensor)")
+_library.define(
+    "cell_backward(Tensor grad_out, Tensor grad_h, Tensor grad_c, Tensor out, Tensor gates, "
+    f"Tensor c, {_GIVEN}, bool[] needs) "
+    "-> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)"
+)
+NO_SEED = -1
+
+
+def run(
+    cell: Cell,
+    weights: Weights,
+    x: Tensor,
+    batch_sizes: Tensor,
+    state: State,
+    mask: Tensor | None = None,
+    seed: int | None = None,
+) -> tuple[Tensor, State]:
+    """The native kernel, with the signature of the reference."""
+    h0, c0 = state if cell.states == 2 else (state[0], x.new_empty(0))
+    keep = torch.is_grad_enabled() and any(
+        tensor is not None and tensor.requires_grad for tensor in (x, h0, c0, *weights)
+    )
+    out, h, c, *_ = torch.ops.catena.cell(
+        x,
+        batch_sizes,
+        h0,
+        c0,
+        weights.ih,
+        weights.hh,
+        weights.bias_ih,
+        weights.bias_hh,
+        weights.peephole,
+        mask,
+        cell.kind,
+        cell.coupled,
+        cell.zoneout,
+        cell.zoneout_c,
+        NO_SEED if seed is None else seed % 2**32,
+        keep,
+    )
+    return out, (h, c) if cell.states == 2 else (h,)
+
+
+class _Given:
+    """What both operators are given, in the order of their arguments."""
+
+    def __init__(self, *given: Any) -> None:
+        self.tensors, options = given[:10], given[10:]
+        self.x, self.sizes, self.h0, self.c0, ih, hh, b_ih, b_hh, peephole, self.mask = self.tensors
+        kind, coupled, zoneout, zoneout_c, self.seed = options
+        self.cell = Cell(kind, coupled, zoneout, zoneout_c)
+        self.weights = Weights(ih, hh, b_ih, b_hh, peephole=peephole)
+
+
+def _cell(*arguments: Any) -> tuple[Tensor, ...]:
+    *given, keep = arguments
+    it = _Given(*given)
+    out, h, c, kept = native.forward(
+        it.cell, it.weights, it.x, it.sizes, it.h0, it.c0, it.mask, it.seed, keep
+    )
+    return out, h, c, *kept
+
+
+def _cell_fake(*arguments: Any) -> tuple[Tensor, ...]:
+    *given, keep = arguments
+    it = _Given(*given)
+    total, units = it.x.shape[0], it.h0.shape[1]
+    out = it.x.new_empty(total, units)
+    kept = native.kept_width(it.cell) * units if keep else 0
+    gates = it.x.new_empty(total, kept) if kept else it.x.new_empty(0)
+    memory = keep and it.cell.states == 2
+    c = torch.empty_like(out) if memory else it.x.new_empty(0)
+    return out, it.h0.new_empty(it.h0.shape), it.c0.new_empty(it.c0.shape), gates, c
+
+
+def _cell_backward(*arguments: Any) -> tuple[Tensor, ...]:
+    grad_out, grad_h, grad_c, out, gates, c, *given, needs = arguments
+    it = _Given(*given)
+    way = native.Backward(
+        it.cell,
+        it.weights,
+        it.x,
+        it.sizes,
+        it.h0,
+        it.c0,
+        it.mask,
+        it.seed,
+        out,
+        native.Kept(gates, c),
+    )
+    found = way.run(grad_out, grad_h, grad_c, needs)
+    return tuple(it.x.new_empty(0) if part is None else part for part in found)
+
+
+def _cell_backward_fake(*arguments: Any) -> tuple[Tensor, ...]:
+    *given, needs = arguments[6:]
+    it = _Given(*given)
+    weights, none = it.weights, it.x.new_empty(0)
+    wanted = [it.x, weights.ih, weights.hh, weights.bias_ih, weights.bias_hh]
+    x, ih, hh, bias_ih, bias_hh = (
+        tensor.new_empty(tensor.shape) if need and tensor is not None else none
+        for tensor, need in zip(wanted, needs, strict=True)
+    )
+    peephole = none if weights.peephole is None else torch.empty_like(weights.peephole)
+    h0, c0 = it.h0.new_empty(it.h0.shape), it.c0.new_empty(it.c0.shape)
+    return x, h0, c0, ih, hh, bias_ih, bias_hh, peephole
+
+
+def _remember(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+    *given, keep = inputs
+    out, _, _, gates, c = output
+    ctx.set_materialize_grads(False)
+    ctx.keep, ctx.options = keep, given[10:]
+    ctx.save_for_backward(*given[:10], out, gates, c)
+
+
+def _differentiate(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
+    """Gradients of all sixteen arguments of `catena::cell`."""
+    *tensors, out, gates, c = ctx.saved_tensors
+    if not ctx.keep:
+        raise CatenaError("catena::cell was run with keep=False and cannot be differentiated")
+    given = (*tensors, *ctx.options)
+    needs = list(ctx.needs_input_grad)
+    if torch.is_grad_enabled():
+        return (*_through_reference(_Given(*given), grads, needs), *[None] * 6)
+    h0, c0 = tensors[2], tensors[3]
+    found = torch.ops.catena.cell_backward(
+        torch.zeros_like(out) if grads[0] is None else grads[0],
+        torch.zeros_like(h0) if grads[1] is None else grads[1],
+        torch.zeros_like(c0) if grads[2] is None else grads[2],
+        out,
+        gates,
+        c,
+        *given,
+        [needs[0], *needs[4:8]],
+    )
+    x, d_h0, d_c0, *weights = found
+    wanted = [x, None, d_h0, d_c0, *weights, None]
+    kept = [grad if need else None for grad, need in zip(wanted, needs, strict=False)]
+    return (*kept, *[None] * 6)
+
+
+def _through_reference(
+    it: _Given, grads: tuple[Tensor | None, ...], needs: list[bool]
+) -> list[Tensor | None]:
+    """Gradients that can be differentiated again."""
+    state = (it.h0, it.c0) if it.cell.states == 2 else (it.h0,)
+    seed = None if it.seed == NO_SEED else it.seed
+    out, last = reference(it.cell, it.weights, it.x, it.sizes, state, it.mask, seed)
+    pairs = [
+        (value, grad)
+        for value, grad in zip((out, *last), grads, strict=False)
+        if grad is not None and value.requires_grad
+    ]
+    wanted = [i for i, need in enumerate(needs[:10]) if need]
+    found = torch.autograd.grad(
+        [value for value, _ in pairs],
+        [it.tensors[i] for i in wanted],
+        [grad for _, grad in pairs],
+        create_graph=True,
+        allow_unused=True,
+    )
+    by_place = dict(zip(wanted, found, strict=True))
+    return [by_place.get(i) for i in range(10)]
+
+
+_library.impl("cell", _cell, "CPU")
+_library.impl("cell_backward", _cell_backward, "CPU")
+torch.library.register_fake("catena::cell", _cell_fake, lib=_library)
+torch.library.register_fake("catena::cell_backward", _cell_backward_fake, lib=_library)
+torch.library.register_autograd(
+    "catena::cell", _differentiate, setup_context=_remember, lib=_library
+)
