@@ -110,6 +110,6 @@ def test_gradients_go_through_a_ragged_scan():
 
 def test_a_backend_that_there_is_not_is_refused():
     with pytest.raises(
-        CatenaError, match="no 'cuda' kernel scans a Counting; choose from reference"
+        CatenaError, match="no 'cuda' kernel scans this Counting; choose from reference"
     ):
         scan(Counting(), numbered([1]), backend="cuda")

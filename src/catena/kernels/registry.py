@@ -91,4 +91,5 @@ def explain(recurrence: Scannable) -> str:
     first, *others = backends(recurrence)
     reasons = {other: entry.refuses(recurrence) for other, entry in entered.items()}
     refusals = "".join(f"; not {other}: {why}" for other, why in reasons.items() if why)
-    return f"{name}: {first}, the first that can run it (also: {', '.join(others) or 'none'}){refusals}"
+    also = ", ".join(others) or "none"
+    return f"{name}: {first}, the first that can run it (also: {also}){refusals}"
