@@ -100,7 +100,7 @@ private:
         }
     }
 
-    void begin(const Step& step, long block, int blocks, const Tile& tile, long stride, Scratch& sums) {
+    CATENA_INLINE void begin(const Step& step, long block, int blocks, const Tile& tile, long stride, Scratch& sums) {
         const long units = f_.shape.units;
         for (int p = 0; p < blocks * Cell::gates; ++p) {
             const long b = block + p / Cell::gates, gate = p % Cell::gates, u = b * kPanel;
@@ -113,7 +113,7 @@ private:
         }
     }
 
-    void finish(const Step& step, long block, int b, long j, int r, const Scratch& sums) {
+    CATENA_INLINE void finish(const Step& step, long block, int b, long j, int r, const Scratch& sums) {
         const long units = f_.shape.units, u = block * kPanel;
         const float* c = nullptr;
         if constexpr (Cell::memory) {
@@ -183,7 +183,7 @@ private:
         return step.t ? all + (step.former + j) * b_.shape.units : start + j * b_.shape.units;
     }
 
-    void through_gates(const Step& step, long block, long j) {
+    CATENA_INLINE void through_gates(const Step& step, long block, long j) {
         const long units = b_.shape.units, u = block * kPanel;
         const float* c = nullptr;
         if constexpr (Cell::memory) c = before(step, b_.c, b_.c0, j) + u;
@@ -229,7 +229,7 @@ private:
         }
     }
 
-    void add_tile(const float (*sums)[kPanel], long block, const Tile& tile, long stride) {
+    CATENA_INLINE void add_tile(const float (*sums)[kPanel], long block, const Tile& tile, long stride) {
         const int width = share_.width(block);
         for (int r = 0; r < tile.height; ++r) {
             const long at = (tile.row + r * stride) * b_.shape.units + block * kPanel;

@@ -15,7 +15,7 @@ struct Place {
     const float* c;
 };
 
-inline Naturals mix(Naturals a) {
+CATENA_INLINE Naturals mix(Naturals a) {
     a ^= a >> 16;
     a *= 0x7feb352du;
     a ^= a >> 15;
@@ -36,7 +36,7 @@ constexpr std::uint32_t kSaltOfC = 0x68bc21ebu;
 // How much of its former value each unit keeps (Krueger et al. 2017): 0 or 1 in training, drawn by a
 // hash of seed, step, sequence and unit, so that nothing needs to be stored for the way back; the
 // chance itself in evaluation.
-inline Row kept(const Variant& v, float chance, std::uint32_t salt, const Place& at) {
+CATENA_INLINE Row kept(const Variant& v, float chance, std::uint32_t salt, const Place& at) {
     Row share;
     if (!v.sampled) {
         CATENA_EACH(i) share.v[i] = Vector{} + chance;
@@ -61,6 +61,6 @@ inline bool any(const Variant& v) {
     return v.mask || v.peephole || v.zone_h > 0 || v.zone_c > 0 || v.coupled;
 }
 
-inline Row blend(Row share, Row former, Row fresh) { return fresh + share * (former - fresh); }
+CATENA_INLINE Row blend(Row share, Row former, Row fresh) { return fresh + share * (former - fresh); }
 
 }  // namespace catena::CATENA_ARCH

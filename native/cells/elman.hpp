@@ -14,7 +14,7 @@ struct Elman {
     static constexpr bool memory = false;
 
     template <bool Varied>
-    static Row forward(const Forward& f, const Place& at, Row* pre) {
+    CATENA_INLINE static Row forward(const Forward& f, const Place& at, Row* pre) {
         Row h = pre[0];
         if constexpr (Rectified) {
             CATENA_EACH(i) h.v[i] = h.v[i] < Vector{} ? Vector{} : h.v[i];
@@ -27,7 +27,7 @@ struct Elman {
 
     // `h` is the fresh h, before zoneout.
     template <bool Varied>
-    static void backward(const Backward& b, const Place& at, Row dh, Row h) {
+    CATENA_INLINE static void backward(const Backward& b, const Place& at, Row dh, Row h) {
         if constexpr (Rectified) {
             CATENA_EACH(i) dh.v[i] = h.v[i] > Vector{} ? dh.v[i] : Vector{};
         } else {
@@ -36,7 +36,7 @@ struct Elman {
         store(b.grad_gates + at.row * b.shape.units + at.u, at.width, dh);
     }
 
-    static Row direct(const Backward&, const Place&, Row) { return zeros(); }
+    CATENA_INLINE static Row direct(const Backward&, const Place&, Row) { return zeros(); }
 };
 
 }  // namespace catena::CATENA_ARCH

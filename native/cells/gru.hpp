@@ -15,7 +15,7 @@ struct Gru {
     static constexpr bool memory = false;
 
     template <bool Varied>
-    static Row forward(const Forward& f, const Place& at, Row* pre) {
+    CATENA_INLINE static Row forward(const Forward& f, const Place& at, Row* pre) {
         const long units = f.shape.units;
         float* gate = f.gates + at.row * 4 * units + at.u;
         const Row before = load(at.h, at.width);
@@ -29,7 +29,7 @@ struct Gru {
     }
 
     template <bool Varied>
-    static void backward(const Backward& b, const Place& at, Row dh, Row) {
+    CATENA_INLINE static void backward(const Backward& b, const Place& at, Row dh, Row) {
         const long units = b.shape.units;
         const float* gate = b.gates + at.row * 4 * units + at.u;
         const Row r = load(gate, at.width), z = load(gate + units, at.width);
@@ -42,7 +42,7 @@ struct Gru {
         store(grad + 3 * units, at.width, dn * r);
     }
 
-    static Row direct(const Backward& b, const Place& at, Row dh) {
+    CATENA_INLINE static Row direct(const Backward& b, const Place& at, Row dh) {
         return dh * load(b.gates + at.row * 4 * b.shape.units + b.shape.units + at.u, at.width);
     }
 };

@@ -14,7 +14,7 @@ struct Lstm {
 
     // `pre` are the sums before the nonlinearity. Returns h and puts c in its place.
     template <bool Varied>
-    static Row forward(const Forward& f, const Place& at, Row* pre) {
+    CATENA_INLINE static Row forward(const Forward& f, const Place& at, Row* pre) {
         const long units = f.shape.units;
         const Row before = load(at.c, at.width);
         if constexpr (Varied) {
@@ -51,7 +51,7 @@ struct Lstm {
 
     // `dh` is the gradient of the fresh h; leaves the gates' gradients, and c's in the carry.
     template <bool Varied>
-    static void backward(const Backward& b, const Place& at, Row dh, Row) {
+    CATENA_INLINE static void backward(const Backward& b, const Place& at, Row dh, Row) {
         const long units = b.shape.units;
         const float* gate = b.gates + at.row * 4 * units + at.u;
         const Row i = load(gate, at.width), f = load(gate + units, at.width);
@@ -93,7 +93,7 @@ struct Lstm {
     }
 
     // What reaches the h before without passing the product.
-    static Row direct(const Backward&, const Place&, Row) { return zeros(); }
+    CATENA_INLINE static Row direct(const Backward&, const Place&, Row) { return zeros(); }
 };
 
 }  // namespace catena::CATENA_ARCH

@@ -23,6 +23,10 @@ PANEL = 16
 FEW_STEPS = 4
 # Below this many operations a second thread costs more than it helps.
 ALONE = 200_000
+# Below this many operations a step, meeting once a step costs more than a second thread helps.
+WORTH_MEETING = 40_000
+# Bytes of weights that stay in a core's own cache.
+OWN_CACHE = 256 * 1024
 # A piece of this many numbers of gates stays in a shared cache until inference is done with it.
 PIECE = 1 << 19
 
@@ -58,19 +62,19 @@ def kept_width(cell: Cell) -> int:
 def plan(gates: int, units: int, rows: int, steps: int) -> Plan:
     """Who does what, from the size of the work alone.
 
-    A thread that owns sequences meets nobody; but it reads all weights at every step, which pays
-    as long as it has rows enough to use each weight several times.
+    Threads that share the units read each weight once between them, and meet once a step. Threads
+    that share the sequences never meet, but each reads all weights at every step: that is for
+    weights that fit in a core's own cache, where there are too few units to share them evenly.
     """
     threads = torch.get_num_threads()
-    product = 2 * gates * units * units * rows  # operations a step
-    if threads == 1 or product * steps < ALONE:
+    if threads == 1 or 2 * gates * units * units * rows * steps < ALONE:
         return Plan(1, True)
-    if rows >= 8 * threads and gates * units * units * 4 <= 512 * 1024:
-        return Plan(threads, True)
     blocks = -(-units // PANEL)
-    if product >= 40_000 and blocks >= 2:
-        return Plan(min(threads, blocks), False)
-    return Plan(min(threads, rows), True)
+    uneven = blocks < 4 * threads or blocks % threads
+    if uneven and rows >= 4 * threads and gates * units * units * 4 <= OWN_CACHE:
+        return Plan(threads, True)
+    meeting_pays = 2 * gates * units * units * rows >= WORTH_MEETING and blocks >= 2
+    return Plan(min(threads, blocks), False) if meeting_pays else Plan(1, True)
 
 
 def check(
