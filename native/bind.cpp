@@ -74,9 +74,11 @@ Shape shape(int kind, int threads, bool by_rows, long steps, long units, Address
 void forward(int kind, int threads, bool by_rows, long steps, long n, long units, Address sizes, long done,
              Address packed, Address bias, Address h0, Address c0, Address gates, Address out, Address c,
              Address last_h, Address last_c, Address masked, Address mask, Address peephole,
-             float zone_h, float zone_c, std::int64_t seed, bool coupled) {
+             float zone_h, float zone_c, std::int64_t seed, bool coupled, Address gain, Address norm_bias,
+             Address gain_c, Address room, Address normal, Address scale) {
+    const Norm norm{in(gain), in(norm_bias), in(gain_c), inout(room), inout(normal), inout(scale), nullptr, nullptr};
     const Forward call{shape(kind, threads, by_rows, steps, units, sizes, done),
-                       variant(mask, peephole, zone_h, zone_c, seed, coupled),
+                       variant(mask, peephole, zone_h, zone_c, seed, coupled), norm,
                        in(packed), in(bias), in(h0), in(c0), inout(gates), inout(out), inout(c),
                        inout(last_h), inout(last_c), inout(masked), n};
     chosen->forward(call);
@@ -85,12 +87,25 @@ void forward(int kind, int threads, bool by_rows, long steps, long n, long units
 void backward(int kind, int threads, bool by_rows, long steps, long, long units, Address sizes, long done,
               Address packed, Address h0, Address c0, Address gates, Address out, Address c, Address grad_out,
               Address grad_gates, Address carry_h, Address carry_c, Address mask, Address peephole,
-              float zone_h, float zone_c, std::int64_t seed, bool coupled) {
+              float zone_h, float zone_c, std::int64_t seed, bool coupled, Address gain, Address norm_bias,
+              Address gain_c, Address room, Address normal, Address scale, Address grads, Address sums) {
+    const Norm norm{in(gain), in(norm_bias), in(gain_c), inout(room), inout(normal), inout(scale), inout(grads), inout(sums)};
     const Backward call{shape(kind, threads, by_rows, steps, units, sizes, done),
-                        variant(mask, peephole, zone_h, zone_c, seed, coupled),
+                        variant(mask, peephole, zone_h, zone_c, seed, coupled), norm,
                         in(packed), in(h0), in(c0), in(gates), in(out), in(c), in(grad_out),
                         inout(grad_gates), inout(carry_h), inout(carry_c)};
     chosen->backward(call);
+}
+
+// Whether sizes are those of at most n sequences, longest first, with `total` steps in all.
+bool valid(Address sizes, long steps, long total, long n) {
+    const std::int64_t* size = reinterpret_cast<const std::int64_t*>(sizes);
+    long sum = 0;
+    for (long t = 0; t < steps; ++t) {
+        if (size[t] < 1 || size[t] > (t ? size[t - 1] : n)) return false;
+        sum += size[t];
+    }
+    return sum == total;
 }
 
 void former(int threads, long steps, long units, Address sizes, Address h0, Address out, Address mask, Address to) {
@@ -147,6 +162,7 @@ NB_MODULE(_native, m) {
     m.def("team_kind", &team_kind, "What carries several threads: PyTorch's OpenMP or plain threads.");
     m.def("forward", &forward, free(), "One layer through time; see native/call.hpp.");
     m.def("backward", &backward, free(), "The gradients' way back through time; see native/call.hpp.");
+    m.def("valid", &valid, "Whether batch sizes are those of n sequences with `total` steps.");
     m.def("former", &former, free(), "Each step's h before it, times the mask.");
     m.def("dense", &dense, free(), "to = start + a @ packed.");
     m.def("outer", &outer, free(), "to[m, n] = d.T @ x.");

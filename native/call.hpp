@@ -30,9 +30,22 @@ struct Shape {
     long done;  // steps before this call, for what is drawn by step
 };
 
+// Layer normalisation (Ba et al. 2016) of W h over all gates, and of the c inside an LSTM's tanh.
+struct Norm {
+    const float* gain;    // [gates * units]; null: there is none
+    const float* bias;    // [gates * units], added after the gain
+    const float* gain_c;  // [2, units]: gain and bias; lstm
+    float* room;          // [n, gates * units]
+    float* normal;        // [total, gates * units]: what W h was before the gain
+    float* scale;         // [total]: what it was multiplied by, 1 / σ
+    float* grads;         // [total, gates * units], on the way back: of W h
+    float* sums;          // [threads, (gates + 2) * units], on the way back: of gain and gain_c
+};
+
 struct Forward {
     Shape shape;
     Variant variant;
+    Norm norm;
     const float* packed;  // the recurrent weights, packed for h @ W.T; null: `gates` hold the product
     const float* bias;    // [units], gru: added to W_n h before the reset gate
     const float* h0;      // [n, units]
@@ -49,6 +62,7 @@ struct Forward {
 struct Backward {
     Shape shape;
     Variant variant;
+    Norm norm;
     const float* packed;  // the recurrent weights, packed for d @ W; null: the product is left out
     const float* h0;
     const float* c0;

@@ -9,20 +9,21 @@
 namespace catena::CATENA_ARCH {
 namespace {
 
-template <template <class, bool> class Loop, class Cell, bool Varied, class Call>
+template <template <class, bool, bool> class Loop, class Cell, bool Varied, bool Normed, class Call>
 void run_cell(const Call& call) {
     run_team(call.shape.threads, [](void* context, const Member& member) {
-        Loop<Cell, Varied>(*static_cast<const Call*>(context), member).run();
+        Loop<Cell, Varied, Normed>(*static_cast<const Call*>(context), member).run();
     }, const_cast<Call*>(&call));
 }
 
-template <template <class, bool> class Loop, class Cell, class Call>
+template <template <class, bool, bool> class Loop, class Cell, class Call>
 void run_varied(const Call& call) {
-    if (any(call.variant)) run_cell<Loop, Cell, true>(call);
-    else run_cell<Loop, Cell, false>(call);
+    if (call.norm.gain) run_cell<Loop, Cell, true, true>(call);
+    else if (any(call.variant)) run_cell<Loop, Cell, true, false>(call);
+    else run_cell<Loop, Cell, false, false>(call);
 }
 
-template <template <class, bool> class Loop, class Call>
+template <template <class, bool, bool> class Loop, class Call>
 void run(const Call& call) {
     switch (call.shape.kind) {
         case Kind::rnn_tanh: return run_varied<Loop, Elman<false>>(call);

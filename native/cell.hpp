@@ -6,6 +6,7 @@
 
 #include "product.hpp"
 #include "cells/common.hpp"
+#include "norm.hpp"
 #include "threads.hpp"
 
 namespace catena::CATENA_ARCH {
@@ -25,8 +26,10 @@ struct Share {
         last = all * (m.index + 1) / m.count;
     }
 
-    Rows rows(long live) const {
-        if (!shape.by_rows) return {0, 1, live};
+    Rows rows(long live) const { return shape.by_rows ? whole_rows(live) : Rows{0, 1, live}; }
+
+    // Rows that one member does from the first unit to the last.
+    Rows whole_rows(long live) const {
         return {member.index, member.count, (live - member.index + member.count - 1) / member.count};
     }
 
@@ -45,7 +48,7 @@ struct Step {
     long t, live, row, former;
 };
 
-template <class Cell, bool Varied>
+template <class Cell, bool Varied, bool Normed>
 class ForwardLoop {
 public:
     ForwardLoop(const Forward& call, const Member& member) : f_(call), share_(call.shape, member) {}
@@ -54,11 +57,8 @@ public:
         Step step{0, 0, 0, 0};
         for (; step.t < f_.shape.steps; ++step.t) {
             step.live = f_.shape.sizes[step.t];
-            const Rows rows = share_.rows(step.live);
-            for (long block = share_.first; block < share_.last; block += Cell::blocks) {
-                groups(rows, [&](const Group& group) { work(step, block, group, rows.stride); });
-            }
-            keep_last(step, rows);
+            if constexpr (Normed) advance_normed(step);
+            else advance(step, share_.rows(step.live));
             share_.meet();
             step.former = step.row;
             step.row += step.live;
@@ -66,6 +66,98 @@ public:
     }
 
 private:
+    void advance(const Step& step, const Rows& rows) {
+        for (long block = share_.first; block < share_.last; block += Cell::blocks) {
+            groups(rows, [&](const Group& group) { work(step, block, group, rows.stride); });
+        }
+        keep_last(step, rows, share_.first, share_.last);
+    }
+
+    // The product by units, the rest by rows: a norm needs all units of a row.
+    void advance_normed(const Step& step) {
+        const Rows rows = share_.rows(step.live);
+        for (long block = share_.first; block < share_.last; block += Cell::blocks) {
+            groups(rows, [&](const Group& group) { product(step, block, group, rows.stride); });
+        }
+        share_.meet();
+        const Rows whole = share_.whole_rows(step.live);
+        for (long i = 0; i < whole.count; ++i) normalise(step, whole.first + i * whole.stride);
+        keep_last(step, whole, 0, blocks_of(f_.shape.units));
+    }
+
+    float* room(long j) const { return f_.norm.room + j * Cell::gates * f_.shape.units; }
+
+    void product(const Step& step, long block, const Group& group, long stride) {
+        const long units = f_.shape.units, apart = units * kPanel;
+        const int blocks = blocks_from(block), panels = blocks * Cell::gates;
+        Scratch sums[kGroup];
+        for (int i = 0; i < group.count; ++i) sums[i] = {};
+        multiply(group, panels,
+                 {units, input(step, 0), stride * units, units, f_.packed + block * Cell::gates * apart, apart}, sums);
+        for (int i = 0; i < group.count; ++i) {
+            for (int p = 0; p < panels; ++p) {
+                const long b = block + p / Cell::gates, to = p % Cell::gates * units + b * kPanel;
+                for (int r = 0; r < group.tiles[i].height; ++r) {
+                    store(room(group.tiles[i].row + r * stride) + to, share_.width(b), load_full(sums[i].at[p][r]));
+                }
+            }
+        }
+    }
+
+    // A step of one sequence, from its whole product on.
+    void normalise(const Step& step, long j) {
+        const long units = f_.shape.units, wide = Cell::gates * units, row = step.row + j;
+        float* y = f_.norm.normal + row * wide;
+        const Moments m = moments(room(j), wide);
+        f_.norm.scale[row] = m.scale;
+        for (long i = 0; i < wide; i += kPanel) {
+            const int width = width_at(i, wide);
+            store(y + i, width, m.normal(load(room(j) + i, width)));
+        }
+        for (long u = 0; u < units; u += kPanel) {
+            const Place at = place(step, j, u, width_at(u, units));
+            Row pre[Cell::gates];
+            for (int g = 0; g < Cell::gates; ++g) pre[g] = normed_sum(at, g, y + g * units + u);
+            remember_or_emit(step, at, pre);
+        }
+        if (Cell::memory && f_.norm.gain_c) emit_normed(step, j);
+    }
+
+    // What goes into gate g: the input's share and the normalised product; a GRU's n has the latter alone.
+    CATENA_INLINE Row normed_sum(const Place& at, int g, const float* y) const {
+        const long units = f_.shape.units, from = g * units + at.u;
+        const Row own = load(y, at.width) * load(f_.norm.gain + from, at.width) + load(f_.norm.bias + from, at.width);
+        if (Cell::gates == 3 && g == 2) return own;
+        return load(f_.gates + at.row * Cell::width * units + from, at.width) + own;
+    }
+
+    CATENA_INLINE void remember_or_emit(const Step& step, const Place& at, Row* pre) {
+        if constexpr (Cell::memory) {
+            if (f_.norm.gain_c) {
+                const Row c = Cell::template remember<Varied>(f_, at, pre);
+                store(room(at.j) + at.u, at.width, c);
+                return store(room(at.j) + f_.shape.units + at.u, at.width, pre[3]);
+            }
+        }
+        emit(step, at, Cell::template forward<Varied>(f_, at, pre));
+    }
+
+    // h = o * tanh(norm of c), from the c and o that lie in the row's room.
+    void emit_normed(const Step& step, long j) {
+        const long units = f_.shape.units;
+        const Moments m = moments(room(j), units);
+        for (long u = 0; u < units; u += kPanel) {
+            const Place at = place(step, j, u, width_at(u, units));
+            const Row gain = load(f_.norm.gain_c + u, at.width), bias = load(f_.norm.gain_c + units + u, at.width);
+            const Row seen = m.normal(load(room(j) + u, at.width)) * gain + bias;
+            emit(step, at, load(room(j) + units + u, at.width) * tanh(seen));
+        }
+    }
+
+    int blocks_from(long block) const {
+        return static_cast<int>(share_.last - block < Cell::blocks ? share_.last - block : Cell::blocks);
+    }
+
     const float* before(const Step& step, const float* all, const float* start, long j) const {
         return step.t ? all + (step.former + j) * f_.shape.units : start + j * f_.shape.units;
     }
@@ -81,8 +173,7 @@ private:
     // Some tiles of a strip of blocks: their products, then what is done with them.
     void work(const Step& step, long block, const Group& group, long stride) {
         const long units = f_.shape.units, apart = units * kPanel;
-        const int blocks = static_cast<int>(
-            share_.last - block < Cell::blocks ? share_.last - block : Cell::blocks);
+        const int blocks = blocks_from(block);
         Scratch sums[kGroup];
         for (int i = 0; i < group.count; ++i) begin(step, block, blocks, group.tiles[i], stride, sums[i]);
         if (f_.packed) {
@@ -113,36 +204,45 @@ private:
         }
     }
 
-    CATENA_INLINE void finish(const Step& step, long block, int b, long j, int r, const Scratch& sums) {
-        const long units = f_.shape.units, u = block * kPanel;
+    CATENA_INLINE Place place(const Step& step, long j, long u, int width) const {
         const float* c = nullptr;
         if constexpr (Cell::memory) {
-            c = (f_.c ? before(step, f_.c, f_.c0, j) : f_.last_c + j * units) + u;
+            c = (f_.c ? before(step, f_.c, f_.c0, j) : f_.last_c + j * f_.shape.units) + u;
         }
-        const Place at{step.row + j, f_.shape.done + step.t, j, u, share_.width(block), before(step, f_.out, f_.h0, j) + u, c};
+        const float* h = before(step, f_.out, f_.h0, j) + u;
+        return {step.row + j, f_.shape.done + step.t, j, u, width, h, c};
+    }
+
+    CATENA_INLINE void finish(const Step& step, long block, int b, long j, int r, const Scratch& sums) {
+        const Place at = place(step, j, block * kPanel, share_.width(block));
         Row pre[Cell::gates];
         for (int g = 0; g < Cell::gates; ++g) pre[g] = load_full(sums.at[b * Cell::gates + g][r]);
-        Row h = Cell::template forward<Varied>(f_, at, pre);
+        emit(step, at, Cell::template forward<Varied>(f_, at, pre));
+    }
+
+    // Zoneout, the mask for the next step, and h in its place.
+    CATENA_INLINE void emit(const Step& step, const Place& at, Row h) {
+        const long units = f_.shape.units;
         if constexpr (Varied) {
             if (f_.variant.zone_h > 0) {
                 h = blend(kept(f_.variant, f_.variant.zone_h, 0, at), load(at.h, at.width), h);
             }
             if (f_.variant.mask) {
-                float* next = f_.masked + (((step.t + 1) % 2) * f_.n + j) * units + u;
-                store(next, at.width, h * load(f_.variant.mask + j * units + u, at.width));
+                float* next = f_.masked + (((step.t + 1) % 2) * f_.n + at.j) * units + at.u;
+                store(next, at.width, h * load(f_.variant.mask + at.j * units + at.u, at.width));
             }
         }
-        store(f_.out + at.row * units + u, at.width, h);
+        store(f_.out + at.row * units + at.u, at.width, h);
     }
 
     // Sequences that end here leave their state behind.
-    void keep_last(const Step& step, const Rows& rows) {
+    void keep_last(const Step& step, const Rows& rows, long first, long last) {
         const long units = f_.shape.units;
         const long next = step.t + 1 < f_.shape.steps ? f_.shape.sizes[step.t + 1] : 0;
         for (long i = 0; i < rows.count; ++i) {
             const long j = rows.first + i * rows.stride;
             if (j < next) continue;
-            for (long block = share_.first; block < share_.last; ++block) {
+            for (long block = first; block < last; ++block) {
                 const long u = block * kPanel, from = (step.row + j) * units + u, to = j * units + u;
                 const int width = share_.width(block);
                 store(f_.last_h + to, width, load(f_.out + from, width));
@@ -155,7 +255,7 @@ private:
     const Share share_;
 };
 
-template <class Cell, bool Varied>
+template <class Cell, bool Varied, bool Normed>
 class BackwardLoop {
 public:
     BackwardLoop(const Backward& call, const Member& member) : b_(call), share_(call.shape, member) {}
@@ -167,14 +267,11 @@ public:
             const long live = b_.shape.sizes[t];
             row -= live;
             const Step step{t, live, row, t ? row - b_.shape.sizes[t - 1] : 0};
-            const Rows rows = share_.rows(live);
-            for (long i = 0; i < rows.count; ++i) {
-                for (long block = share_.first; block < share_.last; ++block) {
-                    through_gates(step, block, rows.first + i * rows.stride);
-                }
-            }
+            if constexpr (Normed) retreat_normed(step);
+            else retreat(step, share_.rows(live));
             share_.meet();
-            if (b_.packed) through_weights(step, rows);
+            if (b_.packed) through_weights(step, share_.rows(live));
+            if constexpr (Normed) share_.meet();
         }
     }
 
@@ -183,32 +280,128 @@ private:
         return step.t ? all + (step.former + j) * b_.shape.units : start + j * b_.shape.units;
     }
 
-    CATENA_INLINE void through_gates(const Step& step, long block, long j) {
-        const long units = b_.shape.units, u = block * kPanel;
+    void retreat(const Step& step, const Rows& rows) {
+        for (long i = 0; i < rows.count; ++i) {
+            for (long block = share_.first; block < share_.last; ++block) {
+                through_gates(step, block, rows.first + i * rows.stride);
+            }
+        }
+    }
+
+    void retreat_normed(const Step& step) {
+        const Rows whole = share_.whole_rows(step.live);
+        for (long i = 0; i < whole.count; ++i) {
+            const long j = whole.first + i * whole.stride;
+            through_row(step, j);
+            through_norm(step.row + j);
+        }
+    }
+
+    void through_row(const Step& step, long j) {
+        if constexpr (Cell::memory) {
+            if (b_.norm.gain_c) return through_normed_memory(step, j);
+        }
+        for (long block = 0; block < blocks_of(b_.shape.units); ++block) through_gates(step, block, j);
+    }
+
+    float* sums() const { return b_.norm.sums + share_.member.index * (Cell::gates + 2) * b_.shape.units; }
+
+    // From the gradient of the gates' sums to that of W h.
+    void through_norm(long row) {
+        const long units = b_.shape.units, wide = Cell::gates * units;
+        const float* grad = b_.grad_gates + (row * Cell::width + Cell::skip) * units;
+        const float* y = b_.norm.normal + row * wide;
+        float* to = b_.norm.grads + row * wide;
+        Projection projection;
+        for (long i = 0; i < wide; i += kPanel) {
+            const int width = width_at(i, wide);
+            const Row d = load(grad + i, width), normal = load(y + i, width);
+            add_to(sums() + i, width, d * normal);
+            const Row of_normal = d * load(b_.norm.gain + i, width);
+            projection.add(of_normal, normal);
+            store(to + i, width, of_normal);
+        }
+        const Back back(projection, b_.norm.scale[row], wide);
+        for (long i = 0; i < wide; i += kPanel) {
+            const int width = width_at(i, wide);
+            store(to + i, width, back(load(to + i, width), load(y + i, width)));
+        }
+    }
+
+    // An LSTM's way back where tanh saw the norm of c. The row's room holds c, o's gradient and that
+    // of the normal c.
+    void through_normed_memory(const Step& step, long j) {
+        const long units = b_.shape.units;
+        float* c = b_.norm.room + j * Cell::gates * units;
+        for (long u = 0; u < units; u += kPanel) {
+            const Place at = place(step, j, u, width_at(u, units));
+            store(c + u, at.width, Cell::fresh(b_, at));
+        }
+        const Moments m = moments(c, units);
+        Projection projection;
+        for (long u = 0; u < units; u += kPanel) through_output(step, j, u, m, projection);
+        const Back back(projection, m.scale, units);
+        for (long u = 0; u < units; u += kPanel) {
+            const Place at = place(step, j, u, width_at(u, units));
+            const Row dc = back(load(c + 2 * units + u, at.width), m.normal(load(c + u, at.width)));
+            Cell::template through_memory<Varied>(b_, at, load(c + units + u, at.width), dc);
+        }
+    }
+
+    void through_output(const Step& step, long j, long u, const Moments& m, Projection& projection) {
+        const long units = b_.shape.units;
+        float* c = b_.norm.room + j * Cell::gates * units + u;
+        const Place at = place(step, j, u, width_at(u, units));
+        const Row dh = through_zoneout(at), normal = m.normal(load(c, at.width));
+        const Row o = load(b_.gates + (at.row * 4 + 3) * units + u, at.width);
+        const Row gain = load(b_.norm.gain_c + u, at.width);
+        const Row seen = tanh(normal * gain + load(b_.norm.gain_c + units + u, at.width));
+        const Row dy = dh * o * (1.0f - seen * seen);
+        float* sum = sums() + Cell::gates * units + u;
+        add_to(sum, at.width, dy * normal);
+        add_to(sum + units, at.width, dy);
+        projection.add(dy * gain, normal);
+        store(c + units, at.width, dh * seen * o * (1.0f - o));
+        store(c + 2 * units, at.width, dy * gain);
+    }
+
+    CATENA_INLINE Place place(const Step& step, long j, long u, int width) const {
         const float* c = nullptr;
         if constexpr (Cell::memory) c = before(step, b_.c, b_.c0, j) + u;
-        const Place at{step.row + j, b_.shape.done + step.t, j, u, share_.width(block), before(step, b_.out, b_.h0, j) + u, c};
-        float* carry = b_.carry_h + j * units + u;
-        Row dh = load(b_.grad_out + at.row * units + u, at.width) + load(carry, at.width);
-        Row direct = zeros(), h = zeros();
-        if constexpr (Cell::width == 1) h = load(b_.gates + at.row * units + u, at.width);
+        const float* h = before(step, b_.out, b_.h0, j) + u;
+        return {step.row + j, b_.shape.done + step.t, j, u, width, h, c};
+    }
+
+    // The gradient of the fresh h; what reaches the h before past it goes into the carry.
+    CATENA_INLINE Row through_zoneout(const Place& at) {
+        float* carry = b_.carry_h + at.j * b_.shape.units + at.u;
+        Row dh = load(b_.grad_out + at.row * b_.shape.units + at.u, at.width) + load(carry, at.width);
+        Row direct = zeros();
         if constexpr (Varied) {
             if (b_.variant.zone_h > 0) {
-                const Row share = kept(b_.variant, b_.variant.zone_h, 0, at);
-                direct = share * dh;
+                direct = kept(b_.variant, b_.variant.zone_h, 0, at) * dh;
                 dh = dh - direct;
             }
         }
-        Cell::template backward<Varied>(b_, at, dh, h);
         store(carry, at.width, direct + Cell::direct(b_, at, dh));
+        return dh;
+    }
+
+    CATENA_INLINE void through_gates(const Step& step, long block, long j) {
+        const Place at = place(step, j, block * kPanel, share_.width(block));
+        const Row dh = through_zoneout(at);
+        Row h = zeros();
+        if constexpr (Cell::width == 1) h = load(b_.gates + at.row * b_.shape.units + at.u, at.width);
+        Cell::template backward<Varied>(b_, at, dh, h);
     }
 
     // carry += d @ W, slice by slice of the sum: a slice of a panel stays in the nearest cache.
     void through_weights(const Step& step, const Rows& rows) {
         constexpr long kSlice = 512;
         const long units = b_.shape.units, depth = Cell::gates * units, apart = depth * kPanel;
-        const long pitch = Cell::width * units;
-        const float* grads = b_.grad_gates + step.row * pitch + Cell::skip * units;
+        const long pitch = Normed ? depth : Cell::width * units;
+        const float* grads =
+            Normed ? b_.norm.grads + step.row * pitch : b_.grad_gates + step.row * pitch + Cell::skip * units;
         for (long k = 0; k < depth; k += kSlice) {
             const long slice = depth - k < kSlice ? depth - k : kSlice;
             for (long block = share_.first; block < share_.last; block += kStrip) {

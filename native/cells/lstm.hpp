@@ -15,6 +15,13 @@ struct Lstm {
     // `pre` are the sums before the nonlinearity. Returns h and puts c in its place.
     template <bool Varied>
     CATENA_INLINE static Row forward(const Forward& f, const Place& at, Row* pre) {
+        const Row c = remember<Varied>(f, at, pre);
+        return pre[3] * tanh(c);
+    }
+
+    // Returns the fresh c, before zoneout; puts what stays of it in its place and o in pre[3].
+    template <bool Varied>
+    CATENA_INLINE static Row remember(const Forward& f, const Place& at, Row* pre) {
         const long units = f.shape.units;
         const Row before = load(at.c, at.width);
         if constexpr (Varied) {
@@ -46,28 +53,43 @@ struct Lstm {
             }
         }
         store(f.c ? f.c + at.row * units + at.u : f.last_c + at.j * units + at.u, at.width, stays);
-        return o * tanh(c);
+        pre[3] = o;
+        return c;
     }
 
     // `dh` is the gradient of the fresh h; leaves the gates' gradients, and c's in the carry.
     template <bool Varied>
     CATENA_INLINE static void backward(const Backward& b, const Place& at, Row dh, Row) {
         const long units = b.shape.units;
+        const Row o = load(b.gates + (at.row * 4 + 3) * units + at.u, at.width);
+        const Row seen = tanh(fresh(b, at));
+        through_memory<Varied>(b, at, dh * seen * o * (1.0f - o), dh * o * (1.0f - seen * seen));
+    }
+
+    // c before zoneout, worked out again.
+    CATENA_INLINE static Row fresh(const Backward& b, const Place& at) {
+        const long units = b.shape.units;
+        const float* gate = b.gates + at.row * 4 * units + at.u;
+        return load(gate + units, at.width) * load(at.c, at.width) +
+               load(gate, at.width) * load(gate + 2 * units, at.width);
+    }
+
+    // `dout` is the gradient of o's sum, `dc` that of the fresh c through h.
+    template <bool Varied>
+    CATENA_INLINE static void through_memory(const Backward& b, const Place& at, Row dout, Row dc) {
+        const long units = b.shape.units;
         const float* gate = b.gates + at.row * 4 * units + at.u;
         const Row i = load(gate, at.width), f = load(gate + units, at.width);
-        const Row g = load(gate + 2 * units, at.width), o = load(gate + 3 * units, at.width);
-        const Row before = load(at.c, at.width);
+        const Row g = load(gate + 2 * units, at.width), before = load(at.c, at.width);
         float* carry = b.carry_c + at.j * units + at.u;
-        Row fresh = load(carry, at.width), direct = zeros();
+        Row later = load(carry, at.width), direct = zeros();
         if constexpr (Varied) {
             if (b.variant.zone_c > 0) {
-                direct = kept(b.variant, b.variant.zone_c, kSaltOfC, at) * fresh;
-                fresh = fresh - direct;
+                direct = kept(b.variant, b.variant.zone_c, kSaltOfC, at) * later;
+                later = later - direct;
             }
         }
-        const Row seen = tanh(f * before + i * g);
-        const Row dout = dh * seen * o * (1.0f - o);
-        Row dc = fresh + dh * o * (1.0f - seen * seen);
+        dc = dc + later;
         if constexpr (Varied) {
             if (const float* p = b.variant.peephole) {
                 dc = dc + dout * load(p + 2 * units + at.u, at.width);

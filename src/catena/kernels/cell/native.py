@@ -8,7 +8,7 @@ function here checks, or has made, each tensor it passes on.
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -42,11 +42,14 @@ class Kept(NamedTuple):
     """What the way forward leaves for the way back.
 
     gates `[total, width]`: i, f, g, o of an LSTM; r, z, n and W_hn h + b_hn of a GRU; h before
-    zoneout of the simple network. c `[total, H]` of an LSTM.
+    zoneout of the simple network. c `[total, H]` of an LSTM. With layer normalisation, normal
+    `[total, G*H]` and scale `[total]`: W_hh h as it was before the gain, and 1 / σ.
     """
 
     gates: Tensor
     c: Tensor
+    normal: Tensor
+    scale: Tensor
 
 
 def width_of(kind: str) -> int:
@@ -77,12 +80,10 @@ def plan(gates: int, units: int, rows: int, steps: int) -> Plan:
     return Plan(min(threads, blocks), False) if meeting_pays else Plan(1, True)
 
 
-def check(
-    x: Tensor, sizes: Tensor, tensors: list[Tensor | None], shapes: list[tuple[int, ...]]
-) -> None:
+def check(x: Tensor, tensors: list[Tensor | None], shapes: list[tuple[int, ...]]) -> None:
     """Refuse what the kernels would read wrongly."""
-    if sizes.dtype != torch.int64 or sizes.device.type != "cpu" or sizes.dim() != 1:
-        raise CatenaError("batch_sizes is a vector of int64 on the CPU")
+    if x.dim() != 2:
+        raise CatenaError(f"x is [total, inputs], time-major, not of shape {tuple(x.shape)}")
     for tensor, shape in zip([x, *tensors], [tuple(x.shape), *shapes], strict=True):
         if tensor is None:
             continue
@@ -92,6 +93,17 @@ def check(
             )
         if tuple(tensor.shape) != shape:
             raise CatenaError(f"expected a tensor of shape {shape}, not {tuple(tensor.shape)}")
+
+
+def check_sizes(sizes: Tensor, total: int, n: int) -> None:
+    """Refuse batch sizes that are not those of n sequences with `total` steps."""
+    if sizes.dtype != torch.int64 or sizes.device.type != "cpu" or sizes.dim() != 1:
+        raise CatenaError("batch_sizes is a vector of int64 on the CPU")
+    if not sizes.is_contiguous() or not _native.valid(sizes.data_ptr(), len(sizes), total, n):
+        raise CatenaError(
+            f"batch_sizes of {n} sequences with {total} steps in all must lie without gaps in "
+            f"memory, fall from at most {n} to at least 1 and add up to {total}"
+        )
 
 
 def pack_forward(hh: Tensor, gates: int, threads: int) -> Tensor:
@@ -145,7 +157,8 @@ def forward(
     """One layer through time.
 
     Args:
-        x: `[total, I]`, time-major.
+        x: `[total, I]`, time-major. With layer normalisation, the input's whole share of the gates
+            `[total, G*H]`; W_ih is then empty.
         sizes: `[T]`, how many sequences are still running at each step.
         h0, c0: `[n, H]`, longest sequence first; c0 `[0]` unless the cell is an LSTM.
         mask: `[n, H]`, what h is multiplied by before the product with W_hh.
@@ -156,11 +169,8 @@ def forward(
         h of each step `[total, H]`, the last h and c `[n, H]`, and what was kept.
     """
     x, h0, c0 = x.contiguous(), h0.contiguous(), c0.contiguous()
-    weights = weights._replace(ih=weights.ih.contiguous(), hh=weights.hh.contiguous())
-    if mask is not None:
-        mask = mask.contiguous()
-    if weights.peephole is not None:
-        weights = weights._replace(peephole=weights.peephole.contiguous())
+    weights = Weights(*map(_contiguous, weights))
+    mask = _contiguous(mask)
     _check_call(cell, weights, x, sizes, h0, c0, mask)
     return _Forward(cell, weights, x, sizes, h0, c0, mask, seed, keep).run()
 
@@ -177,9 +187,15 @@ def _check_call(
     n, units = h0.shape
     wide = cell.gates * units
     state_c = (n, units) if cell.states == 2 else (0,)
+    normed = weights.norm_hh is not None
     tensors = [weights.ih, weights.hh, weights.bias_ih, weights.bias_hh, h0, c0, mask]
-    shapes = [(wide, x.shape[1]), (wide, units), (wide,), (wide,), (n, units), state_c, (n, units)]
-    check(x, sizes, [*tensors, weights.peephole], [*shapes, (3, units)])
+    share = (0,) if normed else (wide, x.shape[1])
+    shapes = [share, (wide, units), (wide,), (wide,), (n, units), state_c, (n, units)]
+    tensors += [weights.peephole, weights.norm_hh, weights.norm_c]
+    check(x, [*tensors], [*shapes, (3, units), (wide,), (2, units)])
+    if normed and x.shape[1] != wide:
+        raise CatenaError(f"with layer normalisation x is W_ih x, {wide} wide, not {x.shape[1]}")
+    check_sizes(sizes, len(x), n)
 
 
 class _Forward:
@@ -208,12 +224,18 @@ class _Forward:
         self.masked = self.empty if mask is None else x.new_empty(2, self.n, self.units)
         self.bias, self.b_hn = biases(cell, weights)
         self.plan = plan(cell.gates, self.units, self.n, len(sizes))
-        self.few = len(sizes) <= FEW_STEPS
+        self.normed = weights.norm_hh is not None
+        self.few = len(sizes) <= FEW_STEPS and not self.normed
         self.packed, self.packed_ih = None, None
         if not self.few:
             threads = torch.get_num_threads()
             self.packed = pack_forward(weights.hh, cell.gates, threads)
-            self.packed_ih = pack_forward(weights.ih, 1, threads)
+            if not self.normed:
+                self.packed_ih = pack_forward(weights.ih, 1, threads)
+        wide = cell.gates * self.units if keep and self.normed else 0
+        self.normal = x.new_empty(len(x) if wide else 0, wide)
+        self.scale = x.new_empty(len(x) if wide else 0)
+        self.room = x.new_empty(self.n, cell.gates * self.units) if self.normed else self.empty
 
     def run(self) -> tuple[Tensor, Tensor, Tensor, Kept]:
         width = width_of(self.cell.kind) * self.units
@@ -224,7 +246,7 @@ class _Forward:
         else:
             self._piece_by_piece(gates, PIECE // width if not whole else 1)
         kept = gates if self.keep and kept_width(self.cell) else self.x.new_empty(0)
-        return self.out, self.last_h, self.last_c, Kept(kept, self.c)
+        return self.out, self.last_h, self.last_c, Kept(kept, self.c, self.normal, self.scale)
 
     def _piece_by_piece(self, gates: Tensor, rows: int) -> None:
         """Pieces of about so many rows, at least one step each."""
@@ -249,7 +271,9 @@ class _Forward:
         else:
             gates = x.new_empty(len(x), width_of(self.cell.kind) * self.units)
         share = gates[:, :wide]
-        if self.packed_ih is not None:
+        if self.normed:
+            share.copy_(x)
+        elif self.packed_ih is not None:
             dense(x, self.packed_ih, self.bias, share)
         elif self.bias is None:
             torch.mm(x, self.weights.ih.t(), out=share)
@@ -288,7 +312,18 @@ class _Forward:
             self.last_c.data_ptr(),
             self.masked.data_ptr(),
             *_variant(self.cell, self.weights, self.mask, self.seed),
+            *self._norm(begin, len(gates)),
         )
+
+    def _norm(self, begin: int, rows: int) -> tuple[int, ...]:
+        if not self.normed:
+            return (0,) * 6
+        if self.keep:
+            normal, scale = self.normal[begin:], self.scale[begin:]
+        else:
+            normal = self.passing = self.x.new_empty(rows, self.cell.gates * self.units + 1)
+            scale = normal.view(-1)[rows * self.cell.gates * self.units :]
+        return (*_gains(self.weights), *(part.data_ptr() for part in (self.room, normal, scale)))
 
 
 def _shape(cell: Cell, plan: Plan, steps: int, n: int, units: int) -> tuple[int, ...]:
@@ -302,8 +337,16 @@ def _variant(
     return (_address(mask), _address(weights.peephole), *chances, seed, cell.coupled)
 
 
+def _contiguous(tensor: Any) -> Any:
+    return None if tensor is None else tensor.contiguous()
+
+
 def _copy(tensor: Tensor | None) -> Tensor | None:
     return None if tensor is None else tensor.clone()
+
+
+def _gains(weights: Weights) -> tuple[int, int, int]:
+    return _address(weights.norm_hh), _address(weights.bias_hh), _address(weights.norm_c)
 
 
 def _address(tensor: Tensor | None) -> int:
@@ -334,6 +377,8 @@ class Gradients(NamedTuple):
     bias_ih: Tensor | None
     bias_hh: Tensor | None
     peephole: Tensor | None
+    norm_hh: Tensor | None
+    norm_c: Tensor | None
 
 
 class Backward:
@@ -360,20 +405,20 @@ class Backward:
         self.cell, self.sizes, self.seed = cell, sizes, seed
         self.x, self.h0, self.c0 = x.contiguous(), h0.contiguous(), c0.contiguous()
         self.out = out.contiguous()
-        self.kept = kept if len(kept.gates) else Kept(self.out, kept.c)
-        self.weights = weights._replace(ih=weights.ih.contiguous(), hh=weights.hh.contiguous())
-        if weights.peephole is not None:
-            self.weights = self.weights._replace(peephole=weights.peephole.contiguous())
-        self.mask = None if mask is None else mask.contiguous()
+        self.kept = kept if len(kept.gates) else kept._replace(gates=self.out)
+        self.weights = Weights(*map(_contiguous, weights))
+        self.mask = _contiguous(mask)
         _check_call(cell, self.weights, self.x, sizes, self.h0, self.c0, self.mask)
         self.n, self.units = h0.shape
-        self.few = len(sizes) <= FEW_STEPS
+        self.normed = weights.norm_hh is not None
+        self.few = len(sizes) <= FEW_STEPS and not self.normed
         self.plan = plan(cell.gates, self.units, self.n, len(sizes))
 
     def run(self, grad_out: Tensor, grad_h: Tensor, grad_c: Tensor, needs: list[bool]) -> Gradients:
         """`needs`: whether x, W_ih, W_hh, b_ih, b_hh have a use for theirs."""
         width = width_of(self.cell.kind) * self.units
         self.grads = self.x.new_empty(len(self.x), width)
+        self._make_room_for_norm()
         carry_h = grad_h.clone(memory_format=torch.contiguous_format)
         carry_c = grad_c.clone(memory_format=torch.contiguous_format)
         grad_out = grad_out.contiguous()
@@ -385,6 +430,12 @@ class Backward:
                 0, len(self.sizes), 0, packed, self.h0, self.c0, grad_out, carry_h, carry_c
             )
         return self._gradients(carry_h, carry_c, needs)
+
+    def _make_room_for_norm(self) -> None:
+        rows, wide = (len(self.x), self.cell.gates * self.units) if self.normed else (0, 0)
+        self.room = self.x.new_empty(self.n, wide)
+        self.of_product = self.x.new_empty(rows, wide)
+        self.sums = self.x.new_zeros(self.plan.threads, wide + 2 * self.units)
 
     def _step_by_step(self, grad_out: Tensor, carry_h: Tensor, carry_c: Tensor) -> None:
         offsets = [0, *self.sizes.cumsum(0).tolist()]
@@ -426,7 +477,14 @@ class Backward:
             carry_h.data_ptr(),
             carry_c.data_ptr(),
             *_variant(self.cell, self.weights, self.mask, self.seed),
+            *self._norm(),
         )
+
+    def _norm(self) -> tuple[int, ...]:
+        if not self.normed:
+            return (0,) * 8
+        parts = self.room, self.kept.normal, self.kept.scale, self.of_product, self.sums
+        return (*_gains(self.weights), *(part.data_ptr() for part in parts))
 
     @property
     def _skip(self) -> int:
@@ -440,20 +498,25 @@ class Backward:
         # The kernel leaves a GRU's n before r and z; the weights have them after.
         turn = (lambda w: w.roll(-self.units, 0)) if gru else (lambda w: w)
         b_ih = turn(of_x.sum(0)) if need_b_ih or (need_b_hh and not gru) else None
+        of_norm = self.sums.sum(0) if self.normed else None
         return Gradients(
             x=self._of_x(of_x) if need_x else None,
             h0=carry_h,
             c0=carry_c,
-            ih=turn(self._of_ih(of_x)) if need_ih else None,
-            hh=self._of_hh(of_h) if need_hh else None,
+            ih=turn(self._of_ih(of_x)) if need_ih and not self.normed else None,
+            hh=self._of_hh(self.of_product if self.normed else of_h) if need_hh else None,
             bias_ih=b_ih,
             bias_hh=(of_h.sum(0) if gru else _copy(b_ih)) if need_b_hh else None,
             peephole=None if self.weights.peephole is None else self._of_peephole(),
+            norm_hh=None if of_norm is None else of_norm[:wide].clone(),
+            norm_c=None if of_norm is None else of_norm[wide:].view(2, self.units).clone(),
         )
 
     def _of_x(self, grads: Tensor) -> Tensor:
         """`[total, I]`"""
         gru, ih = self.cell.kind == "gru", self.weights.ih
+        if self.normed:
+            return grads.roll(-self.units, 1) if gru else grads.clone()
         ih = ih.roll(self.units, 0) if gru else ih
         if self.few:
             return grads @ ih

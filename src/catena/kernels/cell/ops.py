@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import layer_norm, linear
 
 from catena.errors import CatenaError
 from catena.kernels.cell import native
@@ -20,16 +21,18 @@ from catena.kernels.cell.reference import State, reference
 _library = torch.library.Library("catena", "DEF")
 _GIVEN = (
     "Tensor x, Tensor sizes, Tensor h0, Tensor c0, Tensor ih, Tensor hh, "
-    "Tensor? bias_ih, Tensor? bias_hh, Tensor? peephole, Tensor? mask, "
+    "Tensor? bias_ih, Tensor? bias_hh, Tensor? peephole, Tensor? norm_hh, Tensor? norm_c, "
+    "Tensor? mask, "
     "str kind, bool coupled, float zoneout, float zoneout_c, SymInt seed"
 )
-_library.define(f"cell({_GIVEN}, bool keep) -> (Tensor, Tensor, Tensor, Tensor, Tensor)")
+_library.define(f"cell({_GIVEN}, bool keep) -> ({', '.join(['Tensor'] * 7)})")
 _library.define(
     "cell_backward(Tensor grad_out, Tensor grad_h, Tensor grad_c, Tensor out, Tensor gates, "
-    f"Tensor c, {_GIVEN}, bool[] needs) "
-    "-> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)"
+    f"Tensor c, Tensor normal, Tensor scale, {_GIVEN}, bool[] needs) "
+    f"-> ({', '.join(['Tensor'] * 10)})"
 )
 NO_SEED = -1
+_TENSORS = 12  # of the arguments, the first so many are tensors or None
 
 
 def run(
@@ -43,6 +46,8 @@ def run(
 ) -> tuple[Tensor, State]:
     """The native kernel, with the signature of the reference."""
     h0, c0 = state if cell.states == 2 else (state[0], x.new_empty(0))
+    if weights.norm_hh is not None:
+        x, weights = _share_of_input(x, weights)
     keep = torch.is_grad_enabled() and any(
         tensor is not None and tensor.requires_grad for tensor in (x, h0, c0, *weights)
     )
@@ -56,6 +61,8 @@ def run(
         weights.bias_ih,
         weights.bias_hh,
         weights.peephole,
+        weights.norm_hh,
+        weights.norm_c,
         mask,
         cell.kind,
         cell.coupled,
@@ -67,15 +74,24 @@ def run(
     return out, (h, c) if cell.states == 2 else (h,)
 
 
+def _share_of_input(x: Tensor, weights: Weights) -> tuple[Tensor, Weights]:
+    """The normalised W_ih x + b_ih `[total, G*H]`, which needs no time; and the weights that do."""
+    gain = weights.norm_ih
+    assert gain is not None
+    share = layer_norm(linear(x, weights.ih), gain.shape, gain, weights.bias_ih, eps=1e-5)
+    return share, weights._replace(ih=x.new_empty(0), bias_ih=None, norm_ih=None)
+
+
 class _Given:
     """What both operators are given, in the order of their arguments."""
 
     def __init__(self, *given: Any) -> None:
-        self.tensors, options = given[:10], given[10:]
-        self.x, self.sizes, self.h0, self.c0, ih, hh, b_ih, b_hh, peephole, self.mask = self.tensors
+        self.tensors, options = given[:_TENSORS], given[_TENSORS:]
+        self.x, self.sizes, self.h0, self.c0, *weights, self.mask = self.tensors
         kind, coupled, zoneout, zoneout_c, self.seed = options
         self.cell = Cell(kind, coupled, zoneout, zoneout_c)
-        self.weights = Weights(ih, hh, b_ih, b_hh, peephole=peephole)
+        *plain, peephole, norm_hh, norm_c = weights
+        self.weights = Weights(*plain, peephole=peephole, norm_hh=norm_hh, norm_c=norm_c)
 
 
 def _cell(*arguments: Any) -> tuple[Tensor, ...]:
@@ -96,11 +112,15 @@ def _cell_fake(*arguments: Any) -> tuple[Tensor, ...]:
     gates = it.x.new_empty(total, kept) if kept else it.x.new_empty(0)
     memory = keep and it.cell.states == 2
     c = torch.empty_like(out) if memory else it.x.new_empty(0)
-    return out, it.h0.new_empty(it.h0.shape), it.c0.new_empty(it.c0.shape), gates, c
+    normed = keep and it.weights.norm_hh is not None
+    normal = it.x.new_empty(total, it.cell.gates * units) if normed else it.x.new_empty(0, 0)
+    scale = it.x.new_empty(total if normed else 0)
+    last = it.h0.new_empty(it.h0.shape), it.c0.new_empty(it.c0.shape)
+    return out, *last, gates, c, normal, scale
 
 
 def _cell_backward(*arguments: Any) -> tuple[Tensor, ...]:
-    grad_out, grad_h, grad_c, out, gates, c, *given, needs = arguments
+    grad_out, grad_h, grad_c, out, gates, c, normal, scale, *given, needs = arguments
     it = _Given(*given)
     way = native.Backward(
         it.cell,
@@ -112,14 +132,14 @@ def _cell_backward(*arguments: Any) -> tuple[Tensor, ...]:
         it.mask,
         it.seed,
         out,
-        native.Kept(gates, c),
+        native.Kept(gates, c, normal, scale),
     )
     found = way.run(grad_out, grad_h, grad_c, needs)
     return tuple(it.x.new_empty(0) if part is None else part for part in found)
 
 
 def _cell_backward_fake(*arguments: Any) -> tuple[Tensor, ...]:
-    *given, needs = arguments[6:]
+    *given, needs = arguments[8:]
     it = _Given(*given)
     weights, none = it.weights, it.x.new_empty(0)
     wanted = [it.x, weights.ih, weights.hh, weights.bias_ih, weights.bias_hh]
@@ -127,22 +147,28 @@ def _cell_backward_fake(*arguments: Any) -> tuple[Tensor, ...]:
         tensor.new_empty(tensor.shape) if need and tensor is not None else none
         for tensor, need in zip(wanted, needs, strict=True)
     )
-    peephole = none if weights.peephole is None else torch.empty_like(weights.peephole)
+    variants = [weights.peephole, weights.norm_hh, weights.norm_c]
+    normed = weights.norm_hh is not None
+    if normed:
+        ih = none
+    found = [none if part is None else part.new_empty(part.shape) for part in variants]
+    if normed and weights.norm_c is None:
+        found[2] = it.x.new_empty(2, it.h0.shape[1])
     h0, c0 = it.h0.new_empty(it.h0.shape), it.c0.new_empty(it.c0.shape)
-    return x, h0, c0, ih, hh, bias_ih, bias_hh, peephole
+    return x, h0, c0, ih, hh, bias_ih, bias_hh, *found
 
 
 def _remember(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
     *given, keep = inputs
-    out, _, _, gates, c = output
+    out, _, _, *kept = output
     ctx.set_materialize_grads(False)
-    ctx.keep, ctx.options = keep, given[10:]
-    ctx.save_for_backward(*given[:10], out, gates, c)
+    ctx.keep, ctx.options = keep, given[_TENSORS:]
+    ctx.save_for_backward(*given[:_TENSORS], out, *kept)
 
 
 def _differentiate(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
-    """Gradients of all sixteen arguments of `catena::cell`."""
-    *tensors, out, gates, c = ctx.saved_tensors
+    """Gradients of all arguments of `catena::cell`."""
+    tensors, (out, *kept) = ctx.saved_tensors[:_TENSORS], ctx.saved_tensors[_TENSORS:]
     if not ctx.keep:
         raise CatenaError("catena::cell was run with keep=False and cannot be differentiated")
     given = (*tensors, *ctx.options)
@@ -155,15 +181,14 @@ def _differentiate(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]
         torch.zeros_like(h0) if grads[1] is None else grads[1],
         torch.zeros_like(c0) if grads[2] is None else grads[2],
         out,
-        gates,
-        c,
+        *kept,
         *given,
         [needs[0], *needs[4:8]],
     )
     x, d_h0, d_c0, *weights = found
     wanted = [x, None, d_h0, d_c0, *weights, None]
-    kept = [grad if need else None for grad, need in zip(wanted, needs, strict=False)]
-    return (*kept, *[None] * 6)
+    needed = (grad if need else None for grad, need in zip(wanted, needs, strict=False))
+    return (*needed, *[None] * 6)
 
 
 def _through_reference(
@@ -178,7 +203,7 @@ def _through_reference(
         for value, grad in zip((out, *last), grads, strict=False)
         if grad is not None and value.requires_grad
     ]
-    wanted = [i for i, need in enumerate(needs[:10]) if need]
+    wanted = [i for i, need in enumerate(needs[:_TENSORS]) if need]
     found = torch.autograd.grad(
         [value for value, _ in pairs],
         [it.tensors[i] for i in wanted],
@@ -187,7 +212,7 @@ def _through_reference(
         allow_unused=True,
     )
     by_place = dict(zip(wanted, found, strict=True))
-    return [by_place.get(i) for i in range(10)]
+    return [by_place.get(i) for i in range(_TENSORS)]
 
 
 _library.impl("cell", _cell, "CPU")

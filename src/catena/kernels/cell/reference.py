@@ -59,7 +59,8 @@ def reference(
         first.
     """
     outputs, ended, live = [], [], state
-    gates = _affine(x, weights.ih, weights.bias_ih, weights.norm_ih)
+    projected = not weights.ih.numel()  # then x is the input's share of the gates already
+    gates = x if projected else _affine(x, weights.ih, weights.bias_ih, weights.norm_ih)
     for t, a in enumerate(gates.split(batch_sizes.tolist())):
         if len(a) < len(live[0]):
             ended.append(tuple(part[len(a) :] for part in live))
