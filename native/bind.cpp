@@ -102,7 +102,7 @@ bool valid(Address sizes, long steps, long total, long n) {
     const std::int64_t* size = reinterpret_cast<const std::int64_t*>(sizes);
     long sum = 0;
     for (long t = 0; t < steps; ++t) {
-        if (size[t] < 1 || size[t] > (t ? size[t - 1] : n)) return false;
+        if (size[t] < 0 || size[t] > (t ? size[t - 1] : n)) return false;
         sum += size[t];
     }
     return sum == total;

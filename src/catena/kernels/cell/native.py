@@ -102,7 +102,7 @@ def check_sizes(sizes: Tensor, total: int, n: int) -> None:
     if not sizes.is_contiguous() or not _native.valid(sizes.data_ptr(), len(sizes), total, n):
         raise CatenaError(
             f"batch_sizes of {n} sequences with {total} steps in all must lie without gaps in "
-            f"memory, fall from at most {n} to at least 1 and add up to {total}"
+            f"memory, never rise from at most {n} and add up to {total}"
         )
 
 
