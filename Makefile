@@ -23,7 +23,7 @@ check: .venv/installed-dev native
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	# One symbol for several processors would run the newest instructions on all of them.
-	! nm build/editable/CMakeFiles/cell_avx*.dir/native/cell.cpp.o 2>/dev/null \
+	! nm build/editable/CMakeFiles/cell_avx*.dir/native/*.cpp.o 2>/dev/null \
 		| grep ' [uVW] ' | grep -v avx
 
 native: .venv/installed
@@ -50,4 +50,4 @@ sanitize: .venv/installed-dev
 	touch $@
 
 clean:
-	rm -rf .venv build report.html src/catena/_native.*
+	rm -rf .venv build report.html src/catena/_native.*.so

@@ -11,7 +11,9 @@
 #include <string>
 #include <vector>
 
+#include "bind_stream.hpp"
 #include "call.hpp"
+#include "stream.hpp"
 #include "threads.hpp"
 
 namespace nb = nanobind;
@@ -27,6 +29,7 @@ float* inout(Address a) { return reinterpret_cast<float*>(a); }
 struct Level {
     std::string name;
     const Kernels& kernels;
+    StepStream step;
 };
 
 // What this processor can run, the best first.
@@ -35,15 +38,16 @@ std::vector<Level> available() {
 #if defined(CATENA_X86)
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq"))
-        found.push_back({"avx512", kernels_avx512()});
+        found.push_back({"avx512", kernels_avx512(), step_avx512});
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-        found.push_back({"avx2", kernels_avx2()});
+        found.push_back({"avx2", kernels_avx2(), step_avx2});
 #endif
-    found.push_back({"portable", kernels_portable()});
+    found.push_back({"portable", kernels_portable(), step_portable});
     return found;
 }
 
 const Kernels* chosen = &available().front().kernels;
+StepStream step_in_use = available().front().step;
 
 std::vector<std::string> levels() {
     std::vector<std::string> names;
@@ -55,6 +59,7 @@ void use_level(const std::string& name) {
     for (const Level& level : available()) {
         if (level.name == name) {
             chosen = &level.kernels;
+            step_in_use = level.step;
             return;
         }
     }
@@ -84,13 +89,13 @@ void forward(int kind, int threads, bool by_rows, long steps, long n, long units
     chosen->forward(call);
 }
 
-void backward(int kind, int threads, bool by_rows, long steps, long, long units, Address sizes, long done,
+void backward(int kind, int threads, bool by_rows, long steps, long, long units, Address sizes,
               Address packed, Address h0, Address c0, Address gates, Address out, Address c, Address grad_out,
               Address grad_gates, Address carry_h, Address carry_c, Address mask, Address peephole,
               float zone_h, float zone_c, std::int64_t seed, bool coupled, Address gain, Address norm_bias,
               Address gain_c, Address room, Address normal, Address scale, Address grads, Address sums) {
     const Norm norm{in(gain), in(norm_bias), in(gain_c), inout(room), inout(normal), inout(scale), inout(grads), inout(sums)};
-    const Backward call{shape(kind, threads, by_rows, steps, units, sizes, done),
+    const Backward call{shape(kind, threads, by_rows, steps, units, sizes, 0),
                         variant(mask, peephole, zone_h, zone_c, seed, coupled), norm,
                         in(packed), in(h0), in(c0), in(gates), in(out), in(c), in(grad_out),
                         inout(grad_gates), inout(carry_h), inout(carry_c)};
@@ -108,9 +113,9 @@ bool valid(Address sizes, long steps, long total, long n) {
     return sum == total;
 }
 
-void former(int threads, long steps, long units, Address sizes, Address h0, Address out, Address mask, Address to) {
-    chosen->former({threads, steps, units, reinterpret_cast<const std::int64_t*>(sizes), in(h0), in(out),
-                    in(mask), inout(to)});
+void former(int threads, long steps, long units, Address sizes, Address start, Address out, Address to) {
+    chosen->former({threads, steps, units, reinterpret_cast<const std::int64_t*>(sizes), in(start), in(out),
+                    inout(to)});
 }
 
 void dense(int threads, Address a, long rows, long stride, long depth, Address packed, Address start, Address to,
@@ -155,6 +160,8 @@ void pack_backward(Address w, long rows, long columns, int threads, Address to) 
 
 }  // namespace
 
+StepStream catena::chosen_step() { return step_in_use; }
+
 NB_MODULE(_native, m) {
     using free = nb::call_guard<nb::gil_scoped_release>;
     m.def("levels", &levels, "Names of the kernels that this processor can run, the best first.");
@@ -163,10 +170,11 @@ NB_MODULE(_native, m) {
     m.def("forward", &forward, free(), "One layer through time; see native/call.hpp.");
     m.def("backward", &backward, free(), "The gradients' way back through time; see native/call.hpp.");
     m.def("valid", &valid, "Whether batch sizes are those of n sequences with `total` steps.");
-    m.def("former", &former, free(), "Each step's h before it, times the mask.");
+    m.def("former", &former, free(), "What the step before left, for each step.");
     m.def("dense", &dense, free(), "to = start + a @ packed.");
     m.def("outer", &outer, free(), "to[m, n] = d.T @ x.");
     m.def("outer_of_former", &outer_of_former, free(), "d.T @ h, h the state before each step.");
     m.def("pack_forward", &pack_forward, free(), "[gates * units, depth] to panels, for h @ W.T.");
     m.def("pack_backward", &pack_backward, free(), "[rows, columns] to panels, for d @ W.");
+    bind_stream(m);
 }

@@ -46,7 +46,7 @@ struct Forward {
     Shape shape;
     Variant variant;
     Norm norm;
-    const float* packed;  // the recurrent weights, packed for h @ W.T; null: `gates` hold the product
+    const float* packed;  // the recurrent weights, packed for h @ W.T
     const float* bias;    // [units], gru: added to W_n h before the reset gate
     const float* h0;      // [n, units]
     const float* c0;      // [n, units], lstm
@@ -63,7 +63,7 @@ struct Backward {
     Shape shape;
     Variant variant;
     Norm norm;
-    const float* packed;  // the recurrent weights, packed for d @ W; null: the product is left out
+    const float* packed;  // the recurrent weights, packed for d @ W
     const float* h0;
     const float* c0;
     const float* gates;  // as Forward left them
@@ -75,15 +75,14 @@ struct Backward {
     float* carry_c;
 };
 
-// The h before each step, as the gradient of the recurrent weights needs it.
+// What the step before left, of h or c, for each step.
 struct Former {
     int threads;
     long steps, units;
     const std::int64_t* sizes;
-    const float* h0;    // [n, units]
-    const float* out;   // [total, units]
-    const float* mask;  // [n, units], or null
-    float* to;          // [total, units]
+    const float* start;  // [n, units]
+    const float* out;    // [total, units]
+    float* to;           // [total, units]
 };
 
 // to[r, :] = start + a[r, :] @ packed

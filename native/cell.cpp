@@ -38,12 +38,11 @@ void former(const Former& call) {
         const Former& f = *static_cast<const Former*>(context);
         long row = 0, before = 0;
         for (long t = 0; t < f.steps; before = row, row += f.sizes[t], ++t) {
-            const float* from = t ? f.out + before * f.units : f.h0;
+            const float* from = t ? f.out + before * f.units : f.start;
             for (long j = member.index; j < f.sizes[t]; j += member.count) {
                 for (long u = 0; u < f.units; u += kPanel) {
                     const int width = static_cast<int>(f.units - u < kPanel ? f.units - u : kPanel);
-                    Row h = load(from + j * f.units + u, width);
-                    if (f.mask) h = h * load(f.mask + j * f.units + u, width);
+                    const Row h = load(from + j * f.units + u, width);
                     store(f.to + (row + j) * f.units + u, width, h);
                 }
             }

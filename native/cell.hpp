@@ -176,12 +176,9 @@ private:
         const int blocks = blocks_from(block);
         Scratch sums[kGroup];
         for (int i = 0; i < group.count; ++i) begin(step, block, blocks, group.tiles[i], stride, sums[i]);
-        if (f_.packed) {
-            multiply(group, blocks * Cell::gates,
-                     {units, input(step, 0), stride * units, units,
-                      f_.packed + block * Cell::gates * apart, apart},
-                     sums);
-        }
+        multiply(group, blocks * Cell::gates,
+                 {units, input(step, 0), stride * units, units, f_.packed + block * Cell::gates * apart, apart},
+                 sums);
         for (int i = 0; i < group.count; ++i) {
             for (int b = 0; b < blocks; ++b) {
                 for (int r = 0; r < group.tiles[i].height; ++r) {
@@ -198,8 +195,7 @@ private:
             const bool reset = Cell::gates == 3 && gate == 2;  // this sum goes through the reset gate
             for (int r = 0; r < tile.height; ++r) {
                 const float* row = f_.gates + (step.row + tile.row + r * stride) * Cell::width * units;
-                const float* own = row + (reset ? gate + 1 : gate) * units;
-                store_full(sums.at[p][r], load((reset && f_.packed ? f_.bias : own) + u, share_.width(b)));
+                store_full(sums.at[p][r], load((reset ? f_.bias : row + gate * units) + u, share_.width(b)));
             }
         }
     }
@@ -270,7 +266,7 @@ public:
             if constexpr (Normed) retreat_normed(step);
             else retreat(step, share_.rows(live));
             share_.meet();
-            if (b_.packed) through_weights(step, share_.rows(live));
+            through_weights(step, share_.rows(live));
             if constexpr (Normed) share_.meet();
         }
     }

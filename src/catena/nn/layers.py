@@ -13,6 +13,7 @@ from torch.nn.utils.rnn import PackedSequence
 from catena.errors import CatenaError
 from catena.kernels.cell.cell import Cell, Weights
 from catena.kernels.cell.dispatch import scan_cell
+from catena.kernels.cell.stepper import Stepper
 from catena.nn.inputs import Batch, Listed, Packed, Padded, Ragged, ShapeError
 from catena.nn.noise import Noise
 from catena.nn.parameters import check_chances, check_sizes, initialise, name, shapes
@@ -156,6 +157,35 @@ class Layers(nn.Module):
         noise = Noise(generator, self._zones) if self.training and self._noisy() else None
         outputs, last = self._run(batch, weights, self._begin(batch, hx), noise)
         return batch.leave(outputs), self._end(batch, last)
+
+    def stepper(self, batch: int = 1) -> Stepper:
+        """These layers as they are now, one step at a time, in one native call a step.
+
+        Args:
+            batch: how many sequences step together.
+
+        Returns:
+            what has `push(x)`, `state` and `reset()`; see `Stepper`.
+
+        Raises:
+            CatenaError: in training, for bidirectional layers, layer normalisation, projections,
+                and for weights that are not float32 on the CPU.
+
+        >>> from catena.nn import GRU
+        >>> layer = GRU(3, 5, num_layers=2).eval()
+        >>> stepper, x = layer.stepper(batch=4), torch.randn(7, 4, 3)
+        >>> steps = torch.stack([stepper.push(step).clone() for step in x])
+        >>> torch.testing.assert_close((steps, stepper.state), layer(x))
+        """
+        if self.training:
+            raise CatenaError("a stepper is for evaluation: call eval() on the layer first")
+        if self.bidirectional:
+            raise CatenaError("a bidirectional layer cannot step: one half begins at the end")
+        start = None
+        if self.learned_start:
+            starts = (self.get_parameter(f"{part}_0") for part in "hc"[: len(self._sizes)])
+            start = [part[:, None].expand(-1, batch, -1) for part in starts]
+        return Stepper(self.cell, [self._weights(names) for names in self._names], batch, start)
 
     def _weights(self, names: list[str | None]) -> Weights:
         # Where a parameter is what its name says (and no parametrization), asking the module's

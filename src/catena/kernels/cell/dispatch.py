@@ -11,6 +11,9 @@ from catena.kernels.cell import torch as torchs
 from catena.kernels.cell.cell import Cell, Weights
 from catena.kernels.cell.reference import State, reference
 
+# Packing the weights, which the native kernel begins with, pays from so many steps on.
+FEW_STEPS = 4
+
 _RUN = {"native": ops.run, "torch": torchs.run, "reference": reference}
 
 
@@ -51,13 +54,18 @@ def scan_cell(
 ) -> tuple[Tensor, State]:
     """One layer over a time-major ragged batch, as `catena.kernels.cell.reference.reference`.
 
+    Unless a backend is asked for, the first of `backends` runs; but PyTorch's own, where it can, on
+    a batch of at most `FEW_STEPS` steps.
+
     Raises:
         CatenaError: when the requested backend cannot run this cell. None is swapped silently.
     """
-    if backend is None and native_refuses(cell, weights) is None:
-        return ops.run(cell, weights, x, batch_sizes, state, mask, seed)
     possible = backends(cell, weights, mask is not None)
-    choice = backend or possible[0]
+    # PyTorch's kernels ask for numbers inside batch_sizes, which a traced graph has not, and under
+    # autocast for a state of another type.
+    traced = torch.compiler.is_compiling() or torch.is_autocast_enabled(x.device.type)
+    few = batch_sizes.shape[0] <= FEW_STEPS and not traced
+    choice = backend or ("torch" if few and "torch" in possible else possible[0])
     if choice not in possible:
         reason = refusal(choice, cell, weights, mask is not None)
         raise CatenaError(f"the {choice!r} kernel cannot run this {cell.kind}: {reason}")

@@ -19,8 +19,6 @@ from catena.kernels.cell.cell import Cell, Weights
 
 KINDS = ("rnn_tanh", "rnn_relu", "gru", "lstm")
 PANEL = 16
-# Below this many steps packing the weights costs more than it saves.
-FEW_STEPS = 4
 # Below this many operations a second thread costs more than it helps.
 ALONE = 200_000
 # Below this many operations a step, meeting once a step costs more than a second thread helps.
@@ -99,43 +97,41 @@ def check_sizes(sizes: Tensor, total: int, n: int) -> None:
     """Refuse batch sizes that are not those of n sequences with `total` steps."""
     if sizes.dtype != torch.int64 or sizes.device.type != "cpu" or sizes.dim() != 1:
         raise CatenaError("batch_sizes is a vector of int64 on the CPU")
-    if not sizes.is_contiguous() or not _native.valid(sizes.data_ptr(), len(sizes), total, n):
+    if not sizes.is_contiguous() or not _native.valid(sizes.data_ptr(), sizes.shape[0], total, n):
         raise CatenaError(
             f"batch_sizes of {n} sequences with {total} steps in all must lie without gaps in "
             f"memory, never rise from at most {n} and add up to {total}"
         )
 
 
-def pack_forward(hh: Tensor, gates: int, threads: int) -> Tensor:
-    """W_hh `[G*H, R]` in panels of 16 units, for h @ W.T."""
-    rows, depth = hh.shape
+def pack_forward(weight: Tensor, gates: int) -> Tensor:
+    """Weights `[G*H, K]` in panels of 16 units, gate by gate, for a @ W.T."""
+    rows, depth = weight.shape
     units = rows // gates
-    packed = hh.new_empty(-(-units // PANEL) * gates * PANEL * depth)
-    _native.pack_forward(hh.data_ptr(), gates, units, depth, threads, packed.data_ptr())
+    packed = weight.new_empty(-(-units // PANEL) * gates * PANEL * depth)
+    threads = _threads_for(8 * rows * depth)
+    _native.pack_forward(weight.data_ptr(), gates, units, depth, threads, packed.data_ptr())
     return packed
 
 
-def pack_backward(hh: Tensor, threads: int) -> Tensor:
-    """W_hh `[G*H, R]` in panels of 16 columns, for d @ W."""
-    rows, columns = hh.shape
-    packed = hh.new_empty(-(-columns // PANEL) * PANEL * rows)
-    _native.pack_backward(hh.data_ptr(), rows, columns, threads, packed.data_ptr())
+def pack_backward(weight: Tensor) -> Tensor:
+    """Weights `[K, columns]` in panels of 16 columns, for d @ W."""
+    rows, columns = weight.shape
+    packed = weight.new_empty(-(-columns // PANEL) * PANEL * rows)
+    threads = _threads_for(4 * rows * columns)
+    _native.pack_backward(weight.data_ptr(), rows, columns, threads, packed.data_ptr())
     return packed
 
 
-def dense(a: Tensor, packed: Tensor, start: Tensor | None, to: Tensor) -> None:
-    """to `[m, n]` = start + a `[m, k]` @ packed; the rows of `a` and `to` may lie apart."""
+def dense(a: Tensor, packed: Tensor, start: Tensor | None, to: Tensor, columns: int) -> None:
+    """`to[:, :columns]` = start + a `[m, k]` @ packed; rows may lie apart."""
+    rows, depth = a.shape
     _native.dense(
-        _threads_for(2 * a.shape[0] * a.shape[1] * to.shape[1]),
-        a.data_ptr(),
-        a.shape[0],
-        a.stride(0),
-        a.shape[1],
+        _threads_for(2 * rows * depth * columns),
+        *(a.data_ptr(), rows, a.stride(0), depth),
         packed.data_ptr(),
         _address(start),
-        to.data_ptr(),
-        to.stride(0),
-        to.shape[1],
+        *(to.data_ptr(), to.stride(0), columns),
     )
 
 
@@ -195,7 +191,7 @@ def _check_call(
     check(x, [*tensors], [*shapes, (3, units), (wide,), (2, units)])
     if normed and x.shape[1] != wide:
         raise CatenaError(f"with layer normalisation x is W_ih x, {wide} wide, not {x.shape[1]}")
-    check_sizes(sizes, len(x), n)
+    check_sizes(sizes, x.shape[0], n)
 
 
 class _Forward:
@@ -218,49 +214,40 @@ class _Forward:
         self.n, self.units = h0.shape
         self.last_h, self.last_c = h0.clone(), c0.clone()
         self.empty = x.new_empty(0)
-        self.out = x.new_empty(len(x), self.units)
+        self.out = x.new_empty(x.shape[0], self.units)
         memory = keep and cell.states == 2
-        self.c = x.new_empty(len(x), self.units) if memory else x.new_empty(0)
+        self.c = x.new_empty(x.shape[0], self.units) if memory else x.new_empty(0)
         self.masked = self.empty if mask is None else x.new_empty(2, self.n, self.units)
         self.bias, self.b_hn = biases(cell, weights)
-        self.plan = plan(cell.gates, self.units, self.n, len(sizes))
+        self.plan = plan(cell.gates, self.units, self.n, sizes.shape[0])
         self.normed = weights.norm_hh is not None
-        self.few = len(sizes) <= FEW_STEPS and not self.normed
-        self.packed, self.packed_ih = None, None
-        if not self.few:
-            threads = torch.get_num_threads()
-            self.packed = pack_forward(weights.hh, cell.gates, threads)
-            if not self.normed:
-                self.packed_ih = pack_forward(weights.ih, 1, threads)
+        self.packed = pack_forward(weights.hh, cell.gates)
+        self.packed_ih = None if self.normed else pack_forward(weights.ih, 1)
         wide = cell.gates * self.units if keep and self.normed else 0
-        self.normal = x.new_empty(len(x) if wide else 0, wide)
-        self.scale = x.new_empty(len(x) if wide else 0)
+        self.normal = x.new_empty(x.shape[0] if wide else 0, wide)
+        self.scale = x.new_empty(x.shape[0] if wide else 0)
         self.room = x.new_empty(self.n, cell.gates * self.units) if self.normed else self.empty
 
     def run(self) -> tuple[Tensor, Tensor, Tensor, Kept]:
         width = width_of(self.cell.kind) * self.units
-        whole = self.keep or self.few or len(self.x) * width <= PIECE
-        gates = self._projected(0, len(self.x)) if whole else self.empty
-        if whole and not self.few:
-            self._advance(0, len(self.sizes), 0, gates, self.h0, self.c0)
+        gates = self.empty
+        if self.keep or self.x.shape[0] * width <= PIECE:
+            gates = self._projected(0, self.x.shape[0])
+            self._advance(0, self.sizes.shape[0], 0, gates, self.h0, self.c0)
         else:
-            self._piece_by_piece(gates, PIECE // width if not whole else 1)
+            self._piece_by_piece(PIECE // width)
         kept = gates if self.keep and kept_width(self.cell) else self.x.new_empty(0)
         return self.out, self.last_h, self.last_c, Kept(kept, self.c, self.normal, self.scale)
 
-    def _piece_by_piece(self, gates: Tensor, rows: int) -> None:
+    def _piece_by_piece(self, rows: int) -> None:
         """Pieces of about so many rows, at least one step each."""
         offsets = [0, *self.sizes.cumsum(0).tolist()]
         first, h, c = 0, self.h0, self.c0
-        while first < len(self.sizes):
+        while first < self.sizes.shape[0]:
             last = max(bisect_right(offsets, offsets[first] + rows) - 1, first + 1)
             begin, end = offsets[first], offsets[last]
-            own = gates[begin:end] if len(gates) else self._projected(begin, end)
-            if self.few:
-                self._multiply(own, h[: end - begin])
-            self._advance(first, last, begin, own, h, c)
-            h = self.out[offsets[last - 1] : end]
-            c = self.c[offsets[last - 1] : end] if self.keep else self.last_c
+            self._advance(first, last, begin, self._projected(begin, end), h, c)
+            h, c = self.out[offsets[last - 1] : end], self.last_c
             first = last
 
     def _projected(self, begin: int, end: int) -> Tensor:
@@ -269,39 +256,24 @@ class _Forward:
         if self.cell.gates == 1 and not self.cell.zoneout:
             gates = self.out[begin:end]
         else:
-            gates = x.new_empty(len(x), width_of(self.cell.kind) * self.units)
-        share = gates[:, :wide]
-        if self.normed:
-            share.copy_(x)
-        elif self.packed_ih is not None:
-            dense(x, self.packed_ih, self.bias, share)
-        elif self.bias is None:
-            torch.mm(x, self.weights.ih.t(), out=share)
+            gates = x.new_empty(end - begin, width_of(self.cell.kind) * self.units)
+        if self.packed_ih is None:
+            gates[:, :wide].copy_(x)
         else:
-            torch.addmm(self.bias, x, self.weights.ih.t(), out=share)
+            dense(x, self.packed_ih, self.bias, gates, wide)
         return gates
-
-    def _multiply(self, gates: Tensor, h: Tensor) -> None:
-        """One step's W_hh h, where packing the weights would not pay."""
-        if self.mask is not None:
-            h = h * self.mask[: len(h)]
-        summed = self.weights.hh if self.b_hn is None else self.weights.hh[: 2 * self.units]
-        gates[:, : len(summed)].addmm_(h, summed.t())
-        if self.b_hn is not None:
-            own = gates[:, 3 * self.units :]
-            torch.addmm(self.b_hn, h, self.weights.hh[2 * self.units :].t(), out=own)
 
     def _advance(
         self, first: int, last: int, begin: int, gates: Tensor, h: Tensor, c: Tensor
     ) -> None:
         """The steps from `first` to `last`, from the state h, c; `begin` is their first row."""
-        if self.mask is not None and self.packed is not None:
+        if self.mask is not None:
             torch.mul(h, self.mask[: len(h)], out=self.masked[0, : len(h)])
         _native.forward(
             *_shape(self.cell, self.plan, last - first, self.n, self.units),
             self.sizes.data_ptr() + 8 * first,
             first,
-            _address(self.packed),
+            self.packed.data_ptr(),
             _address(self.b_hn),
             h.data_ptr(),
             c.data_ptr(),
@@ -411,69 +383,34 @@ class Backward:
         _check_call(cell, self.weights, self.x, sizes, self.h0, self.c0, self.mask)
         self.n, self.units = h0.shape
         self.normed = weights.norm_hh is not None
-        self.few = len(sizes) <= FEW_STEPS and not self.normed
-        self.plan = plan(cell.gates, self.units, self.n, len(sizes))
+        self.plan = plan(cell.gates, self.units, self.n, sizes.shape[0])
 
     def run(self, grad_out: Tensor, grad_h: Tensor, grad_c: Tensor, needs: list[bool]) -> Gradients:
         """`needs`: whether x, W_ih, W_hh, b_ih, b_hh have a use for theirs."""
         width = width_of(self.cell.kind) * self.units
-        self.grads = self.x.new_empty(len(self.x), width)
+        self.grads = self.x.new_empty(self.x.shape[0], width)
         self._make_room_for_norm()
         carry_h = grad_h.clone(memory_format=torch.contiguous_format)
         carry_c = grad_c.clone(memory_format=torch.contiguous_format)
         grad_out = grad_out.contiguous()
-        if self.few:
-            self._step_by_step(grad_out, carry_h, carry_c)
-        else:
-            packed = pack_backward(self.weights.hh, torch.get_num_threads())
-            self._retreat(
-                0, len(self.sizes), 0, packed, self.h0, self.c0, grad_out, carry_h, carry_c
-            )
+        self._retreat(grad_out, carry_h, carry_c)
         return self._gradients(carry_h, carry_c, needs)
 
     def _make_room_for_norm(self) -> None:
-        rows, wide = (len(self.x), self.cell.gates * self.units) if self.normed else (0, 0)
+        rows, wide = (self.x.shape[0], self.cell.gates * self.units) if self.normed else (0, 0)
         self.room = self.x.new_empty(self.n, wide)
         self.of_product = self.x.new_empty(rows, wide)
         self.sums = self.x.new_zeros(self.plan.threads, wide + 2 * self.units)
 
-    def _step_by_step(self, grad_out: Tensor, carry_h: Tensor, carry_c: Tensor) -> None:
-        offsets = [0, *self.sizes.cumsum(0).tolist()]
-        for t in reversed(range(len(self.sizes))):
-            begin, end = offsets[t : t + 2]
-            h, c = self.h0, self.c0
-            if t:
-                h, c = self.out[offsets[t - 1] : begin], self.kept.c[offsets[t - 1] : begin]
-            self._retreat(t, t + 1, begin, None, h, c, grad_out, carry_h, carry_c)
-            product = self.grads[begin:end, self._skip :] @ self.weights.hh
-            if self.mask is not None:
-                product *= self.mask[: end - begin]
-            carry_h[: end - begin] += product
-
-    def _retreat(
-        self,
-        first: int,
-        last: int,
-        begin: int,
-        packed: Tensor | None,
-        h: Tensor,
-        c: Tensor,
-        grad_out: Tensor,
-        carry_h: Tensor,
-        carry_c: Tensor,
-    ) -> None:
+    def _retreat(self, grad_out: Tensor, carry_h: Tensor, carry_c: Tensor) -> None:
+        """The loop: leaves the gates' gradients, and those of the start in the carries."""
+        packed = pack_backward(self.weights.hh)
+        given = [self.h0, self.c0, self.kept.gates, self.out, self.kept.c, grad_out, self.grads]
         _native.backward(
-            *_shape(self.cell, self.plan, last - first, self.n, self.units),
-            self.sizes.data_ptr() + 8 * first,
-            first,
-            _address(packed),
-            h.data_ptr(),
-            c.data_ptr(),
-            self.kept.gates[begin:].data_ptr(),
-            self.out[begin:].data_ptr(),
-            self.kept.c[begin:].data_ptr(),
-            grad_out[begin:].data_ptr(),
-            self.grads[begin:].data_ptr(),
+            *_shape(self.cell, self.plan, self.sizes.shape[0], self.n, self.units),
+            self.sizes.data_ptr(),
+            packed.data_ptr(),
+            *(part.data_ptr() for part in given),
             carry_h.data_ptr(),
             carry_c.data_ptr(),
             *_variant(self.cell, self.weights, self.mask, self.seed),
@@ -518,16 +455,12 @@ class Backward:
         if self.normed:
             return grads.roll(-self.units, 1) if gru else grads.clone()
         ih = ih.roll(self.units, 0) if gru else ih
-        if self.few:
-            return grads @ ih
         found = torch.empty_like(self.x)
-        dense(grads, pack_backward(ih, torch.get_num_threads()), None, found)
+        dense(grads, pack_backward(ih), None, found, found.shape[1])
         return found
 
     def _of_ih(self, grads: Tensor) -> Tensor:
         """`[G*H, I]`"""
-        if self.few:
-            return grads.t() @ self.x
         rows, inputs = self.x.shape
         found = torch.empty_like(self.weights.ih)
         _native.outer(
@@ -540,35 +473,32 @@ class Backward:
 
     def _of_hh(self, grads: Tensor) -> Tensor:
         """`[G*H, H]`"""
-        if self.few:
-            return grads.t() @ self._former(self.out, self.h0, self.mask)
         found = torch.empty_like(self.weights.hh)
         _native.outer_of_former(
-            _threads_for(2 * len(self.x) * found.numel()),
+            _threads_for(2 * self.x.shape[0] * found.numel()),
             *(grads.data_ptr(), grads.stride(0), grads.shape[1]),
-            *(len(self.sizes), self.sizes.data_ptr(), self.units),
+            *(self.sizes.shape[0], self.sizes.data_ptr(), self.units),
             *(self.h0.data_ptr(), self.out.data_ptr(), _address(self.mask)),
             found.data_ptr(),
         )
         return found
 
-    def _former(self, values: Tensor, start: Tensor, mask: Tensor | None) -> Tensor:
+    def _former(self, values: Tensor, start: Tensor) -> Tensor:
         """`[total, H]`: at each step, what the step before left."""
         former = torch.empty_like(values)
         _native.former(
             self.plan.threads,
-            len(self.sizes),
+            self.sizes.shape[0],
             self.units,
             self.sizes.data_ptr(),
             start.data_ptr(),
             values.data_ptr(),
-            _address(mask),
             former.data_ptr(),
         )
         return former
 
     def _of_peephole(self) -> Tensor:
-        before = self._former(self.kept.c, self.c0, None)
+        before = self._former(self.kept.c, self.c0)
         i, f, g, _ = self.kept.gates.chunk(4, 1)
         d_i, d_f, _, d_o = self.grads.chunk(4, 1)
         after = f * before + i * g

@@ -32,7 +32,7 @@ def run(
     seed: int | None = None,
 ) -> tuple[Tensor, State]:
     """As `catena.kernels.cell.reference.reference`, for a cell without variants but projection."""
-    if not len(batch_sizes):
+    if not x.shape[0]:
         return x.new_empty(0, state[0].shape[1]), state
     live = int(batch_sizes[0])
     begin = [part[None, :live].contiguous() for part in state]

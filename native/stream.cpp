@@ -1,0 +1,238 @@
+// One step of a stack of layers; compiled once for each instruction set.
+//
+// Reading the weights is nearly all of the work, so they are read once, in the order in which they lie.
+// A number is summed as it is when a layer runs through time: the bias, then W_ih x, then W_hh h, each
+// from the first factor to the last.
+#include "stream.hpp"
+
+#include "cell.hpp"
+#include "cells/elman.hpp"
+#include "cells/gru.hpp"
+#include "cells/lstm.hpp"
+
+namespace catena::CATENA_ARCH {
+namespace {
+
+// A slice of a strip that several tiles of rows share stays in the nearest cache.
+constexpr long kSlice = 64;
+constexpr long kAhead = 512;
+
+// A strip's weights from some row on, and the rows of what they are multiplied by.
+struct Factors {
+    const float* a;
+    long stride, depth;
+    const float* weights;
+};
+
+// at[p][r] += a[r, :] · panel p, for panels first <= p < first + Wide of a strip of `pitch` numbers a row.
+template <int Rows, int Wide>
+void add(const Factors& in, long pitch, Panels at) {
+    Vector sum[Wide][Rows][kVectors];
+#pragma GCC unroll 4
+    for (int p = 0; p < Wide; ++p)
+#pragma GCC unroll 8
+        for (int r = 0; r < Rows; ++r) CATENA_EACH(v) sum[p][r][v] = load(&at[p][r][v * kLanes]);
+    for (long k = 0; k < in.depth; ++k) {
+        const float* weights = in.weights + k * pitch;
+#pragma GCC unroll 4
+        for (int p = 0; p < Wide; ++p) __builtin_prefetch(weights + kAhead + p * kPanel);
+#pragma GCC unroll 4
+        for (int p = 0; p < Wide; ++p) {
+            Vector column[kVectors];
+            CATENA_EACH(v) column[v] = load(weights + p * kPanel + v * kLanes);
+#pragma GCC unroll 8
+            for (int r = 0; r < Rows; ++r) {
+                CATENA_EACH(v) sum[p][r][v] += in.a[r * in.stride + k] * column[v];
+            }
+        }
+    }
+#pragma GCC unroll 4
+    for (int p = 0; p < Wide; ++p)
+#pragma GCC unroll 8
+        for (int r = 0; r < Rows; ++r) CATENA_EACH(v) store(&at[p][r][v * kLanes], sum[p][r][v]);
+}
+
+template <int Rows, int Panels_>
+void add_strip(const Factors& in, Panels at) {
+    constexpr int kWide = kAbreast<Rows> < Panels_ ? kAbreast<Rows> : Panels_;
+    constexpr long kPitch = Panels_ * kPanel;
+    constexpr int kWhole = Panels_ / kWide * kWide;
+    for (int p = 0; p < kWhole; p += kWide) {
+        Factors own = in;
+        own.weights += p * kPanel;
+        add<Rows, kWide>(own, kPitch, at + p);
+    }
+    if constexpr (kWhole < Panels_) {
+        Factors own = in;
+        own.weights += kWhole * kPanel;
+        add<Rows, Panels_ - kWhole>(own, kPitch, at + kWhole);
+    }
+}
+
+template <int Panels_>
+void add_rows(int rows, const Factors& in, Panels at) {
+    switch (rows) {
+        case 1: return add_strip<1, Panels_>(in, at);
+        case 2: return add_strip<2, Panels_>(in, at);
+        case 3: return add_strip<3, Panels_>(in, at);
+#if defined(__AVX2__) || defined(__AVX512F__)
+        case 4: return add_strip<4, Panels_>(in, at);
+        case 5: return add_strip<5, Panels_>(in, at);
+        case 6: return add_strip<6, Panels_>(in, at);
+#endif
+        default: __builtin_unreachable();
+    }
+}
+
+inline void add_panels(int rows, int panels, const Factors& in, Panels at) {
+    switch (panels) {
+        case 1: return add_rows<1>(rows, in, at);
+        case 2: return add_rows<2>(rows, in, at);
+        case 3: return add_rows<3>(rows, in, at);
+        case 4: return add_rows<4>(rows, in, at);
+        default: __builtin_unreachable();
+    }
+}
+
+template <class Cell, bool Varied>
+class StackStep {
+public:
+    StackStep(const Stream& stream, const Member& member) : s_(stream), member_(member) {
+        f_.shape.units = s_.units;
+        f_.variant = s_.variant;
+        f_.gates = s_.gates;
+    }
+
+    void run() {
+        for (long l = 0; l < s_.depth; ++l) {
+            if (l) member_.wait();
+            enter(l);
+            const long strips = (blocks_of(s_.units) + kBlocks - 1) / kBlocks;
+            const long last = strips * (member_.index + 1) / member_.count;
+            for (long strip = strips * member_.index / member_.count; strip < last; ++strip) {
+                work(strip * kBlocks);
+            }
+        }
+    }
+
+private:
+    static constexpr int kBlocks = blocks_of_strip(Cell::gates);
+    static constexpr bool kResets = Cell::gates == 3;  // n's share of W_hh h goes through the reset gate
+
+    void enter(long l) {
+        const long step = s_.rows * s_.units;
+        layer_ = &s_.layers[l];
+        x_ = l ? s_.fresh + (l - 1) * step : s_.x;
+        h_ = s_.h + l * step;
+        fresh_ = s_.fresh + l * step;
+        if constexpr (Cell::memory) f_.last_c = s_.c + l * step;
+        f_.variant.peephole = layer_->peephole;
+    }
+
+    int width(long block) const { return static_cast<int>(least(s_.units - block * kPanel, kPanel)); }
+
+    static long least(long a, long b) { return a < b ? a : b; }
+
+    void work(long block) {
+        const int blocks = static_cast<int>(least(blocks_of(s_.units) - block, kBlocks));
+        const long whole = layer_->inputs + s_.units;
+        const float* weights = layer_->weights + block * Cell::gates * kPanel * whole;
+        const float* recurrent = weights + layer_->inputs * blocks * Cell::gates * kPanel;
+        for (long row = 0; row < s_.rows; row += kTile) {
+            const int rows = static_cast<int>(least(s_.rows - row, kTile));
+            Scratch sums;
+            begin(block, blocks, rows, sums);
+            multiply(rows, blocks, {x_ + row * layer_->inputs, layer_->inputs, layer_->inputs, weights}, sums);
+            if constexpr (kResets) set_aside(block, row, rows, sums);
+            multiply(rows, blocks, {h_ + row * s_.units, s_.units, s_.units, recurrent}, sums);
+            for (int b = 0; b < blocks; ++b) {
+                for (int r = 0; r < rows; ++r) finish(block + b, b, row + r, r, sums);
+            }
+        }
+    }
+
+    CATENA_INLINE void begin(long block, int blocks, int rows, Scratch& sums) const {
+        for (int p = 0; p < blocks * Cell::gates; ++p) {
+            const long b = block + p / Cell::gates, at = p % Cell::gates * s_.units + b * kPanel;
+            const Row bias = layer_->bias ? load(layer_->bias + at, width(b)) : zeros();
+            for (int r = 0; r < rows; ++r) store_full(sums.at[p][r], bias);
+        }
+    }
+
+    CATENA_INLINE void set_aside(long block, long row, int rows, Scratch& sums) const {
+        const int n = Cell::gates - 1;
+        const long u = block * kPanel;
+        const Row bias = load(layer_->bias_n + u, width(block));
+        for (int r = 0; r < rows; ++r) {
+            float* gate = f_.gates + ((row + r) * Cell::width + n) * s_.units + u;
+            store(gate, width(block), load_full(sums.at[n][r]));
+            store_full(sums.at[n][r], bias);
+        }
+    }
+
+    // One row reads each weight once, whatever the length of a slice.
+    void multiply(int rows, int blocks, Factors in, Scratch& sums) const {
+        const int panels = blocks * Cell::gates;
+        const long depth = in.depth, slice = rows == 1 ? depth : kSlice;
+        for (long k = 0; k < depth; k += slice) {
+            in.depth = least(depth - k, slice);
+            add_panels(rows, panels, in, sums.at);
+            in.a += slice;
+            in.weights += slice * panels * kPanel;
+        }
+    }
+
+    CATENA_INLINE void finish(long block, int b, long row, int r, const Scratch& sums) {
+        const long u = block * kPanel, from = row * s_.units + u;
+        const float* c = Cell::memory ? f_.last_c + from : nullptr;
+        const Place at{row, 0, row, u, width(block), h_ + from, c};
+        Row pre[Cell::gates];
+        for (int g = 0; g < Cell::gates; ++g) pre[g] = load_full(sums.at[b * Cell::gates + g][r]);
+        Row h = Cell::template forward<Varied>(f_, at, pre);
+        if constexpr (Varied) {
+            if (f_.variant.zone_h > 0) {
+                h = blend(kept(f_.variant, f_.variant.zone_h, 0, at), load(at.h, at.width), h);
+            }
+        }
+        store(fresh_ + from, at.width, h);
+    }
+
+    const Stream& s_;
+    const Member& member_;
+    Forward f_{};
+    const StreamLayer* layer_ = nullptr;
+    const float *x_ = nullptr, *h_ = nullptr;
+    float* fresh_ = nullptr;
+};
+
+template <class Cell, bool Varied>
+void run_step(const Stream& stream) {
+    run_team(stream.threads, [](void* context, const Member& member) {
+        StackStep<Cell, Varied>(*static_cast<const Stream*>(context), member).run();
+    }, const_cast<Stream*>(&stream));
+}
+
+template <class Cell>
+void run_varied(const Stream& stream) {
+    if (any(stream.variant) || stream.layers[0].peephole) run_step<Cell, true>(stream);
+    else run_step<Cell, false>(stream);
+}
+
+void step(const Stream& stream) {
+    switch (stream.kind) {
+        case Kind::rnn_tanh: return run_varied<Elman<false>>(stream);
+        case Kind::rnn_relu: return run_varied<Elman<true>>(stream);
+        case Kind::gru: return run_varied<Gru>(stream);
+        case Kind::lstm: return run_varied<Lstm>(stream);
+    }
+}
+
+}  // namespace
+}  // namespace catena::CATENA_ARCH
+
+#define CATENA_NAME_(arch) step_##arch
+#define CATENA_NAME(arch) CATENA_NAME_(arch)
+
+namespace catena {
+void CATENA_NAME(CATENA_ARCH)(const Stream& stream) { CATENA_ARCH::step(stream); }
+}  // namespace catena

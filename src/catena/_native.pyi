@@ -1,0 +1,61 @@
+"""The kernels in native/. Arrays are given as addresses; see native/call.hpp for their shapes."""
+
+def levels() -> list[str]:
+    """Names of the kernels that this processor can run, the best first."""
+
+def use_level(name: str) -> None:
+    """Run the kernels of this name from now on."""
+
+def team_kind() -> str:
+    """What carries several threads: "openmp" (PyTorch's) or "threads"."""
+
+def valid(sizes: int, steps: int, total: int, n: int) -> bool:
+    """Whether batch sizes are those of n sequences with `total` steps."""
+
+def forward(*call: float) -> None:
+    """One layer through time."""
+
+def backward(*call: float) -> None:
+    """The gradients' way back through time."""
+
+def former(*call: int) -> None:
+    """What the step before left, for each step."""
+
+def dense(*call: int) -> None:
+    """to = start + a @ packed."""
+
+def outer(*call: int) -> None:
+    """to[m, n] = d.T @ x."""
+
+def outer_of_former(*call: int) -> None:
+    """d.T @ h, h the state before each step."""
+
+def pack_forward(w: int, gates: int, units: int, depth: int, threads: int, to: int) -> None:
+    """[gates * units, depth] to panels, for h @ W.T."""
+
+def pack_backward(w: int, rows: int, columns: int, threads: int, to: int) -> None:
+    """[rows, columns] to panels, for d @ W."""
+
+class Stepper:
+    """A stack of layers, one step at a time; see native/stream.hpp."""
+
+    def __init__(
+        self,
+        kind: int,
+        coupled: bool,
+        zone_h: float,
+        zone_c: float,
+        threads: int,
+        rows: int,
+        units: int,
+        h: int,
+        fresh: int,
+        c: int,
+        gates: int,
+        out: int,
+    ) -> None: ...
+    def add(self, inputs: int, weights: int, bias: int, bias_n: int, peephole: int) -> None:
+        """Put a layer on top."""
+
+    def push(self, x: int) -> None:
+        """One step of all layers."""

@@ -1,0 +1,168 @@
+"""A frozen stack of layers that takes one observation at a time, in one native call a step.
+
+The weights are packed once, the state stays in place, and a step allocates nothing. A step of one
+row does little else than read the weights, so they lie in the order in which they are read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+import catena._native as _native
+from catena.errors import CatenaError
+from catena.kernels.cell.cell import Cell, Weights
+from catena.kernels.cell.native import KINDS, PANEL, biases
+
+# A thread is given at least this many weights: with fewer, meeting the others costs more time than
+# they save.
+SHARE = 200_000
+
+
+def refuses(weights: Sequence[Weights]) -> str | None:
+    """Why these layers, the lowest first, cannot be stepped through natively, or None."""
+    units = weights[0].hh.shape[1]
+    for layer in weights:
+        if layer.ih.device.type != "cpu" or layer.ih.dtype != torch.float32:
+            return f"it takes float32 on the CPU, not {layer.ih.dtype} on {layer.ih.device}"
+        if layer.projection is not None or layer.norm_hh is not None:
+            return "it has neither projection nor layer normalisation"
+        if layer.hh.shape[1] != units:
+            return "its layers have the same number of units"
+    return None
+
+
+class Stepper:
+    """A stack of layers of one kind of cell, in evaluation, with a state of its own.
+
+    What was learned after it was made does not reach it. It belongs to one thread at a time.
+
+    Args:
+        cell: what each layer computes.
+        weights: of each layer, the lowest first; all have the same number of units.
+        batch: how many sequences step together.
+        start: where they start, each part `[layers, batch, units]`; zero unless given.
+
+    Raises:
+        CatenaError: when there is no native step for these layers.
+
+    >>> import catena.nn
+    >>> stepper = catena.nn.LSTM(3, 5).eval().stepper()
+    >>> stepper.push(torch.randn(1, 3)).shape
+    torch.Size([1, 5])
+    """
+
+    def __init__(
+        self,
+        cell: Cell,
+        weights: Sequence[Weights],
+        batch: int = 1,
+        start: Sequence[Tensor] | None = None,
+    ) -> None:
+        if reason := refuses(weights):
+            raise CatenaError(f"the native step cannot run this {cell.kind}: {reason}")
+        if batch < 1:
+            raise CatenaError(f"batch must be at least 1, not {batch}")
+        units = weights[0].hh.shape[1]
+        shape = (len(weights), batch, units)
+        self._state = [torch.zeros(shape) for _ in range(cell.states)]
+        self._start = [part.clone() for part in self._state]
+        self._shape = torch.Size((batch, weights[0].ih.shape[1]))
+        self._out = torch.zeros(batch, units)
+        rooms = torch.empty(shape), torch.empty(batch, 4 * units)
+        self._alive: list[Any] = [*rooms]
+        c = self._state[1].data_ptr() if cell.states == 2 else 0
+        fresh, gates = (room.data_ptr() for room in rooms)
+        self._native = _native.Stepper(
+            KINDS.index(cell.kind), cell.coupled, cell.zoneout, cell.zoneout_c,
+            _threads(weights), batch, units, self._state[0].data_ptr(), fresh, c, gates,
+            self._out.data_ptr(),
+        )  # fmt: skip
+        for layer in weights:
+            self._add(cell, layer)
+        self._push = self._native.push
+        if start is not None:
+            self.state = start
+            self._start = [part.clone() for part in self._state]
+
+    @torch.no_grad()
+    def _add(self, cell: Cell, layer: Weights) -> None:
+        frozen = [pack(torch.cat([layer.ih, layer.hh], 1), cell.gates), *biases(cell, layer)]
+        frozen.append(layer.peephole)
+        kept = [None if part is None else part.detach().clone() for part in frozen]
+        self._alive.extend(kept)
+        addresses = (0 if part is None else part.data_ptr() for part in kept)
+        self._native.add(layer.ih.shape[1], *addresses)
+
+    def push(self, x: Tensor) -> Tensor:
+        """One step.
+
+        Args:
+            x: `[batch, inputs]` float32, contiguous, on the CPU.
+
+        Returns:
+            what the top layer shows `[batch, units]`. The next push overwrites it: clone what is
+            to be kept.
+
+        Raises:
+            CatenaError: for another shape, dtype, device or layout.
+        """
+        if (
+            x.shape != self._shape
+            or x.dtype is not torch.float32
+            or not x.is_cpu
+            or not x.is_contiguous()
+        ):
+            raise CatenaError(
+                f"push takes a contiguous float32 tensor {tuple(self._shape)} on the CPU, not "
+                f"{tuple(x.shape)} {x.dtype} on {x.device} with strides {x.stride()}"
+            )
+        self._push(x.data_ptr())
+        return self._out
+
+    @property
+    def state(self) -> Tensor | tuple[Tensor, ...]:
+        """A copy of the state as torch.nn's hx: h `[layers, batch, units]`, of an LSTM (h, c).
+
+        What is assigned is copied too.
+        """
+        parts = tuple(part.clone() for part in self._state)
+        return parts[0] if len(parts) == 1 else parts
+
+    @state.setter
+    def state(self, hx: Tensor | Sequence[Tensor]) -> None:
+        parts = (hx,) if isinstance(hx, Tensor) else hx
+        wanted = [tuple(part.shape) for part in self._state]
+        given = [tuple(part.shape) for part in parts]
+        if given != wanted:
+            raise CatenaError(f"the state has parts of shapes {wanted}, not {given}")
+        for own, part in zip(self._state, parts, strict=True):
+            own.copy_(part.detach())
+
+    def reset(self) -> None:
+        """Back to where it started."""
+        for own, first in zip(self._state, self._start, strict=True):
+            own.copy_(first)
+
+
+def pack(weights: Tensor, gates: int) -> Tensor:
+    """`[G*H, K]` in strips `[K, panels, 16]`, one after another; see native/stream.hpp.
+
+    A strip holds the gates of 16 units; of a cell with one gate, 64 units.
+    """
+    rows, depth = weights.shape
+    units = rows // gates
+    blocks = -(-units // PANEL)
+    padded = pad(weights.view(gates, units, depth), (0, 0, 0, blocks * PANEL - units))
+    panels = padded.view(gates, blocks, PANEL, depth).transpose(0, 1).flatten(0, 1)
+    strips = panels.split(4 if gates == 1 else gates)
+    return torch.cat([strip.permute(2, 0, 1).reshape(-1) for strip in strips])
+
+
+def _threads(weights: Sequence[Weights]) -> int:
+    numbers = min(layer.ih.numel() + layer.hh.numel() for layer in weights)
+    return max(1, min(torch.get_num_threads(), numbers // SHARE))
