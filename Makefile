@@ -15,8 +15,10 @@ RUNTIME = $(shell $${CXX:-c++} -print-file-name=$(1))
 demo: native
 	$(BIN)/catena compare shakespeare --minutes 2.7 --report report.html
 
+# One process a core, each with one thread: threads that wait for a core which another process holds
+# wait long.
 test: check
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -n auto
 
 check: .venv/installed-dev native
 	$(BIN)/ruff check .

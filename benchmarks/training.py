@@ -3,14 +3,18 @@
     python benchmarks/training.py
 
 Two kinds of data: one long stream (truncated back-propagation, state carried) and short lines of
-many lengths (the plain loop pads, as tutorials do). Both sides take the same number of updates
-over the same number of characters; the loss of a first forward pass must agree before timing.
+many lengths (the plain loop pads, as tutorials do). Both sides take the same number of updates over
+the same number of characters; the loss of a first forward pass must agree before timing. Then the
+model and learner of recipes/shakespeare_lstm.py with the native kernels and with PyTorch's.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
+from unittest import mock
 
 import torch
 from harness import in_turns, keep
@@ -18,9 +22,13 @@ from torch import nn
 
 from catena import LSTM, Gradient, Sequences, Symbols
 from catena.formats import read
+from catena.kernels.cell import dispatch
 from catena.learn import Run
 from catena.model import SequenceModel
 
+# How the recipe is run with PyTorch's kernels: the native one is said to refuse.
+NATIVE = (dispatch, "native_refuses")
+LEFT_OUT = lambda cell, weights: "it is left out for comparison"  # noqa: E731
 UNITS, EMBEDDING, ROWS, SPAN = 256, 64, 32, 64
 CHARACTERS = 200_000
 
@@ -120,7 +128,34 @@ def main() -> None:
         useful = flops / timed["catena"]["median"] / 1e9
         print(f"{kind:7} catena is {ratio:.2f} times as fast, {useful:.0f} GFLOP/s of useful work")
         kept[kind] = {"characters": encoded.total, "ratio": ratio, "gflops": useful, **timed}
+    kept["recipe"] = recipe(text)
     keep("training", {**kept, "matrix_gflops": matrix_speed()})
+
+
+def recipe(text: str) -> dict[str, Any]:
+    """The model and learner of recipes/shakespeare_lstm.py, with each kernel."""
+    space = Symbols.learn([text], end=False)
+    encoded = space.encode([text[:CHARACTERS]])
+    how = Gradient(epochs=1, batch=32, span=32, rate=4e-3, average=0.999, evaluations=1)
+    losses: dict[str, float] = {}
+
+    def side(kernel: str) -> Callable[[], None]:
+        def fit() -> None:
+            torch.manual_seed(0)
+            model = LSTM(units=384, embedding=64, dropout=0.25).build(space)
+            refuse = nullcontext() if kernel == "native" else mock.patch.object(*NATIVE, LEFT_OUT)
+            with refuse:
+                how.fit(model, encoded, None, Run())
+                losses[kernel] = -float(model.log_prob(encoded).values.mean())
+
+        return fit
+
+    timed = in_turns({kernel: side(kernel) for kernel in ("native", "torch")}, 3)
+    ratio = timed["torch"]["median"] / timed["native"]["median"]
+    for kernel, taken in timed.items():
+        print(f"recipe  {kernel:9} {encoded.total / taken['median']:,.0f} characters/s")
+    print(f"recipe  native is {ratio:.2f} times as fast; losses {losses}")
+    return {"characters": encoded.total, "ratio": ratio, "nats": losses, **timed}
 
 
 def matrix_speed() -> float:

@@ -48,6 +48,8 @@ def run(
         output = output.reshape(len(x), -1)
     else:
         output, *last = kernel(x, batch_sizes, hx, present, *flags)
+    if live == state[0].shape[0]:
+        return output, tuple(after[0] for after in last)
     return output, tuple(
         torch.cat([after[0], before[live:]]) for after, before in zip(last, state, strict=True)
     )
