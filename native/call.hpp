@@ -39,7 +39,7 @@ struct Norm {
     float* normal;        // [total, gates * units]: what W h was before the gain
     float* scale;         // [total]: what it was multiplied by, 1 / σ
     float* grads;         // [total, gates * units], on the way back: of W h
-    float* sums;          // [threads, (gates + 2) * units], on the way back: of gain and gain_c
+    float* sums;          // [threads, 2, (gates + 2) * units], on the way back: parts of gain's and gain_c's
 };
 
 struct Forward {

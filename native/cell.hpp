@@ -290,6 +290,7 @@ private:
             const long j = whole.first + i * whole.stride;
             through_row(step, j);
             through_norm(step.row + j);
+            if (++held_ % kSlice == 0) put_away();
         }
     }
 
@@ -300,7 +301,17 @@ private:
         for (long block = 0; block < blocks_of(b_.shape.units); ++block) through_gates(step, block, j);
     }
 
-    float* sums() const { return b_.norm.sums + share_.member.index * (Cell::gates + 2) * b_.shape.units; }
+    // This member's sums of late, and after them those it has put away: a long sum rounds less in parts.
+    float* sums() const { return b_.norm.sums + share_.member.index * 2 * kept_sums(); }
+    long kept_sums() const { return (Cell::gates + 2) * b_.shape.units; }
+
+    void put_away() const {
+        float *late = sums(), *whole = late + kept_sums();
+        for (long i = 0; i < kept_sums(); ++i) {
+            whole[i] += late[i];
+            late[i] = 0;
+        }
+    }
 
     // From the gradient of the gates' sums to that of W h.
     void through_norm(long row) {
@@ -393,13 +404,13 @@ private:
 
     // carry += d @ W, slice by slice of the sum: a slice of a panel stays in the nearest cache.
     void through_weights(const Step& step, const Rows& rows) {
-        constexpr long kSlice = 512;
+        constexpr long kReach = 2 * kSlice;
         const long units = b_.shape.units, depth = Cell::gates * units, apart = depth * kPanel;
         const long pitch = Normed ? depth : Cell::width * units;
         const float* grads =
             Normed ? b_.norm.grads + step.row * pitch : b_.grad_gates + step.row * pitch + Cell::skip * units;
-        for (long k = 0; k < depth; k += kSlice) {
-            const long slice = depth - k < kSlice ? depth - k : kSlice;
+        for (long k = 0; k < depth; k += kReach) {
+            const long slice = depth - k < kReach ? depth - k : kReach;
             for (long block = share_.first; block < share_.last; block += kStrip) {
                 const Operands in{slice, grads + k, rows.stride * pitch, pitch,
                                   b_.packed + block * apart + k * kPanel, apart};
@@ -430,6 +441,7 @@ private:
 
     const Backward& b_;
     const Share share_;
+    long held_ = 0;  // rows in the sums of late, and put away
 };
 
 }  // namespace catena::CATENA_ARCH

@@ -10,8 +10,6 @@ namespace catena::CATENA_ARCH {
 
 // Rows that are taken together, so that they stay in the second cache while the panels go by.
 constexpr long kRowsAtOnce = 96;
-// Length of a slice of a sum, so that a panel's slice stays in the first cache.
-constexpr long kSlice = 256;
 
 inline long least(long a, long b) { return a < b ? a : b; }
 
@@ -111,7 +109,7 @@ inline void outer(const Outer& o, const Member& member) {
     const long last = least(all * (member.index + 1) / member.count * kTile, o.m);
     for (long n = 0; n < o.n; n += kColumnsOfX) {
         const long wide = least(kColumnsOfX, o.n - n);
-        for (long k = 0; k < o.rows; k += kSlice) {
+        for (long k = 0; k < (o.rows ? o.rows : 1); k += kSlice) {
             const long depth = least(kSlice, o.rows - k);
             pack_x(o, n, wide, k, depth, packed_x);
             for (long m = first; m < last; m += kColumnsOfD) {

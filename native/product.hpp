@@ -1,13 +1,17 @@
 // Products of a few rows with a packed matrix: the work of a recurrent step.
 //
 // A matrix [K, columns] is packed into panels of 16 columns, `panel[k][16]`, zeros beyond its edge.
-// Each number of the result is summed over k from first to last, whatever rows share the tile, so
-// that a row's result does not depend, in any bit, on the rows beside it.
+// Each number of the result is summed over k from first to last, slice by slice, whatever rows share
+// the tile, so that a row's result does not depend, in any bit, on the rows beside it.
 #pragma once
 
 #include "simd.hpp"
 
 namespace catena::CATENA_ARCH {
+
+// Length of a slice of a sum: a panel's slice stays in the first cache, and a long sum rounds less
+// where it is one of slices.
+constexpr long kSlice = 256;
 
 // Rows of a tile: as many accumulators as the registers hold.
 constexpr int kTile = kLanes >= 8 ? 6 : 3;
@@ -37,7 +41,7 @@ void tile(const Operands& in, const float* panels, Panels at) {
 #pragma GCC unroll 4
     for (int p = 0; p < Wide; ++p)
 #pragma GCC unroll 8
-        for (int r = 0; r < Rows; ++r) CATENA_EACH(v) sum[p][r][v] = load(&at[p][r][v * kLanes]);
+        for (int r = 0; r < Rows; ++r) CATENA_EACH(v) sum[p][r][v] = Vector{};
     for (long k = 0; k < in.depth; ++k) {
 #pragma GCC unroll 4
         for (int p = 0; p < Wide; ++p) {
@@ -54,7 +58,7 @@ void tile(const Operands& in, const float* panels, Panels at) {
 #pragma GCC unroll 4
     for (int p = 0; p < Wide; ++p)
 #pragma GCC unroll 8
-        for (int r = 0; r < Rows; ++r) CATENA_EACH(v) store(&at[p][r][v * kLanes], sum[p][r][v]);
+        for (int r = 0; r < Rows; ++r) CATENA_EACH(v) add_to(&at[p][r][v * kLanes], sum[p][r][v]);
 }
 
 // How many panels fill the registers beside this many rows.
@@ -120,7 +124,7 @@ void groups(const Rows& rows, const Each& each) {
 }
 
 // Each tile of the group, rows of `a` from the tile's first on, times up to four panels.
-inline void multiply(const Group& group, int panels, const Operands& in, Scratch* out) {
+inline void multiply_slice(const Group& group, int panels, const Operands& in, Scratch* out) {
     const int together = group.count > 1 ? 1 : panels;
     for (int p = 0; p < panels; p += together) {
         for (int i = 0; i < group.count; ++i) {
@@ -129,6 +133,16 @@ inline void multiply(const Group& group, int panels, const Operands& in, Scratch
             own.panels += p * in.apart;
             multiply(group.tiles[i].height, together, own, out[i].at + p);
         }
+    }
+}
+
+inline void multiply(const Group& group, int panels, const Operands& in, Scratch* out) {
+    for (long k = 0; k < in.depth; k += kSlice) {
+        Operands slice = in;
+        slice.depth = in.depth - k < kSlice ? in.depth - k : kSlice;
+        slice.a += k;
+        slice.panels += k * kPanel;
+        multiply_slice(group, panels, slice, out);
     }
 }
 

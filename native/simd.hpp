@@ -38,6 +38,7 @@ typedef float Unaligned __attribute__((vector_size(kLanes * 4), aligned(4), may_
 
 CATENA_INLINE Vector load(const float* p) { return *reinterpret_cast<const Unaligned*>(p); }
 CATENA_INLINE void store(float* p, Vector v) { *reinterpret_cast<Unaligned*>(p) = v; }
+CATENA_INLINE void add_to(float* p, Vector v) { store(p, load(p) + v); }
 
 // 16 numbers: one panel's width.
 struct Row {

@@ -61,6 +61,14 @@ inline bool any(const Variant& v) {
     return v.mask || v.peephole || v.zone_h > 0 || v.zone_c > 0 || v.coupled;
 }
 
-CATENA_INLINE Row blend(Row share, Row former, Row fresh) { return fresh + share * (former - fresh); }
+// All or nothing to the bit, a part by weight.
+CATENA_INLINE Row blend(Row share, Row former, Row fresh) {
+    Row r;
+    CATENA_EACH(i) {
+        const Vector all = Vector{} + 1.0f, part = fresh.v[i] + share.v[i] * (former.v[i] - fresh.v[i]);
+        r.v[i] = share.v[i] == all ? former.v[i] : share.v[i] == Vector{} ? fresh.v[i] : part;
+    }
+    return r;
+}
 
 }  // namespace catena::CATENA_ARCH

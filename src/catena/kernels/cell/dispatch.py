@@ -9,6 +9,7 @@ from catena.errors import CatenaError
 from catena.kernels.cell import ops
 from catena.kernels.cell import torch as torchs
 from catena.kernels.cell.cell import Cell, Weights
+from catena.kernels.cell.check import check_call
 from catena.kernels.cell.reference import State, reference
 
 # Packing the weights, which the native kernel begins with, pays from so many steps on.
@@ -58,13 +59,16 @@ def scan_cell(
     a batch of at most `FEW_STEPS` steps.
 
     Raises:
-        CatenaError: when the requested backend cannot run this cell. None is swapped silently.
+        CatenaError: when the requested backend cannot run this cell, none is swapped silently; and
+            for tensors of a wrong shape, dtype or device.
     """
+    if not torch.compiler.is_compiling():
+        check_call(cell, weights, x, batch_sizes, state, mask)
     possible = backends(cell, weights, mask is not None)
     # PyTorch's kernels ask for numbers inside batch_sizes, which a traced graph has not, and under
     # autocast for a state of another type.
-    traced = torch.compiler.is_compiling() or torch.is_autocast_enabled(x.device.type)
-    few = batch_sizes.shape[0] <= FEW_STEPS and not traced
+    few = batch_sizes.shape[0] <= FEW_STEPS and not torch.compiler.is_compiling()
+    few = few and not (x.device.type == "cpu" and torch.is_autocast_enabled("cpu"))
     choice = backend or ("torch" if few and "torch" in possible else possible[0])
     if choice not in possible:
         reason = refusal(choice, cell, weights, mask is not None)

@@ -16,6 +16,7 @@ from torch import Tensor
 import catena._native as _native
 from catena.errors import CatenaError
 from catena.kernels.cell.cell import Cell, Weights
+from catena.kernels.cell.check import check_call
 
 KINDS = ("rnn_tanh", "rnn_relu", "gru", "lstm")
 PANEL = 16
@@ -78,32 +79,6 @@ def plan(gates: int, units: int, rows: int, steps: int) -> Plan:
     return Plan(min(threads, blocks), False) if meeting_pays else Plan(1, True)
 
 
-def check(x: Tensor, tensors: list[Tensor | None], shapes: list[tuple[int, ...]]) -> None:
-    """Refuse what the kernels would read wrongly."""
-    if x.dim() != 2:
-        raise CatenaError(f"x is [total, inputs], time-major, not of shape {tuple(x.shape)}")
-    for tensor, shape in zip([x, *tensors], [tuple(x.shape), *shapes], strict=True):
-        if tensor is None:
-            continue
-        if tensor.dtype != torch.float32 or tensor.device.type != "cpu":
-            raise CatenaError(
-                f"the native kernel takes float32 on the CPU, not {tensor.dtype} on {tensor.device}"
-            )
-        if tuple(tensor.shape) != shape:
-            raise CatenaError(f"expected a tensor of shape {shape}, not {tuple(tensor.shape)}")
-
-
-def check_sizes(sizes: Tensor, total: int, n: int) -> None:
-    """Refuse batch sizes that are not those of n sequences with `total` steps."""
-    if sizes.dtype != torch.int64 or sizes.device.type != "cpu" or sizes.dim() != 1:
-        raise CatenaError("batch_sizes is a vector of int64 on the CPU")
-    if not sizes.is_contiguous() or not _native.valid(sizes.data_ptr(), sizes.shape[0], total, n):
-        raise CatenaError(
-            f"batch_sizes of {n} sequences with {total} steps in all must lie without gaps in "
-            f"memory, never rise from at most {n} and add up to {total}"
-        )
-
-
 def pack_forward(weight: Tensor, gates: int) -> Tensor:
     """Weights `[G*H, K]` in panels of 16 units, gate by gate, for a @ W.T."""
     rows, depth = weight.shape
@@ -164,14 +139,12 @@ def forward(
     Returns:
         h of each step `[total, H]`, the last h and c `[n, H]`, and what was kept.
     """
-    x, h0, c0 = x.contiguous(), h0.contiguous(), c0.contiguous()
-    weights = Weights(*map(_contiguous, weights))
-    mask = _contiguous(mask)
-    _check_call(cell, weights, x, sizes, h0, c0, mask)
-    return _Forward(cell, weights, x, sizes, h0, c0, mask, seed, keep).run()
+    _check(cell, weights, x, sizes, h0, c0, mask)
+    x, h0, c0, mask = x.contiguous(), h0.contiguous(), c0.contiguous(), _contiguous(mask)
+    return _Forward(cell, _prepared(weights), x, sizes, h0, c0, mask, seed, keep).run()
 
 
-def _check_call(
+def _check(
     cell: Cell,
     weights: Weights,
     x: Tensor,
@@ -180,18 +153,18 @@ def _check_call(
     c0: Tensor,
     mask: Tensor | None,
 ) -> None:
-    n, units = h0.shape
-    wide = cell.gates * units
-    state_c = (n, units) if cell.states == 2 else (0,)
-    normed = weights.norm_hh is not None
-    tensors = [weights.ih, weights.hh, weights.bias_ih, weights.bias_hh, h0, c0, mask]
-    share = (0,) if normed else (wide, x.shape[1])
-    shapes = [share, (wide, units), (wide,), (wide,), (n, units), state_c, (n, units)]
-    tensors += [weights.peephole, weights.norm_hh, weights.norm_c]
-    check(x, [*tensors], [*shapes, (3, units), (wide,), (2, units)])
-    if normed and x.shape[1] != wide:
-        raise CatenaError(f"with layer normalisation x is W_ih x, {wide} wide, not {x.shape[1]}")
-    check_sizes(sizes, x.shape[0], n)
+    state = (h0, c0) if cell.states == 2 else (h0,)
+    if weights.hh.dtype != torch.float32 or weights.hh.device.type != "cpu":
+        kind = f"{weights.hh.dtype} on {weights.hh.device}"
+        raise CatenaError(f"the native kernel takes float32 on the CPU, not {kind}")
+    check_call(cell, weights, x, sizes, state, mask)
+
+
+def _prepared(weights: Weights) -> Weights:
+    """Without gaps in memory, and with the bias that a norm always adds."""
+    if weights.norm_hh is not None and weights.bias_hh is None:
+        weights = weights._replace(bias_hh=torch.zeros_like(weights.norm_hh))
+    return Weights(*map(_contiguous, weights))
 
 
 class _Forward:
@@ -330,10 +303,10 @@ def biases(cell: Cell, weights: Weights) -> tuple[Tensor | None, Tensor | None]:
     ih, hh = weights.bias_ih, weights.bias_hh
     units = weights.hh.shape[0] // cell.gates
     if cell.kind != "gru":
-        return (None if ih is None or hh is None else ih + hh), None
-    if ih is None or hh is None:
-        return None, weights.hh.new_zeros(units)
-    bias = ih.clone()
+        return (ih + hh if ih is not None and hh is not None else ih if hh is None else hh), None
+    if hh is None:
+        return ih, weights.hh.new_zeros(units)
+    bias = torch.zeros_like(hh) if ih is None else ih.clone()
     bias[: 2 * units] += hh[: 2 * units]
     return bias, hh[2 * units :].contiguous()
 
@@ -374,13 +347,13 @@ class Backward:
         out: Tensor,
         kept: Kept,
     ) -> None:
+        _check(cell, weights, x, sizes, h0, c0, mask)
         self.cell, self.sizes, self.seed = cell, sizes, seed
         self.x, self.h0, self.c0 = x.contiguous(), h0.contiguous(), c0.contiguous()
         self.out = out.contiguous()
-        self.kept = kept if len(kept.gates) else kept._replace(gates=self.out)
-        self.weights = Weights(*map(_contiguous, weights))
+        self.kept = kept if kept_width(cell) else kept._replace(gates=self.out)
+        self.weights = _prepared(weights)
         self.mask = _contiguous(mask)
-        _check_call(cell, self.weights, self.x, sizes, self.h0, self.c0, self.mask)
         self.n, self.units = h0.shape
         self.normed = weights.norm_hh is not None
         self.plan = plan(cell.gates, self.units, self.n, sizes.shape[0])
@@ -400,7 +373,7 @@ class Backward:
         rows, wide = (self.x.shape[0], self.cell.gates * self.units) if self.normed else (0, 0)
         self.room = self.x.new_empty(self.n, wide)
         self.of_product = self.x.new_empty(rows, wide)
-        self.sums = self.x.new_zeros(self.plan.threads, wide + 2 * self.units)
+        self.sums = self.x.new_zeros(self.plan.threads, 2, wide + 2 * self.units)
 
     def _retreat(self, grad_out: Tensor, carry_h: Tensor, carry_c: Tensor) -> None:
         """The loop: leaves the gates' gradients, and those of the start in the carries."""
@@ -432,22 +405,29 @@ class Backward:
         wide, gru = self.cell.gates * self.units, self.cell.kind == "gru"
         of_x, of_h = self.grads[:, :wide], self.grads[:, self._skip :]
         need_x, need_ih, need_hh, need_b_ih, need_b_hh = needs
+        need_b_ih = need_b_ih and self.weights.bias_ih is not None
+        need_b_hh = need_b_hh and self.weights.bias_hh is not None
         # The kernel leaves a GRU's n before r and z; the weights have them after.
         turn = (lambda w: w.roll(-self.units, 0)) if gru else (lambda w: w)
         b_ih = turn(of_x.sum(0)) if need_b_ih or (need_b_hh and not gru) else None
-        of_norm = self.sums.sum(0) if self.normed else None
+        of_norm = self.sums.sum((0, 1)) if self.normed else None
         return Gradients(
             x=self._of_x(of_x) if need_x else None,
             h0=carry_h,
             c0=carry_c,
             ih=turn(self._of_ih(of_x)) if need_ih and not self.normed else None,
             hh=self._of_hh(self.of_product if self.normed else of_h) if need_hh else None,
-            bias_ih=b_ih,
+            bias_ih=b_ih if need_b_ih else None,
             bias_hh=(of_h.sum(0) if gru else _copy(b_ih)) if need_b_hh else None,
             peephole=None if self.weights.peephole is None else self._of_peephole(),
             norm_hh=None if of_norm is None else of_norm[:wide].clone(),
-            norm_c=None if of_norm is None else of_norm[wide:].view(2, self.units).clone(),
+            norm_c=self._of_norm_c(of_norm),
         )
+
+    def _of_norm_c(self, of_norm: Tensor | None) -> Tensor | None:
+        if of_norm is None or self.weights.norm_c is None:
+            return None
+        return of_norm[-2 * self.units :].view(2, self.units).clone()
 
     def _of_x(self, grads: Tensor) -> Tensor:
         """`[total, I]`"""

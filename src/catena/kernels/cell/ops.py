@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 from torch.nn.functional import layer_norm, linear
 
 from catena.errors import CatenaError
@@ -44,7 +45,12 @@ def run(
     mask: Tensor | None = None,
     seed: int | None = None,
 ) -> tuple[Tensor, State]:
-    """The native kernel, with the signature of the reference."""
+    """The native kernel, with the signature of the reference, which takes over where derivatives
+    are carried forwards."""
+    if forward_ad._current_level >= 0:
+        return reference(cell, weights, x, batch_sizes, state, mask, seed)
+    if mask is not None and mask.requires_grad and torch.is_grad_enabled():
+        raise CatenaError("the native kernel finds no gradient of a mask: detach it")
     h0, c0 = state if cell.states == 2 else (state[0], x.new_empty(0))
     if weights.norm_hh is not None:
         x, weights = _share_of_input(x, weights)
@@ -141,21 +147,15 @@ def _cell_backward(*arguments: Any) -> tuple[Tensor, ...]:
 def _cell_backward_fake(*arguments: Any) -> tuple[Tensor, ...]:
     *given, needs = arguments[8:]
     it = _Given(*given)
-    weights, none = it.weights, it.x.new_empty(0)
-    wanted = [it.x, weights.ih, weights.hh, weights.bias_ih, weights.bias_hh]
-    x, ih, hh, bias_ih, bias_hh = (
-        tensor.new_empty(tensor.shape) if need and tensor is not None else none
-        for tensor, need in zip(wanted, needs, strict=True)
-    )
-    variants = [weights.peephole, weights.norm_hh, weights.norm_c]
-    normed = weights.norm_hh is not None
-    if normed:
-        ih = none
-    found = [none if part is None else part.new_empty(part.shape) for part in variants]
-    if normed and weights.norm_c is None:
-        found[2] = it.x.new_empty(2, it.h0.shape[1])
-    h0, c0 = it.h0.new_empty(it.h0.shape), it.c0.new_empty(it.c0.shape)
-    return x, h0, c0, ih, hh, bias_ih, bias_hh, *found
+    w = it.weights
+    need_x, need_ih, *need_rest = needs
+    wanted = [it.x if need_x else None, it.h0, it.c0]
+    wanted.append(w.ih if need_ih and w.norm_hh is None else None)
+    rest = zip((w.hh, w.bias_ih, w.bias_hh), need_rest, strict=True)
+    wanted += [tensor if need else None for tensor, need in rest]
+    wanted += [w.peephole, w.norm_hh, w.norm_c]
+    shapes = [(0,) if tensor is None else tensor.shape for tensor in wanted]
+    return tuple(it.x.new_empty(shape) for shape in shapes)
 
 
 def _remember(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
@@ -174,7 +174,7 @@ def _differentiate(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]
     given = (*tensors, *ctx.options)
     needs = list(ctx.needs_input_grad)
     if torch.is_grad_enabled():
-        return (*_through_reference(_Given(*given), grads, needs), *[None] * 6)
+        return (*_through_reference(given, grads, needs), *[None] * 6)
     h0, c0 = tensors[2], tensors[3]
     found = torch.ops.catena.cell_backward(
         torch.zeros_like(out) if grads[0] is None else grads[0],
@@ -192,9 +192,13 @@ def _differentiate(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]
 
 
 def _through_reference(
-    it: _Given, grads: tuple[Tensor | None, ...], needs: list[bool]
+    given: tuple[Any, ...], grads: tuple[Tensor | None, ...], needs: list[bool]
 ) -> list[Tensor | None]:
     """Gradients that can be differentiated again."""
+    # One argument may have been computed from another, or be another: each gets a name of its own,
+    # so that its gradient is that of its own place alone.
+    own = [part.view_as(part) if isinstance(part, Tensor) else part for part in given]
+    it = _Given(*own)
     state = (it.h0, it.c0) if it.cell.states == 2 else (it.h0,)
     seed = None if it.seed == NO_SEED else it.seed
     out, last = reference(it.cell, it.weights, it.x, it.sizes, state, it.mask, seed)
@@ -206,7 +210,7 @@ def _through_reference(
     wanted = [i for i, need in enumerate(needs[:_TENSORS]) if need]
     found = torch.autograd.grad(
         [value for value, _ in pairs],
-        [it.tensors[i] for i in wanted],
+        [own[i] for i in wanted],
         [grad for _, grad in pairs],
         create_graph=True,
         allow_unused=True,
