@@ -89,13 +89,13 @@ void forward(int kind, int threads, bool by_rows, long steps, long n, long units
     chosen->forward(call);
 }
 
-void backward(int kind, int threads, bool by_rows, long steps, long, long units, Address sizes,
+void backward(int kind, int threads, bool by_rows, long steps, long, long units, Address sizes, long done,
               Address packed, Address h0, Address c0, Address gates, Address out, Address c, Address grad_out,
               Address grad_gates, Address carry_h, Address carry_c, Address mask, Address peephole,
               float zone_h, float zone_c, std::int64_t seed, bool coupled, Address gain, Address norm_bias,
               Address gain_c, Address room, Address normal, Address scale, Address grads, Address sums) {
     const Norm norm{in(gain), in(norm_bias), in(gain_c), inout(room), inout(normal), inout(scale), inout(grads), inout(sums)};
-    const Backward call{shape(kind, threads, by_rows, steps, units, sizes, 0),
+    const Backward call{shape(kind, threads, by_rows, steps, units, sizes, done),
                         variant(mask, peephole, zone_h, zone_c, seed, coupled), norm,
                         in(packed), in(h0), in(c0), in(gates), in(out), in(c), in(grad_out),
                         inout(grad_gates), inout(carry_h), inout(carry_c)};

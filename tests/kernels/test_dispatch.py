@@ -105,7 +105,7 @@ def test_what_is_asked_for_runs(backend, ran):
     ("backend", "given", "word"),
     [
         ("native", {"dtype": torch.float64}, "float32"),
-        ("native", {"dtype": torch.bfloat16}, "float32"),
+        ("native", {"dtype": torch.float16}, "float32 and bfloat16"),
         ("native", {"device": "meta"}, "CPU"),
         ("torch", {"zoneout": 0.5}, "variants"),
         ("cuda", {}, "native, torch, reference"),
@@ -115,6 +115,20 @@ def test_or_raises_and_says_why(backend, given, word, ran):
     with pytest.raises(CatenaError, match=word):
         dispatch.scan_cell(*call(**given), backend=backend)
     assert ran == []
+
+
+def test_only_the_native_kernel_computes_again(ran):
+    dispatch.scan_cell(*call(), recompute=True)
+    cell, weights, x, _, state = call()
+    dispatch.scan_cell(cell, weights, x, torch.tensor([2, 2, 2, 2]), state, recompute=True)
+    assert ran == ["native", "native"]
+    for given, backend in (
+        (call(), "torch"),
+        (call(), "reference"),
+        (call(dtype=torch.double), None),
+    ):
+        with pytest.raises(CatenaError, match="computes again"):
+            dispatch.scan_cell(*given, backend=backend, recompute=True)
 
 
 def test_a_layer_runs_what_it_was_made_with(ran):
@@ -138,7 +152,7 @@ def test_explain(cell):
     )
     assert explain(cell(3, 4).double()) == (
         f"{name}: torch, the first that can run it (also: reference); "
-        "not native: it takes float32 and the weights are torch.float64"
+        "not native: it takes float32 and bfloat16 and the weights are torch.float64"
     )
     assert "it runs on the CPU and the weights are on meta" in explain(cell(3, 4).to("meta"))
 

@@ -349,6 +349,55 @@ def test_the_plan():
     assert native.plan(4, 512, 64, 50) == (2, False)  # no cache holds these weights twice
 
 
+def again(*given):
+    return ops.run(*given, recompute=True)
+
+
+@pytest.mark.parametrize("piece", [1, 300, 2000, 1 << 19])
+@pytest.mark.parametrize(("kind", "variant"), ALL)
+def test_gates_that_are_computed_again(kind, variant, piece, monkeypatch, share, poisoned):
+    """The same results to the bit; gradients differ only in the order of their sums over pieces."""
+    monkeypatch.setattr(native, "PIECE", piece)
+    share(*random.Random(f"{kind} {variant} {piece}").choice([(1, True), (2, True), (2, False)]))
+    lengths = "few steps" if piece == 1 and variant is not None else "ragged"
+    given = case(kind, LENGTHS[lengths], 5, 20, variant=variant)
+    whole, found = everything(ops.run, given), everything(again, given)
+    for name, value in whole.items():
+        if name in ("out", "h", "c", "d h0", "d c0", "d x"):
+            assert torch.equal(found[name], value), name
+        else:
+            torch.testing.assert_close(found[name], value, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("lengths", [[], [0, 0]])
+@pytest.mark.parametrize(("kind", "variant"), ALL)
+def test_no_steps_computed_again(kind, variant, lengths):
+    given = case(kind, lengths, variant=variant)
+    identical(everything(again, given), everything(ops.run, given))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_second_derivative_of_what_is_computed_again(kind):
+    given = case(kind, LENGTHS["ragged"])
+    x = given.x.clone().requires_grad_()
+    seconds = []
+    for run in (ops.run, again):
+        out, _ = run(given.cell, given.weights, x, *given[3:-1])
+        [first] = torch.autograd.grad(out.square().sum(), x, create_graph=True)
+        seconds.append(torch.autograd.grad(first.square().sum(), x)[0])
+    assert torch.equal(*seconds)
+
+
+@pytest.mark.parametrize(("kind", "variant"), ALL)
+def test_bfloat16(kind, variant):
+    """What float32 computes from the same numbers, rounded once at the end."""
+    given = case(kind, LENGTHS["ragged"], 5, 20, variant=variant).to(torch.bfloat16)
+    wanted, found = everything(ops.run, given.to(torch.float32)), everything(ops.run, given)
+    for name, value in wanted.items():
+        assert found[name].dtype == torch.bfloat16
+        assert torch.equal(found[name], value.bfloat16()), name
+
+
 # -- memory ------------------------------------------------------------------------------------
 
 

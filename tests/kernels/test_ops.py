@@ -21,6 +21,7 @@ LAYERS = {
     "LSTM": ("LSTM", {"bidirectional": True}),
     "variants": ("LSTM", {"peephole": True, "zoneout": 0.2, "recurrent_dropout": 0.3}),
     "norm": ("LSTM", {"layer_norm": True}),
+    "recompute": ("GRU", {"recompute": True}),
 }
 
 
@@ -60,24 +61,25 @@ class Recorder(torch.utils._python_dispatch.TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-def call_of(name, kind, **options):
+def call_of(name, kind, recompute=False, **options):
     """The arguments of the one call of this operator in a training step."""
     cell, weights, x, *rest = given(kind, **options)
     x = x.requires_grad_()
     with Recorder(name) as recorder:
-        out, last = ops.run(cell, weights, x, *rest)
+        out, last = ops.run(cell, weights, x, *rest, recompute)
         (out.sum() + sum(part.sum() for part in last)).backward()
     [args] = recorder.calls
     return args
 
 
 @pytest.mark.parametrize("training", [True, False])
-@pytest.mark.parametrize("variant", ["plain", "variant", "norm", "few"])
+@pytest.mark.parametrize("variant", ["plain", "variant", "norm", "few", "recompute"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_opcheck(kind, variant, training):
     options = {variant: True} if variant in ("variant", "norm") else {}
     if variant == "few":
         options["lengths"] = (3, 1)
+    options["recompute"] = variant == "recompute"
     args = call_of("catena::cell", kind, **options)
     tensors = [
         part.detach().requires_grad_(training)
@@ -93,12 +95,13 @@ def test_opcheck(kind, variant, training):
 _MASK = [part.name for part in torch.ops.catena.cell.default._schema.arguments].index("mask")
 
 
-@pytest.mark.parametrize("variant", ["plain", "variant", "norm", "few"])
+@pytest.mark.parametrize("variant", ["plain", "variant", "norm", "few", "recompute"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_opcheck_of_the_way_back(kind, variant):
     options = {variant: True} if variant in ("variant", "norm") else {}
     if variant == "few":
         options["lengths"] = (3, 1)
+    options["recompute"] = variant == "recompute"
     args = call_of("catena::cell_backward", kind, **options)
     names = [part.name for part in torch.ops.catena.cell_backward.default._schema.arguments]
     by_name = dict(zip(names, args, strict=True))

@@ -38,6 +38,8 @@ class RNN(Layers):
         weight_drop: the chance in training that a weight of weight_hh is left out of a forward
             pass (Merity et al. 2018).
         learned_start: learn the initial state (`h_0`).
+        recompute: keep only what the way back cannot compute again (h, and an LSTM's c): training
+            takes less than half of the memory and up to a half more time.
         backend: the kernel by name; the fastest unless given.
 
     >>> import torch
@@ -65,6 +67,7 @@ class RNN(Layers):
         recurrent_dropout: float = 0.0,
         weight_drop: float = 0.0,
         learned_start: bool = False,
+        recompute: bool = False,
         backend: str | None = None,
     ) -> None:
         if nonlinearity not in ("tanh", "relu"):
@@ -73,7 +76,8 @@ class RNN(Layers):
             Cell(f"rnn_{nonlinearity}", zoneout=zoneout),
             input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, 0,
             device, dtype, norm=layer_norm, recurrent_dropout=recurrent_dropout,
-            weight_drop=weight_drop, learned_start=learned_start, backend=backend,
+            weight_drop=weight_drop, learned_start=learned_start, recompute=recompute,
+            backend=backend,
         )  # fmt: skip
         self.nonlinearity = nonlinearity
 
@@ -105,13 +109,15 @@ class GRU(Layers):
         recurrent_dropout: float = 0.0,
         weight_drop: float = 0.0,
         learned_start: bool = False,
+        recompute: bool = False,
         backend: str | None = None,
     ) -> None:
         super().__init__(
             Cell("gru", zoneout=zoneout),
             input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, 0,
             device, dtype, norm=layer_norm, recurrent_dropout=recurrent_dropout,
-            weight_drop=weight_drop, learned_start=learned_start, backend=backend,
+            weight_drop=weight_drop, learned_start=learned_start, recompute=recompute,
+            backend=backend,
         )  # fmt: skip
 
 
@@ -159,12 +165,14 @@ class LSTM(Layers):
         peephole: bool = False,
         coupled: bool = False,
         forget_bias: float | None = None,
+        recompute: bool = False,
         backend: str | None = None,
     ) -> None:
         super().__init__(
             Cell("lstm", coupled, zoneout, zoneout_c),
             input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional,
             proj_size, device, dtype, norm=layer_norm, recurrent_dropout=recurrent_dropout,
-            weight_drop=weight_drop, learned_start=learned_start, backend=backend,
+            weight_drop=weight_drop, learned_start=learned_start, recompute=recompute,
+            backend=backend,
             peephole=peephole, forget_bias=forget_bias,
         )  # fmt: skip

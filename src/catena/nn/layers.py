@@ -33,6 +33,7 @@ class Layers(nn.Module):
         weight_drop: the chance that a weight of weight_hh is left out of a forward pass.
         learned_start: whether the initial state is learned instead of zero.
         backend: the kernel by name; the fastest unless given.
+        recompute: keep little for the way back and compute the gates again on it.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Layers(nn.Module):
         weight_drop: float,
         learned_start: bool,
         backend: str | None,
+        recompute: bool,
         peephole: bool = False,
         forget_bias: float | None = None,
     ) -> None:
@@ -67,7 +69,7 @@ class Layers(nn.Module):
             )
         if forget_bias is not None and not bias:
             raise CatenaError("forget_bias needs bias=True")
-        self.cell, self.backend = cell, backend
+        self.cell, self.backend, self.recompute = cell, backend, recompute
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.bias, self.batch_first, self.bidirectional = bias, batch_first, bidirectional
         self.dropout, self.proj_size = float(dropout), proj_size
@@ -294,9 +296,8 @@ class Layers(nn.Module):
                 own = own._replace(hh=noise.drop(own.hh, self.weight_drop))
             mask = noise.mask(values, batch.rows, self._sizes[0], self.recurrent_dropout)
             seed = noise.seed(place)
-        return scan_cell(
-            self.cell, own, values, batch.batch_sizes, states[place], mask, seed, self.backend
-        )
+        how = (self.backend, self.recompute)
+        return scan_cell(self.cell, own, values, batch.batch_sizes, states[place], mask, seed, *how)
 
     def _end(self, batch: Batch, last: list[State]) -> Any:
         """The last states as torch.nn returns them."""
@@ -334,4 +335,5 @@ _USUAL = {
     "coupled": False,
     "forget_bias": None,
     "backend": None,
+    "recompute": False,
 }

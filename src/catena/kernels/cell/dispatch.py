@@ -22,8 +22,8 @@ def native_refuses(cell: Cell, weights: Weights) -> str | None:
     """Why the native kernel cannot run this cell, or None."""
     if weights.ih.device.type != "cpu":
         return f"it runs on the CPU and the weights are on {weights.ih.device}"
-    if weights.ih.dtype != torch.float32:
-        return f"it takes float32 and the weights are {weights.ih.dtype}"
+    if weights.ih.dtype not in (torch.float32, torch.bfloat16):
+        return f"it takes float32 and bfloat16 and the weights are {weights.ih.dtype}"
     return None if weights.projection is None else "it has no projection"
 
 
@@ -52,8 +52,13 @@ def scan_cell(
     mask: Tensor | None = None,
     seed: int | None = None,
     backend: str | None = None,
+    recompute: bool = False,
 ) -> tuple[Tensor, State]:
     """One layer over a time-major ragged batch, as `catena.kernels.cell.reference.reference`.
+
+    Args:
+        backend: the kernel by name.
+        recompute: see `catena.kernels.cell.ops.run`.
 
     Unless a backend is asked for, the first of `backends` runs; but PyTorch's own, where it can, on
     a batch of at most `FEW_STEPS` steps.
@@ -64,16 +69,30 @@ def scan_cell(
     """
     if not torch.compiler.is_compiling():
         check_call(cell, weights, x, batch_sizes, state, mask)
+    choice = backend or _choose(cell, weights, x, batch_sizes, mask, recompute)
+    reason = refusal(choice, cell, weights, mask is not None)
+    if recompute and choice != "native":
+        reason = "only the native kernel computes again what it did not keep"
+    if reason is not None:
+        raise CatenaError(f"the {choice!r} kernel cannot run this {cell.kind}: {reason}")
+    options = {"recompute": True} if recompute else {}
+    return _RUN[choice](cell, weights, x, batch_sizes, state, mask, seed, **options)
+
+
+def _choose(
+    cell: Cell,
+    weights: Weights,
+    x: Tensor,
+    batch_sizes: Tensor,
+    mask: Tensor | None,
+    recompute: bool,
+) -> str:
     possible = backends(cell, weights, mask is not None)
     # PyTorch's kernels ask for numbers inside batch_sizes, which a traced graph has not, and under
     # autocast for a state of another type.
     few = batch_sizes.shape[0] <= FEW_STEPS and not torch.compiler.is_compiling()
     few = few and not (x.device.type == "cpu" and torch.is_autocast_enabled("cpu"))
-    choice = backend or ("torch" if few and "torch" in possible else possible[0])
-    if choice not in possible:
-        reason = refusal(choice, cell, weights, mask is not None)
-        raise CatenaError(f"the {choice!r} kernel cannot run this {cell.kind}: {reason}")
-    return _RUN[choice](cell, weights, x, batch_sizes, state, mask, seed)
+    return "torch" if few and not recompute and "torch" in possible else possible[0]
 
 
 def refusal(backend: str, cell: Cell, weights: Weights, masked: bool = False) -> str | None:

@@ -8,6 +8,7 @@ function here checks, or has made, each tensor it passes on.
 from __future__ import annotations
 
 from bisect import bisect_right
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import torch
@@ -26,7 +27,7 @@ ALONE = 200_000
 WORTH_MEETING = 40_000
 # Bytes of weights that stay in a core's own cache.
 OWN_CACHE = 256 * 1024
-# A piece of this many numbers of gates stays in a shared cache until inference is done with it.
+# A piece of this many numbers of gates stays in a shared cache until what needs it is done.
 PIECE = 1 << 19
 
 
@@ -42,7 +43,8 @@ class Kept(NamedTuple):
 
     gates `[total, width]`: i, f, g, o of an LSTM; r, z, n and W_hn h + b_hn of a GRU; h before
     zoneout of the simple network. c `[total, H]` of an LSTM. With layer normalisation, normal
-    `[total, G*H]` and scale `[total]`: W_hh h as it was before the gain, and 1 / σ.
+    `[total, G*H]` and scale `[total]`: W_hh h as it was before the gain, and 1 / σ. Of all this
+    only c is kept where the rest is to be computed again.
     """
 
     gates: Tensor
@@ -124,6 +126,7 @@ def forward(
     mask: Tensor | None,
     seed: int,
     keep: bool,
+    recompute: bool = False,
 ) -> tuple[Tensor, Tensor, Tensor, Kept]:
     """One layer through time.
 
@@ -135,13 +138,16 @@ def forward(
         mask: `[n, H]`, what h is multiplied by before the product with W_hh.
         seed: of zoneout in training, or -1.
         keep: whether the way back will be asked for.
+        recompute: keep only c: the way back computes the gates again, piece by piece.
 
     Returns:
         h of each step `[total, H]`, the last h and c `[n, H]`, and what was kept.
     """
     _check(cell, weights, x, sizes, h0, c0, mask)
     x, h0, c0, mask = x.contiguous(), h0.contiguous(), c0.contiguous(), _contiguous(mask)
-    return _Forward(cell, _prepared(weights), x, sizes, h0, c0, mask, seed, keep).run()
+    packs = prepared(cell, weights)
+    kept = "nothing" if not keep else "memory" if recompute else "gates"
+    return _Forward(packs, x, sizes, h0, c0, mask, seed, kept).run()
 
 
 def _check(
@@ -160,46 +166,91 @@ def _check(
     check_call(cell, weights, x, sizes, state, mask)
 
 
-def _prepared(weights: Weights) -> Weights:
-    """Without gaps in memory, and with the bias that a norm always adds."""
+def prepared(cell: Cell, weights: Weights) -> Packs:
+    """Weights without gaps in memory, and with the bias that a norm always adds."""
     if weights.norm_hh is not None and weights.bias_hh is None:
         weights = weights._replace(bias_hh=torch.zeros_like(weights.norm_hh))
-    return Weights(*map(_contiguous, weights))
+    return Packs(cell, Weights(*map(_contiguous, weights)))
+
+
+class Packs:
+    """A cell's weights, each product's packed when it is first asked for."""
+
+    def __init__(self, cell: Cell, weights: Weights) -> None:
+        self.cell, self.weights = cell, weights
+        self.normed = weights.norm_hh is not None
+
+    @cached_property
+    def bias(self) -> tuple[Tensor | None, Tensor | None]:
+        return biases(self.cell, self.weights)
+
+    @cached_property
+    def hh(self) -> Tensor:
+        return pack_forward(self.weights.hh, self.cell.gates)
+
+    @cached_property
+    def ih(self) -> Tensor:
+        return pack_forward(self.weights.ih, 1)
+
+    @cached_property
+    def hh_back(self) -> Tensor:
+        return pack_backward(self.weights.hh)
+
+    @cached_property
+    def ih_back(self) -> Tensor:
+        """As the gradients of a GRU's gates lie: n before r and z."""
+        units = self.weights.hh.shape[0] // self.cell.gates
+        turned = self.weights.ih.roll(units, 0) if self.cell.kind == "gru" else self.weights.ih
+        return pack_backward(turned)
+
+
+def pieces(sizes: Tensor, rows: int) -> list[tuple[int, int, int, int]]:
+    """Cuts time into pieces of about so many rows, at least one step each: the first step, the one
+    after the last, and the same for rows."""
+    offsets, found, first = [0, *sizes.cumsum(0).tolist()], [], 0
+    while first < len(sizes):
+        last = max(bisect_right(offsets, offsets[first] + rows) - 1, first + 1)
+        found.append((first, last, offsets[first], offsets[last]))
+        first = last
+    return found
 
 
 class _Forward:
-    """One call: its buffers, and the pieces of time it is done in."""
+    """One call: its buffers, and the pieces of time it is done in.
+
+    Args:
+        keep: for the way back: "nothing", "memory" (an LSTM's c) or "gates" (and the c).
+        done: steps before this call.
+    """
 
     def __init__(
         self,
-        cell: Cell,
-        weights: Weights,
+        packs: Packs,
         x: Tensor,
         sizes: Tensor,
         h0: Tensor,
         c0: Tensor,
         mask: Tensor | None,
         seed: int,
-        keep: bool,
+        keep: str,
+        done: int = 0,
     ) -> None:
-        self.cell, self.weights, self.x, self.sizes = cell, weights, x, sizes
-        self.h0, self.c0, self.mask, self.seed, self.keep = h0, c0, mask, seed, keep
+        self.packs, self.x, self.sizes, self.done = packs, x, sizes, done
+        self.cell, self.weights, self.normed = packs.cell, packs.weights, packs.normed
+        self.h0, self.c0, self.mask, self.seed = h0, c0, mask, seed
+        self.keep = keep == "gates"
         self.n, self.units = h0.shape
         self.last_h, self.last_c = h0.clone(), c0.clone()
         self.empty = x.new_empty(0)
         self.out = x.new_empty(x.shape[0], self.units)
-        memory = keep and cell.states == 2
-        self.c = x.new_empty(x.shape[0], self.units) if memory else x.new_empty(0)
+        self.memory = keep != "nothing" and self.cell.states == 2
+        self.c = x.new_empty(x.shape[0], self.units) if self.memory else x.new_empty(0)
         self.masked = self.empty if mask is None else x.new_empty(2, self.n, self.units)
-        self.bias, self.b_hn = biases(cell, weights)
-        self.plan = plan(cell.gates, self.units, self.n, sizes.shape[0])
-        self.normed = weights.norm_hh is not None
-        self.packed = pack_forward(weights.hh, cell.gates)
-        self.packed_ih = None if self.normed else pack_forward(weights.ih, 1)
-        wide = cell.gates * self.units if keep and self.normed else 0
+        self.plan = plan(self.cell.gates, self.units, self.n, sizes.shape[0])
+        wide = self.cell.gates * self.units if self.keep and self.normed else 0
         self.normal = x.new_empty(x.shape[0] if wide else 0, wide)
         self.scale = x.new_empty(x.shape[0] if wide else 0)
-        self.room = x.new_empty(self.n, cell.gates * self.units) if self.normed else self.empty
+        self.room = x.new_empty(self.n, self.cell.gates * self.units) if self.normed else self.empty
 
     def run(self) -> tuple[Tensor, Tensor, Tensor, Kept]:
         width = width_of(self.cell.kind) * self.units
@@ -213,15 +264,11 @@ class _Forward:
         return self.out, self.last_h, self.last_c, Kept(kept, self.c, self.normal, self.scale)
 
     def _piece_by_piece(self, rows: int) -> None:
-        """Pieces of about so many rows, at least one step each."""
-        offsets = [0, *self.sizes.cumsum(0).tolist()]
-        first, h, c = 0, self.h0, self.c0
-        while first < self.sizes.shape[0]:
-            last = max(bisect_right(offsets, offsets[first] + rows) - 1, first + 1)
-            begin, end = offsets[first], offsets[last]
+        h, c = self.h0, self.c0
+        for first, last, begin, end in pieces(self.sizes, rows):
             self._advance(first, last, begin, self._projected(begin, end), h, c)
-            h, c = self.out[offsets[last - 1] : end], self.last_c
-            first = last
+            latest = end - int(self.sizes[last - 1])
+            h, c = self.out[latest:end], self.c[latest:end] if self.memory else self.last_c
 
     def _projected(self, begin: int, end: int) -> Tensor:
         """W_ih x + b of some rows, with room for what the kernel adds."""
@@ -230,10 +277,10 @@ class _Forward:
             gates = self.out[begin:end]
         else:
             gates = x.new_empty(end - begin, width_of(self.cell.kind) * self.units)
-        if self.packed_ih is None:
+        if self.normed:
             gates[:, :wide].copy_(x)
         else:
-            dense(x, self.packed_ih, self.bias, gates, wide)
+            dense(x, self.packs.ih, self.packs.bias[0], gates, wide)
         return gates
 
     def _advance(
@@ -245,9 +292,9 @@ class _Forward:
         _native.forward(
             *_shape(self.cell, self.plan, last - first, self.n, self.units),
             self.sizes.data_ptr() + 8 * first,
-            first,
-            self.packed.data_ptr(),
-            _address(self.b_hn),
+            self.done + first,
+            self.packs.hh.data_ptr(),
+            _address(self.packs.bias[1]),
             h.data_ptr(),
             c.data_ptr(),
             gates.data_ptr(),
@@ -284,6 +331,10 @@ def _variant(
 
 def _contiguous(tensor: Any) -> Any:
     return None if tensor is None else tensor.contiguous()
+
+
+def _own(tensor: Tensor) -> Tensor:
+    return tensor.clone(memory_format=torch.contiguous_format)
 
 
 def _copy(tensor: Tensor | None) -> Tensor | None:
@@ -326,18 +377,96 @@ class Gradients(NamedTuple):
     norm_c: Tensor | None
 
 
-class Backward:
-    """The way back through one call of `forward`.
+def backward(
+    packs: Packs,
+    x: Tensor,
+    sizes: Tensor,
+    h0: Tensor,
+    c0: Tensor,
+    mask: Tensor | None,
+    seed: int,
+    out: Tensor,
+    kept: Kept,
+    recompute: bool,
+    flow: tuple[Tensor, Tensor, Tensor],
+    needs: list[bool],
+) -> Gradients:
+    """The way back through one call of `forward`, of which it is given all and what it returned.
 
     Args:
-        grad_out: `[total, H]`; grad_h, grad_c: `[n, H]`, those of the last state.
-        The rest is what `forward` was given and what it returned.
+        flow: the gradients of the outputs `[total, H]` and of the last h and c `[n, H]`.
+        needs: whether x, W_ih, W_hh, b_ih, b_hh have a use for theirs.
     """
+    _check(packs.cell, packs.weights, x, sizes, h0, c0, mask)
+    x, h0, c0, mask = x.contiguous(), h0.contiguous(), c0.contiguous(), _contiguous(mask)
+    grad_out, grad_h, grad_c = flow
+    carry_h, carry_c = (_own(part) for part in (grad_h, grad_c))
+    flow = (grad_out.contiguous(), carry_h, carry_c)
+    if recompute:
+        return _Again(packs, x, sizes, h0, c0, mask, seed, out, kept.c).run(*flow, needs)
+    return Backward(packs, x, sizes, h0, c0, mask, seed, out, kept).run(*flow, needs)
+
+
+class _Again:
+    """The way back from the last piece of time to the first, each computed anew before."""
 
     def __init__(
         self,
-        cell: Cell,
-        weights: Weights,
+        packs: Packs,
+        x: Tensor,
+        sizes: Tensor,
+        h0: Tensor,
+        c0: Tensor,
+        mask: Tensor | None,
+        seed: int,
+        out: Tensor,
+        c: Tensor,
+    ) -> None:
+        self.packs, self.x, self.sizes, self.seed = packs, x, sizes, seed
+        self.h0, self.c0, self.mask, self.out, self.c = h0, c0, mask, out, c
+
+    def run(
+        self, grad_out: Tensor, carry_h: Tensor, carry_c: Tensor, needs: list[bool]
+    ) -> Gradients:
+        width = width_of(self.packs.cell.kind) * self.h0.shape[1]
+        of_x = torch.empty_like(self.x) if needs[0] else None
+        total: Gradients | None = None
+        # A call without steps still has gradients: zeros.
+        cuts = pieces(self.sizes, max(1, PIECE // width)) or [(0, 0, 0, 0)]
+        for first, last, begin, end in reversed(cuts):
+            live = int(self.sizes[first]) if first else len(carry_h)
+            flow = grad_out[begin:end], carry_h[:live], carry_c[:live]
+            found = self._piece(first, last, begin, end, live).run(*flow, needs)
+            if of_x is not None and found.x is not None:
+                of_x[begin:end] = found.x
+            total = found if total is None else _sum(total, found)
+        assert total is not None
+        return total._replace(x=of_x, h0=carry_h, c0=carry_c)
+
+    def _piece(self, first: int, last: int, begin: int, end: int, live: int) -> Backward:
+        h, c = self.h0, self.c0
+        if first:
+            former = begin - int(self.sizes[first - 1])
+            h, c = self.out[former : former + live], self.c[former : former + live]
+        mask = None if self.mask is None else self.mask[:live]
+        given = (self.packs, self.x[begin:end], self.sizes[first:last], h, c, mask, self.seed)
+        out, _, _, kept = _Forward(*given, "gates", first).run()
+        return Backward(*given, out, kept, first)
+
+
+def _sum(total: Gradients, found: Gradients) -> Gradients:
+    """Those of the weights of both; the rest is a piece's own."""
+    pairs = list(zip(total, found, strict=True))
+    weights = [None if a is None or b is None else a + b for a, b in pairs[3:]]
+    return Gradients(*found[:3], *weights)
+
+
+class Backward:
+    """The way back through one call of `_Forward` that kept the gates; `done` steps before it."""
+
+    def __init__(
+        self,
+        packs: Packs,
         x: Tensor,
         sizes: Tensor,
         h0: Tensor,
@@ -346,26 +475,24 @@ class Backward:
         seed: int,
         out: Tensor,
         kept: Kept,
+        done: int = 0,
     ) -> None:
-        _check(cell, weights, x, sizes, h0, c0, mask)
-        self.cell, self.sizes, self.seed = cell, sizes, seed
-        self.x, self.h0, self.c0 = x.contiguous(), h0.contiguous(), c0.contiguous()
+        self.packs, self.cell, self.weights = packs, packs.cell, packs.weights
+        self.x, self.h0, self.c0, self.mask = x, h0, c0, mask
+        self.sizes, self.seed, self.done = sizes, seed, done
         self.out = out.contiguous()
-        self.kept = kept if kept_width(cell) else kept._replace(gates=self.out)
-        self.weights = _prepared(weights)
-        self.mask = _contiguous(mask)
+        self.kept = kept if kept_width(self.cell) else kept._replace(gates=self.out)
         self.n, self.units = h0.shape
-        self.normed = weights.norm_hh is not None
-        self.plan = plan(cell.gates, self.units, self.n, sizes.shape[0])
+        self.normed = packs.normed
+        self.plan = plan(self.cell.gates, self.units, self.n, sizes.shape[0])
 
-    def run(self, grad_out: Tensor, grad_h: Tensor, grad_c: Tensor, needs: list[bool]) -> Gradients:
-        """`needs`: whether x, W_ih, W_hh, b_ih, b_hh have a use for theirs."""
+    def run(
+        self, grad_out: Tensor, carry_h: Tensor, carry_c: Tensor, needs: list[bool]
+    ) -> Gradients:
+        """The carries hold the gradients of the last state, and on return those of the first."""
         width = width_of(self.cell.kind) * self.units
         self.grads = self.x.new_empty(self.x.shape[0], width)
         self._make_room_for_norm()
-        carry_h = grad_h.clone(memory_format=torch.contiguous_format)
-        carry_c = grad_c.clone(memory_format=torch.contiguous_format)
-        grad_out = grad_out.contiguous()
         self._retreat(grad_out, carry_h, carry_c)
         return self._gradients(carry_h, carry_c, needs)
 
@@ -377,12 +504,12 @@ class Backward:
 
     def _retreat(self, grad_out: Tensor, carry_h: Tensor, carry_c: Tensor) -> None:
         """The loop: leaves the gates' gradients, and those of the start in the carries."""
-        packed = pack_backward(self.weights.hh)
         given = [self.h0, self.c0, self.kept.gates, self.out, self.kept.c, grad_out, self.grads]
         _native.backward(
             *_shape(self.cell, self.plan, self.sizes.shape[0], self.n, self.units),
             self.sizes.data_ptr(),
-            packed.data_ptr(),
+            self.done,
+            self.packs.hh_back.data_ptr(),
             *(part.data_ptr() for part in given),
             carry_h.data_ptr(),
             carry_c.data_ptr(),
@@ -431,12 +558,10 @@ class Backward:
 
     def _of_x(self, grads: Tensor) -> Tensor:
         """`[total, I]`"""
-        gru, ih = self.cell.kind == "gru", self.weights.ih
         if self.normed:
-            return grads.roll(-self.units, 1) if gru else grads.clone()
-        ih = ih.roll(self.units, 0) if gru else ih
+            return grads.roll(-self.units, 1) if self.cell.kind == "gru" else grads.clone()
         found = torch.empty_like(self.x)
-        dense(grads, pack_backward(ih), None, found, found.shape[1])
+        dense(grads, self.packs.ih_back, None, found, found.shape[1])
         return found
 
     def _of_ih(self, grads: Tensor) -> Tensor:

@@ -24,7 +24,7 @@ _GIVEN = (
     "Tensor x, Tensor sizes, Tensor h0, Tensor c0, Tensor ih, Tensor hh, "
     "Tensor? bias_ih, Tensor? bias_hh, Tensor? peephole, Tensor? norm_hh, Tensor? norm_c, "
     "Tensor? mask, "
-    "str kind, bool coupled, float zoneout, float zoneout_c, SymInt seed"
+    "str kind, bool coupled, float zoneout, float zoneout_c, SymInt seed, bool recompute"
 )
 _library.define(f"cell({_GIVEN}, bool keep) -> ({', '.join(['Tensor'] * 7)})")
 _library.define(
@@ -34,6 +34,7 @@ _library.define(
 )
 NO_SEED = -1
 _TENSORS = 12  # of the arguments, the first so many are tensors or None
+_OPTIONS = 7  # and the rest are not
 
 
 def run(
@@ -44,13 +45,23 @@ def run(
     state: State,
     mask: Tensor | None = None,
     seed: int | None = None,
+    recompute: bool = False,
 ) -> tuple[Tensor, State]:
     """The native kernel, with the signature of the reference, which takes over where derivatives
-    are carried forwards."""
+    are carried forwards.
+
+    Weights in bfloat16 are widened first: between the first step and the last all is float32.
+
+    Args:
+        recompute: keep little for the way back and compute the gates again on it: less memory,
+            up to a half more time.
+    """
     if forward_ad._current_level >= 0:
         return reference(cell, weights, x, batch_sizes, state, mask, seed)
     if mask is not None and mask.requires_grad and torch.is_grad_enabled():
         raise CatenaError("the native kernel finds no gradient of a mask: detach it")
+    if weights.hh.dtype == torch.bfloat16:
+        return _widened(cell, weights, x, batch_sizes, state, mask, seed, recompute)
     h0, c0 = state if cell.states == 2 else (state[0], x.new_empty(0))
     if weights.norm_hh is not None:
         x, weights = _share_of_input(x, weights)
@@ -75,9 +86,28 @@ def run(
         cell.zoneout,
         cell.zoneout_c,
         NO_SEED if seed is None else seed % 2**32,
+        recompute,
         keep,
     )
     return out, (h, c) if cell.states == 2 else (h,)
+
+
+def _widened(
+    cell: Cell,
+    weights: Weights,
+    x: Tensor,
+    batch_sizes: Tensor,
+    state: State,
+    mask: Tensor | None,
+    *options: Any,
+) -> tuple[Tensor, State]:
+    """In float32, and the results back in the weights' own type."""
+    wide = Weights(*[None if part is None else part.float() for part in weights])  # type: ignore
+    mask = None if mask is None else mask.float()
+    begin = tuple(part.float() for part in state)
+    out, last = run(cell, wide, x.float(), batch_sizes, begin, mask, *options)
+    own = weights.hh.dtype
+    return out.to(own), tuple(part.to(own) for part in last)
 
 
 def _share_of_input(x: Tensor, weights: Weights) -> tuple[Tensor, Weights]:
@@ -94,7 +124,7 @@ class _Given:
     def __init__(self, *given: Any) -> None:
         self.tensors, options = given[:_TENSORS], given[_TENSORS:]
         self.x, self.sizes, self.h0, self.c0, *weights, self.mask = self.tensors
-        kind, coupled, zoneout, zoneout_c, self.seed = options
+        kind, coupled, zoneout, zoneout_c, self.seed, self.recompute = options
         self.cell = Cell(kind, coupled, zoneout, zoneout_c)
         *plain, peephole, norm_hh, norm_c = weights
         self.weights = Weights(*plain, peephole=peephole, norm_hh=norm_hh, norm_c=norm_c)
@@ -104,7 +134,7 @@ def _cell(*arguments: Any) -> tuple[Tensor, ...]:
     *given, keep = arguments
     it = _Given(*given)
     out, h, c, kept = native.forward(
-        it.cell, it.weights, it.x, it.sizes, it.h0, it.c0, it.mask, it.seed, keep
+        it.cell, it.weights, it.x, it.sizes, it.h0, it.c0, it.mask, it.seed, keep, it.recompute
     )
     return out, h, c, *kept
 
@@ -114,11 +144,12 @@ def _cell_fake(*arguments: Any) -> tuple[Tensor, ...]:
     it = _Given(*given)
     total, units = it.x.shape[0], it.h0.shape[1]
     out = it.x.new_empty(total, units)
-    kept = native.kept_width(it.cell) * units if keep else 0
+    whole = keep and not it.recompute
+    kept = native.kept_width(it.cell) * units if whole else 0
     gates = it.x.new_empty(total, kept) if kept else it.x.new_empty(0)
     memory = keep and it.cell.states == 2
     c = torch.empty_like(out) if memory else it.x.new_empty(0)
-    normed = keep and it.weights.norm_hh is not None
+    normed = whole and it.weights.norm_hh is not None
     normal = it.x.new_empty(total, it.cell.gates * units) if normed else it.x.new_empty(0, 0)
     scale = it.x.new_empty(total if normed else 0)
     last = it.h0.new_empty(it.h0.shape), it.c0.new_empty(it.c0.shape)
@@ -128,9 +159,8 @@ def _cell_fake(*arguments: Any) -> tuple[Tensor, ...]:
 def _cell_backward(*arguments: Any) -> tuple[Tensor, ...]:
     grad_out, grad_h, grad_c, out, gates, c, normal, scale, *given, needs = arguments
     it = _Given(*given)
-    way = native.Backward(
-        it.cell,
-        it.weights,
+    found = native.backward(
+        native.prepared(it.cell, it.weights),
         it.x,
         it.sizes,
         it.h0,
@@ -139,8 +169,10 @@ def _cell_backward(*arguments: Any) -> tuple[Tensor, ...]:
         it.seed,
         out,
         native.Kept(gates, c, normal, scale),
+        it.recompute,
+        (grad_out, grad_h, grad_c),
+        needs,
     )
-    found = way.run(grad_out, grad_h, grad_c, needs)
     return tuple(it.x.new_empty(0) if part is None else part for part in found)
 
 
@@ -174,7 +206,7 @@ def _differentiate(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]
     given = (*tensors, *ctx.options)
     needs = list(ctx.needs_input_grad)
     if torch.is_grad_enabled():
-        return (*_through_reference(given, grads, needs), *[None] * 6)
+        return (*_through_reference(given, grads, needs), *[None] * _OPTIONS)
     h0, c0 = tensors[2], tensors[3]
     found = torch.ops.catena.cell_backward(
         torch.zeros_like(out) if grads[0] is None else grads[0],
@@ -188,7 +220,7 @@ def _differentiate(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]
     x, d_h0, d_c0, *weights = found
     wanted = [x, None, d_h0, d_c0, *weights, None]
     needed = (grad if need else None for grad, need in zip(wanted, needs, strict=False))
-    return (*needed, *[None] * 6)
+    return (*needed, *[None] * _OPTIONS)
 
 
 def _through_reference(
