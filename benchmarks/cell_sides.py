@@ -16,6 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
+import catena.nn
+
 GATES = {"lstm": 4, "gru": 3, "rnn": 1}
 Outcome = dict[str, Tensor]
 
@@ -84,9 +86,8 @@ class Case:
         return {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}[self.cell](size, size)
 
     @cached_property
-    def catena_layer(self) -> nn.Module:
+    def catena_layer(self) -> catena.nn.LSTM | catena.nn.GRU | catena.nn.RNN:
         """catena's layer with the same weights."""
-        import catena.nn
 
         kind = {"lstm": catena.nn.LSTM, "gru": catena.nn.GRU, "rnn": catena.nn.RNN}[self.cell]
         layer = kind(self.shape.size, self.shape.size)
@@ -173,10 +174,11 @@ def torch_sides(case: Case) -> dict[str, Side]:
     return {"torch padded": Padded(case, case.layer), "torch packed": Packed(case, case.layer)}
 
 
-def catena_side(case: Case) -> Side:
-    """catena on the form that a user of it has: packed when lengths differ, else the rectangle."""
+def catena_side(case: Case, training: bool) -> Side:
+    """catena on the form that a user of it has: packed when lengths differ, else the rectangle; for
+    inference with its weights packed once, as onnxruntime's are."""
     form = Padded if case.kind == "full" else Packed
-    return form(case, case.catena_layer)
+    return form(case, case.catena_layer if training else case.catena_layer.freeze())
 
 
 def difference(found: Outcome, exact: Outcome) -> float:

@@ -105,7 +105,7 @@ def measure(point: Point, seconds: float) -> dict[str, Any]:
 
 def prepare(case: Case, training: bool) -> tuple[dict[str, Callable[[], Any]], dict[str, float]]:
     """What to time, once every side has been found to compute the right thing."""
-    sides = {**torch_sides(case), "catena": catena_side(case)}
+    sides = {**torch_sides(case), "catena": catena_side(case, training)}
     outcomes = {name: side.outcome(training) for name, side in sides.items()}
     work: dict[str, Callable[[], Any]] = {
         name: side.train if training else side.infer for name, side in sides.items()

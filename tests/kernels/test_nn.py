@@ -618,3 +618,110 @@ def test_a_variant_s_every_parameter_has_a_gradient(kind, options):
     (output.sum() + sum(part.sum() for part in parts(last))).backward()
     assert all(bool(p.grad.isfinite().all()) for p in layer.parameters())
     assert all(bool(p.grad.abs().sum() > 0) for p in layer.parameters())
+
+
+# -- frozen ------------------------------------------------------------------------------------
+
+FROZEN = {
+    "RNN": ("RNN", {"nonlinearity": "relu"}),
+    "GRU": ("GRU", {"num_layers": 2, "bias": False}),
+    "LSTM": ("LSTM", {"bidirectional": True, "num_layers": 2}),
+    "variants": ("LSTM", {"peephole": True, "zoneout": 0.3, "recurrent_dropout": 0.2}),
+    "norm": ("LSTM", {"layer_norm": True}),
+    "norm, no bias": ("GRU", {"layer_norm": True, "bias": False}),
+    "bfloat16": ("LSTM", {"dtype": torch.bfloat16}),
+}
+
+
+@pytest.fixture(params=FROZEN)
+def thawed(request):
+    """A layer in evaluation, not frozen, and an input for it."""
+    kind, options = FROZEN[request.param]
+    torch.manual_seed(0)
+    layer = getattr(catena.nn, kind)(3, 20, backend="native", **options).eval()
+    return layer, torch.randn(6, 4, 3, dtype=layer.weight_ih_l0.dtype)
+
+
+def same_results(layer, other, x, **options):
+    with torch.no_grad():
+        pairs = zip(parts_of(layer(x, **options)), parts_of(other(x, **options)), strict=True)
+        return all(torch.equal(a, b) for a, b in pairs)
+
+
+def parts_of(result):
+    output, last = result
+    return [output, *(last if isinstance(last, tuple) else (last,))]
+
+
+@pytest.mark.parametrize("options", [{}, {"lengths": [6, 0, 1, 3]}])
+def test_a_frozen_layer_gives_the_same_bits(thawed, options):
+    layer, x = thawed
+    frozen = copy.deepcopy(layer).freeze()
+    assert not frozen.training
+    assert same_results(frozen, layer, x, **options)
+    assert same_results(copy.deepcopy(frozen), layer, x, **options)
+
+
+def test_a_frozen_layer_packs_nothing_again(thawed, monkeypatch):
+    layer, x = thawed
+    frozen = copy.deepcopy(layer).freeze()
+    frozen(x)
+
+    def unasked(*args, **kwargs):
+        raise AssertionError("packed again")
+
+    monkeypatch.setattr("catena.kernels.cell.native.pack_forward", unasked)
+    frozen(x)
+    with pytest.raises(AssertionError, match="packed again"), torch.no_grad():
+        layer(x)
+
+
+def test_a_frozen_layer_takes_no_notice_of_its_parameters(thawed):
+    layer, x = thawed
+    frozen = copy.deepcopy(layer).freeze()
+    for parameter in frozen.parameters():
+        parameter.data.zero_()
+    assert same_results(frozen, layer, x)
+
+
+def twice(layer):
+    for parameter in layer.parameters():
+        parameter.data.mul_(2)
+    return layer
+
+
+THAW = {
+    "train": lambda layer: twice(layer).train().eval(),
+    "load": lambda layer: layer.load_state_dict(twice(copy.deepcopy(layer)).state_dict()),
+    "load into a parent": lambda layer: torch.nn.Sequential(layer).load_state_dict(
+        twice(copy.deepcopy(torch.nn.Sequential(layer))).state_dict()
+    ),
+    "apply": lambda layer: twice(layer).to(layer.weight_ih_l0.dtype),
+}
+
+
+@pytest.mark.parametrize("way", THAW)
+def test_what_ends_it(thawed, way):
+    layer, x = thawed
+    frozen = copy.deepcopy(layer).freeze()
+    THAW[way](frozen)
+    assert same_results(frozen, twice(layer), x)
+
+
+def test_a_gradient_through_a_frozen_layer():
+    """Of the input or of where it starts, which the packed weights cannot give."""
+    layer = catena.nn.LSTM(3, 5)
+    frozen = copy.deepcopy(layer).freeze()
+    for place in ("input", "start"):
+        found = []
+        for one in (layer, frozen):
+            torch.manual_seed(1)
+            x, state = torch.randn(6, 2, 3), [torch.randn(1, 2, 5) for _ in "hc"]
+            leaf = (x if place == "input" else state[1]).requires_grad_()
+            found.append(torch.autograd.grad(one(x, state)[0].sum(), leaf)[0])
+        assert torch.equal(*found)
+
+
+def test_what_cannot_be_frozen():
+    with pytest.raises(CatenaError, match="float64"):
+        catena.nn.GRU(3, 5, dtype=torch.float64).freeze()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
@@ -78,3 +79,8 @@ class Weights(NamedTuple):
     """`[G*H]`: gain of layer normalisation of W_hh h"""
     norm_c: Tensor | None = None
     """`[2, H]`: gain and bias of layer normalisation of c_t (LSTM only)"""
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> Weights:
+        """The same with every tensor that is there changed."""
+        found: list[Any] = [None if part is None else change(part) for part in self]
+        return Weights(*found)

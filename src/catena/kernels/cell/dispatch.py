@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -9,7 +11,7 @@ from catena.errors import CatenaError
 from catena.kernels.cell import ops
 from catena.kernels.cell import torch as torchs
 from catena.kernels.cell.cell import Cell, Weights
-from catena.kernels.cell.check import check_call
+from catena.kernels.cell.check import check_call, check_sizes
 from catena.kernels.cell.reference import State, reference
 
 # Packing the weights, which the native kernel begins with, pays from so many steps on.
@@ -67,16 +69,45 @@ def scan_cell(
         CatenaError: when the requested backend cannot run this cell, none is swapped silently; and
             for tensors of a wrong shape, dtype or device.
     """
-    if not torch.compiler.is_compiling():
-        check_call(cell, weights, x, batch_sizes, state, mask)
     choice = backend or _choose(cell, weights, x, batch_sizes, mask, recompute)
     reason = refusal(choice, cell, weights, mask is not None)
     if recompute and choice != "native":
         reason = "only the native kernel computes again what it did not keep"
     if reason is not None:
         raise CatenaError(f"the {choice!r} kernel cannot run this {cell.kind}: {reason}")
+    given = (cell, weights, x, batch_sizes, state, mask)
     options = {"recompute": True} if recompute else {}
-    return _RUN[choice](cell, weights, x, batch_sizes, state, mask, seed, **options)
+    if torch.compiler.is_compiling():
+        return _RUN[choice](*given, seed, **options)
+    return _checked(choice, *given, seed=seed, **options)
+
+
+def _checked(
+    choice: str,
+    cell: Cell,
+    weights: Weights,
+    x: Tensor,
+    batch_sizes: Tensor,
+    state: State,
+    mask: Tensor | None,
+    **options: Any,
+) -> tuple[Tensor, State]:
+    """Checking all shapes takes as long as a short step. Kernels but the reference check their own;
+    what they refuse is then told in our words."""
+    given = (cell, weights, x, batch_sizes, state, mask)
+    kind = (weights.hh.dtype, weights.hh.device)
+    alike = all(
+        part is None or (part.dtype, part.device) == kind for part in (x, mask, *state, *weights)
+    )
+    if choice == "reference" or not alike or not batch_sizes.is_cpu:
+        check_call(*given)
+    elif choice == "torch":
+        check_sizes(batch_sizes, x.shape[0], state[0].shape[0])
+    try:
+        return _RUN[choice](*given, **options)
+    except (RuntimeError, TypeError, ValueError, IndexError):
+        check_call(*given)
+        raise
 
 
 def _choose(

@@ -117,8 +117,7 @@ def _threads_for(operations: int) -> int:
 
 
 def forward(
-    cell: Cell,
-    weights: Weights,
+    packs: Packs,
     x: Tensor,
     sizes: Tensor,
     h0: Tensor,
@@ -131,6 +130,7 @@ def forward(
     """One layer through time.
 
     Args:
+        packs: what `prepared` returned.
         x: `[total, I]`, time-major. With layer normalisation, the input's whole share of the gates
             `[total, G*H]`; W_ih is then empty.
         sizes: `[T]`, how many sequences are still running at each step.
@@ -143,9 +143,8 @@ def forward(
     Returns:
         h of each step `[total, H]`, the last h and c `[n, H]`, and what was kept.
     """
-    _check(cell, weights, x, sizes, h0, c0, mask)
+    _check(packs.cell, packs.weights, x, sizes, h0, c0, mask)
     x, h0, c0, mask = x.contiguous(), h0.contiguous(), c0.contiguous(), _contiguous(mask)
-    packs = prepared(cell, weights)
     kept = "nothing" if not keep else "memory" if recompute else "gates"
     return _Forward(packs, x, sizes, h0, c0, mask, seed, kept).run()
 
@@ -170,7 +169,7 @@ def prepared(cell: Cell, weights: Weights) -> Packs:
     """Weights without gaps in memory, and with the bias that a norm always adds."""
     if weights.norm_hh is not None and weights.bias_hh is None:
         weights = weights._replace(bias_hh=torch.zeros_like(weights.norm_hh))
-    return Packs(cell, Weights(*map(_contiguous, weights)))
+    return Packs(cell, weights.map(torch.Tensor.contiguous))
 
 
 class Packs:

@@ -64,7 +64,7 @@ def run(
         return _widened(cell, weights, x, batch_sizes, state, mask, seed, recompute)
     h0, c0 = state if cell.states == 2 else (state[0], x.new_empty(0))
     if weights.norm_hh is not None:
-        x, weights = _share_of_input(x, weights)
+        x, weights = share_of_input(x, weights), without_input(weights)
     keep = torch.is_grad_enabled() and any(
         tensor is not None and tensor.requires_grad for tensor in (x, h0, c0, *weights)
     )
@@ -102,7 +102,7 @@ def _widened(
     *options: Any,
 ) -> tuple[Tensor, State]:
     """In float32, and the results back in the weights' own type."""
-    wide = Weights(*[None if part is None else part.float() for part in weights])  # type: ignore
+    wide = weights.map(Tensor.float)
     mask = None if mask is None else mask.float()
     begin = tuple(part.float() for part in state)
     out, last = run(cell, wide, x.float(), batch_sizes, begin, mask, *options)
@@ -110,12 +110,16 @@ def _widened(
     return out.to(own), tuple(part.to(own) for part in last)
 
 
-def _share_of_input(x: Tensor, weights: Weights) -> tuple[Tensor, Weights]:
-    """The normalised W_ih x + b_ih `[total, G*H]`, which needs no time; and the weights that do."""
+def share_of_input(x: Tensor, weights: Weights) -> Tensor:
+    """The normalised W_ih x + b_ih `[total, G*H]`, which needs no time."""
     gain = weights.norm_ih
     assert gain is not None
-    share = layer_norm(linear(x, weights.ih), gain.shape, gain, weights.bias_ih, eps=1e-5)
-    return share, weights._replace(ih=x.new_empty(0), bias_ih=None, norm_ih=None)
+    return layer_norm(linear(x, weights.ih), gain.shape, gain, weights.bias_ih, eps=1e-5)
+
+
+def without_input(weights: Weights) -> Weights:
+    """The weights that are left when the input's share is known."""
+    return weights._replace(ih=weights.ih.new_empty(0), bias_ih=None, norm_ih=None)
 
 
 class _Given:
@@ -134,7 +138,15 @@ def _cell(*arguments: Any) -> tuple[Tensor, ...]:
     *given, keep = arguments
     it = _Given(*given)
     out, h, c, kept = native.forward(
-        it.cell, it.weights, it.x, it.sizes, it.h0, it.c0, it.mask, it.seed, keep, it.recompute
+        native.prepared(it.cell, it.weights),
+        it.x,
+        it.sizes,
+        it.h0,
+        it.c0,
+        it.mask,
+        it.seed,
+        keep,
+        it.recompute,
     )
     return out, h, c, *kept
 
