@@ -46,7 +46,7 @@ CATENA_INLINE Row kept(const Variant& v, float chance, std::uint32_t salt, const
     std::uint32_t key = mix(mix(v.seed ^ (step * 0x9E3779B9u)) + j);
     if (salt) key = mix(key ^ salt);
     CATENA_EACH(i) {
-        Naturals unit;
+        Naturals unit = {};
         for (int lane = 0; lane < kLanes; ++lane) {
             unit[lane] = static_cast<std::uint32_t>(at.u + i * kLanes + lane);
         }
