@@ -17,6 +17,8 @@ constexpr long kSlice = 256;
 constexpr int kTile = kLanes >= 8 ? 6 : 3;
 constexpr int kStrip = 4;  // panels that are worked on together at most
 
+inline long least(long a, long b) { return a < b ? a : b; }
+
 // A tile's results: panel, row, column.
 using Panels = float (*)[kTile][kPanel];
 

@@ -24,7 +24,7 @@ def native_refuses(cell: Cell, weights: Weights) -> str | None:
         return f"it runs on the CPU and the weights are on {weights.ih.device}"
     if weights.ih.dtype != torch.float32:
         return f"it takes float32 and the weights are {weights.ih.dtype}"
-    return None if weights.projection is None else "it has no projection"
+    return None
 
 
 def torch_refuses(cell: Cell, weights: Weights, masked: bool = False) -> str | None:
