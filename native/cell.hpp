@@ -180,7 +180,7 @@ private:
     }
 
     // The product of a strip of blocks.
-    Operands factors(const Step& step, long block, long stride) const {
+    CATENA_INLINE Operands factors(const Step& step, long block, long stride) const {
         const long seen = f_.shape.seen, apart = seen * kPanel;
         return {seen, input(step), stride * seen, seen, f_.packed + block * Cell::gates * apart, apart};
     }
