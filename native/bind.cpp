@@ -71,34 +71,37 @@ Variant variant(Address mask, Address peephole, float zone_h, float zone_c, std:
     return {in(mask), in(peephole), zone_h, zone_c, static_cast<std::uint32_t>(seed), sampled, coupled};
 }
 
-Shape shape(int kind, int threads, bool by_rows, long steps, long units, Address sizes, long done) {
-    return {static_cast<Kind>(kind), threads, by_rows, steps, units,
+Shape shape(int kind, int threads, bool by_rows, long steps, long units, long seen, Address sizes, long done) {
+    return {static_cast<Kind>(kind), threads, by_rows, steps, units, seen,
             reinterpret_cast<const std::int64_t*>(sizes), done};
 }
 
-void forward(int kind, int threads, bool by_rows, long steps, long n, long units, Address sizes, long done,
+void forward(int kind, int threads, bool by_rows, long steps, long n, long units, long seen, Address sizes, long done,
              Address packed, Address bias, Address h0, Address c0, Address gates, Address out, Address c,
-             Address last_h, Address last_c, Address masked, Address mask, Address peephole,
+             Address last_h, Address last_c, Address masked, Address projection, Address hidden,
+             Address mask, Address peephole,
              float zone_h, float zone_c, std::int64_t seed, bool coupled, Address gain, Address norm_bias,
              Address gain_c, Address room, Address normal, Address scale) {
     const Norm norm{in(gain), in(norm_bias), in(gain_c), inout(room), inout(normal), inout(scale), nullptr, nullptr};
-    const Forward call{shape(kind, threads, by_rows, steps, units, sizes, done),
+    const Forward call{shape(kind, threads, by_rows, steps, units, seen, sizes, done),
                        variant(mask, peephole, zone_h, zone_c, seed, coupled), norm,
                        in(packed), in(bias), in(h0), in(c0), inout(gates), inout(out), inout(c),
-                       inout(last_h), inout(last_c), inout(masked), n};
+                       inout(last_h), inout(last_c), inout(masked), n, in(projection), inout(hidden)};
     chosen->forward(call);
 }
 
-void backward(int kind, int threads, bool by_rows, long steps, long, long units, Address sizes, long done,
+void backward(int kind, int threads, bool by_rows, long steps, long, long units, long seen, Address sizes, long done,
               Address packed, Address h0, Address c0, Address gates, Address out, Address c, Address grad_out,
-              Address grad_gates, Address carry_h, Address carry_c, Address mask, Address peephole,
+              Address grad_gates, Address carry_h, Address carry_c, Address projection, Address hidden,
+              Address grad_h, Address mask, Address peephole,
               float zone_h, float zone_c, std::int64_t seed, bool coupled, Address gain, Address norm_bias,
               Address gain_c, Address room, Address normal, Address scale, Address grads, Address sums) {
     const Norm norm{in(gain), in(norm_bias), in(gain_c), inout(room), inout(normal), inout(scale), inout(grads), inout(sums)};
-    const Backward call{shape(kind, threads, by_rows, steps, units, sizes, done),
+    const Backward call{shape(kind, threads, by_rows, steps, units, seen, sizes, done),
                         variant(mask, peephole, zone_h, zone_c, seed, coupled), norm,
                         in(packed), in(h0), in(c0), in(gates), in(out), in(c), in(grad_out),
-                        inout(grad_gates), inout(carry_h), inout(carry_c)};
+                        inout(grad_gates), inout(carry_h), inout(carry_c), in(projection), inout(hidden),
+                        inout(grad_h)};
     chosen->backward(call);
 }
 
@@ -131,7 +134,7 @@ void outer(int threads, Address d, long pitch, long m, Address x, long rows, lon
 }
 
 // d.T @ h, where h is the state before each step, times the mask.
-void outer_of_former(int threads, Address d, long pitch, long m, long steps, Address sizes, long units, Address h0,
+void outer_of_former(int threads, Address d, long pitch, long m, long steps, Address sizes, long seen, Address h0,
                      Address out, Address mask, Address to) {
     const std::int64_t* size = reinterpret_cast<const std::int64_t*>(sizes);
     std::vector<const float*> addresses, factors;
@@ -139,14 +142,14 @@ void outer_of_former(int threads, Address d, long pitch, long m, long steps, Add
     long row = 0;
     for (long t = 0; t < steps; ++t) {
         for (long j = 0; j < size[t]; ++j) {
-            addresses.push_back(before + j * units);
-            if (mask) factors.push_back(in(mask) + j * units);
+            addresses.push_back(before + j * seen);
+            if (mask) factors.push_back(in(mask) + j * seen);
         }
-        before = in(out) + row * units;
+        before = in(out) + row * seen;
         row += size[t];
     }
     std::vector<float> room(threads * kRoomOfOuter);
-    chosen->outer({threads, in(d), pitch, m, addresses.data(), mask ? factors.data() : nullptr, row, units,
+    chosen->outer({threads, in(d), pitch, m, addresses.data(), mask ? factors.data() : nullptr, row, seen,
                    inout(to), room.data()});
 }
 

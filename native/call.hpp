@@ -1,6 +1,8 @@
 // What crosses the border between Python and the kernels: plain structs of sizes and addresses.
 //
-// Shapes: n sequences, longest first; `sizes[t]` of them are longer than t; total = sum of sizes.
+// Shapes: n sequences, longest first; `sizes[t]` of them are longer than t; total = sum of sizes. h has
+// `seen` numbers, which the product with the recurrent weights sees: as many as there are units unless an
+// LSTM projects to fewer.
 // Time-major: the row of sequence j at step t is sizes[0] + ... + sizes[t-1] + j. All float32 and
 // contiguous.
 #pragma once
@@ -13,7 +15,7 @@ enum class Kind : int { rnn_tanh, rnn_relu, gru, lstm };
 
 // The parts of a step that the plain cells do without.
 struct Variant {
-    const float* mask;      // [n, units]: what h is multiplied by on its way into the product
+    const float* mask;      // [n, seen]: what h is multiplied by on its way into the product
     const float* peephole;  // [3, units]: i, f, o
     float zone_h, zone_c;   // chances that a unit keeps its value
     std::uint32_t seed;
@@ -25,7 +27,7 @@ struct Shape {
     Kind kind;
     int threads;
     bool by_rows;  // threads share the sequences; otherwise the units
-    long steps, units;
+    long steps, units, seen;
     const std::int64_t* sizes;  // [steps]
     long done;  // steps before this call, for what is drawn by step
 };
@@ -48,15 +50,17 @@ struct Forward {
     Norm norm;
     const float* packed;  // the recurrent weights, packed for h @ W.T
     const float* bias;    // [units], gru: added to W_n h before the reset gate
-    const float* h0;      // [n, units]
+    const float* h0;      // [n, seen]
     const float* c0;      // [n, units], lstm
     float* gates;         // [total, width]: on entry W x + b; on return the gates
-    float* out;           // [total, units]
+    float* out;           // [total, seen]
     float* c;             // [total, units], lstm in training; null: only the last is kept
-    float* last_h;        // [n, units]: on entry the start, on return each sequence's last
+    float* last_h;        // [n, seen]: on entry the start, on return each sequence's last
     float* last_c;
-    float* masked;  // [2, n, units]: room for masked h
+    float* masked;  // [2, n, seen]: room for masked h
     long n;
+    const float* projection;  // packed for m @ P.T, m = o * tanh(c); null: there is none, h = m
+    float* hidden;            // [n, units]: room for m
 };
 
 struct Backward {
@@ -69,10 +73,13 @@ struct Backward {
     const float* gates;  // as Forward left them
     const float* out;
     const float* c;
-    const float* grad_out;  // [total, units]
+    const float* grad_out;  // [total, seen]
     float* grad_gates;      // [total, width]: gru: n, then r, z and n as W h had it
-    float* carry_h;         // [n, units]: on entry the last state's gradient, on return the first's
+    float* carry_h;         // [n, seen]: on entry the last state's gradient, on return the first's
     float* carry_c;
+    const float* projection;  // packed for d @ P; null: there is none
+    float* hidden;            // [total, units]: room for m's gradient; on return m, worked out again
+    float* grad_h;            // [total, seen]: of P m
 };
 
 // What the step before left, of h or c, for each step.

@@ -29,7 +29,8 @@ void run(const Call& call) {
         case Kind::rnn_tanh: return run_varied<Loop, Elman<false>>(call);
         case Kind::rnn_relu: return run_varied<Loop, Elman<true>>(call);
         case Kind::gru: return run_varied<Loop, Gru>(call);
-        case Kind::lstm: return run_varied<Loop, Lstm>(call);
+        case Kind::lstm:
+            return call.projection ? run_varied<Loop, Lstm<true>>(call) : run_varied<Loop, Lstm<false>>(call);
     }
 }
 

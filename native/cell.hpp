@@ -17,13 +17,20 @@ inline long blocks_of(long units) { return (units + kPanel - 1) / kPanel; }
 struct Share {
     const Shape& shape;
     const Member& member;
-    long first, last;  // blocks of 16 units
+    long first, last;            // blocks of 16 units
+    long seen_first, seen_last;  // blocks of 16 numbers of h
 
-    Share(const Shape& s, const Member& m) : shape(s), member(m), first(0), last(blocks_of(s.units)) {
+    Share(const Shape& s, const Member& m)
+        : shape(s), member(m), first(0), last(blocks_of(s.units)), seen_first(0), seen_last(blocks_of(s.seen)) {
         if (s.by_rows) return;
-        const long all = last;
-        first = all * m.index / m.count;
-        last = all * (m.index + 1) / m.count;
+        divide(first, last);
+        divide(seen_first, seen_last);
+    }
+
+    void divide(long& from, long& to) const {
+        const long all = to;
+        from = all * member.index / member.count;
+        to = all * (member.index + 1) / member.count;
     }
 
     Rows rows(long live) const { return shape.by_rows ? whole_rows(live) : Rows{0, 1, live}; }
@@ -59,6 +66,7 @@ public:
             step.live = f_.shape.sizes[step.t];
             if constexpr (Normed) advance_normed(step);
             else advance(step, share_.rows(step.live));
+            if constexpr (Cell::projected) project(step, share_.rows(step.live));
             share_.meet();
             step.former = step.row;
             step.row += step.live;
@@ -88,12 +96,11 @@ private:
     float* room(long j) const { return f_.norm.room + j * Cell::gates * f_.shape.units; }
 
     void product(const Step& step, long block, const Group& group, long stride) {
-        const long units = f_.shape.units, apart = units * kPanel;
+        const long units = f_.shape.units;
         const int blocks = blocks_from(block), panels = blocks * Cell::gates;
         Scratch sums[kGroup];
         for (int i = 0; i < group.count; ++i) sums[i] = {};
-        multiply(group, panels,
-                 {units, input(step, 0), stride * units, units, f_.packed + block * Cell::gates * apart, apart}, sums);
+        multiply(group, panels, factors(step, block, stride), sums);
         for (int i = 0; i < group.count; ++i) {
             for (int p = 0; p < panels; ++p) {
                 const long b = block + p / Cell::gates, to = p % Cell::gates * units + b * kPanel;
@@ -158,27 +165,32 @@ private:
         return static_cast<int>(share_.last - block < Cell::blocks ? share_.last - block : Cell::blocks);
     }
 
-    const float* before(const Step& step, const float* all, const float* start, long j) const {
-        return step.t ? all + (step.former + j) * f_.shape.units : start + j * f_.shape.units;
+    const float* h_before(const Step& step, long j) const {
+        return step.t ? f_.out + (step.former + j) * f_.shape.seen : f_.h0 + j * f_.shape.seen;
+    }
+
+    const float* c_before(const Step& step, long j) const {
+        return step.t ? f_.c + (step.former + j) * f_.shape.units : f_.c0 + j * f_.shape.units;
     }
 
     // What goes into the product at this step: h, or h times the mask.
-    const float* input(const Step& step, long j) const {
-        if (Varied && f_.variant.mask) {
-            return f_.masked + ((step.t % 2) * f_.n + j) * f_.shape.units;
-        }
-        return before(step, f_.out, f_.h0, j);
+    const float* input(const Step& step) const {
+        if (Varied && f_.variant.mask) return f_.masked + (step.t % 2) * f_.n * f_.shape.seen;
+        return h_before(step, 0);
+    }
+
+    // The product of a strip of blocks.
+    CATENA_INLINE Operands factors(const Step& step, long block, long stride) const {
+        const long seen = f_.shape.seen, apart = seen * kPanel;
+        return {seen, input(step), stride * seen, seen, f_.packed + block * Cell::gates * apart, apart};
     }
 
     // Some tiles of a strip of blocks: their products, then what is done with them.
     void work(const Step& step, long block, const Group& group, long stride) {
-        const long units = f_.shape.units, apart = units * kPanel;
         const int blocks = blocks_from(block);
         Scratch sums[kGroup];
         for (int i = 0; i < group.count; ++i) begin(step, block, blocks, group.tiles[i], stride, sums[i]);
-        multiply(group, blocks * Cell::gates,
-                 {units, input(step, 0), stride * units, units, f_.packed + block * Cell::gates * apart, apart},
-                 sums);
+        multiply(group, blocks * Cell::gates, factors(step, block, stride), sums);
         for (int i = 0; i < group.count; ++i) {
             for (int b = 0; b < blocks; ++b) {
                 for (int r = 0; r < group.tiles[i].height; ++r) {
@@ -203,10 +215,15 @@ private:
     CATENA_INLINE Place place(const Step& step, long j, long u, int width) const {
         const float* c = nullptr;
         if constexpr (Cell::memory) {
-            c = (f_.c ? before(step, f_.c, f_.c0, j) : f_.last_c + j * f_.shape.units) + u;
+            c = (f_.c ? c_before(step, j) : f_.last_c + j * f_.shape.units) + u;
         }
-        const float* h = before(step, f_.out, f_.h0, j) + u;
+        const float* h = Cell::projected ? nullptr : h_before(step, j) + u;
         return {step.row + j, f_.shape.done + step.t, j, u, width, h, c};
+    }
+
+    CATENA_INLINE Place place_in_h(const Step& step, long j, long u) const {
+        const int width = width_at(u, f_.shape.seen);
+        return {step.row + j, f_.shape.done + step.t, j, u, width, h_before(step, j) + u, nullptr};
     }
 
     CATENA_INLINE void finish(const Step& step, long block, int b, long j, int r, const Scratch& sums) {
@@ -216,33 +233,69 @@ private:
         emit(step, at, Cell::template forward<Varied>(f_, at, pre));
     }
 
-    // Zoneout, the mask for the next step, and h in its place.
+    // What the cell gives: h, or what is yet to be projected.
     CATENA_INLINE void emit(const Step& step, const Place& at, Row h) {
-        const long units = f_.shape.units;
+        if constexpr (Cell::projected) store(f_.hidden + at.j * f_.shape.units + at.u, at.width, h);
+        else show(step, at, h);
+    }
+
+    // Zoneout, the mask for the next step, and h in its place.
+    CATENA_INLINE void show(const Step& step, const Place& at, Row h) {
+        const long seen = f_.shape.seen;
         if constexpr (Varied) {
             if (f_.variant.zone_h > 0) {
                 h = blend(kept(f_.variant, f_.variant.zone_h, 0, at), load(at.h, at.width), h);
             }
             if (f_.variant.mask) {
-                float* next = f_.masked + (((step.t + 1) % 2) * f_.n + at.j) * units + at.u;
-                store(next, at.width, h * load(f_.variant.mask + at.j * units + at.u, at.width));
+                float* next = f_.masked + (((step.t + 1) % 2) * f_.n + at.j) * seen + at.u;
+                store(next, at.width, h * load(f_.variant.mask + at.j * seen + at.u, at.width));
             }
         }
-        store(f_.out + at.row * units + at.u, at.width, h);
+        store(f_.out + at.row * seen + at.u, at.width, h);
+    }
+
+    // h = P m, once all of m is there.
+    void project(const Step& step, const Rows& rows) {
+        share_.meet();
+        for (long block = share_.seen_first; block < share_.seen_last; block += kStrip) {
+            groups(rows, [&](const Group& group) { project(step, block, group, rows.stride); });
+        }
+        leave(step, rows, share_.seen_first, share_.seen_last, f_.shape.seen, f_.out, f_.last_h);
+    }
+
+    void project(const Step& step, long block, const Group& group, long stride) {
+        const long units = f_.shape.units, apart = units * kPanel;
+        const int panels = static_cast<int>(least(share_.seen_last - block, kStrip));
+        Scratch sums[kGroup];
+        for (int i = 0; i < group.count; ++i) sums[i] = {};
+        multiply(group, panels, {units, f_.hidden, stride * units, units, f_.projection + block * apart, apart}, sums);
+        for (int i = 0; i < group.count; ++i) {
+            for (int p = 0; p < panels; ++p) {
+                for (int r = 0; r < group.tiles[i].height; ++r) {
+                    const Place at = place_in_h(step, group.tiles[i].row + r * stride, (block + p) * kPanel);
+                    show(step, at, load_full(sums[i].at[p][r]));
+                }
+            }
+        }
     }
 
     // Sequences that end here leave their state behind.
     void keep_last(const Step& step, const Rows& rows, long first, long last) {
-        const long units = f_.shape.units;
+        if constexpr (!Cell::projected) leave(step, rows, first, last, f_.shape.units, f_.out, f_.last_h);
+        if (Cell::memory && f_.c) leave(step, rows, first, last, f_.shape.units, f_.c, f_.last_c);
+    }
+
+    // Some blocks of h or c, with so many numbers a row.
+    void leave(const Step& step, const Rows& rows, long first, long last, long numbers, const float* all,
+               float* to) const {
         const long next = step.t + 1 < f_.shape.steps ? f_.shape.sizes[step.t + 1] : 0;
         for (long i = 0; i < rows.count; ++i) {
             const long j = rows.first + i * rows.stride;
             if (j < next) continue;
             for (long block = first; block < last; ++block) {
-                const long u = block * kPanel, from = (step.row + j) * units + u, to = j * units + u;
-                const int width = share_.width(block);
-                store(f_.last_h + to, width, load(f_.out + from, width));
-                if (Cell::memory && f_.c) store(f_.last_c + to, width, load(f_.c + from, width));
+                const long u = block * kPanel;
+                const int width = width_at(u, numbers);
+                store(to + j * numbers + u, width, load(all + (step.row + j) * numbers + u, width));
             }
         }
     }
@@ -263,18 +316,57 @@ public:
             const long live = b_.shape.sizes[t];
             row -= live;
             const Step step{t, live, row, t ? row - b_.shape.sizes[t - 1] : 0};
+            if constexpr (Cell::projected) through_projection(step, share_.rows(live));
             if constexpr (Normed) retreat_normed(step);
             else retreat(step, share_.rows(live));
             share_.meet();
             through_weights(step, share_.rows(live));
-            if constexpr (Normed) share_.meet();
+            if constexpr (Normed && !Cell::projected) share_.meet();
         }
     }
 
 private:
-    const float* before(const Step& step, const float* all, const float* start, long j) const {
-        return step.t ? all + (step.former + j) * b_.shape.units : start + j * b_.shape.units;
+    const float* h_before(const Step& step, long j) const {
+        return step.t ? b_.out + (step.former + j) * b_.shape.seen : b_.h0 + j * b_.shape.seen;
     }
+
+    const float* c_before(const Step& step, long j) const {
+        return step.t ? b_.c + (step.former + j) * b_.shape.units : b_.c0 + j * b_.shape.units;
+    }
+
+    // From the gradient of h to that of m, in the room for m.
+    void through_projection(const Step& step, const Rows& rows) {
+        for (long i = 0; i < rows.count; ++i) {
+            for (long block = share_.seen_first; block < share_.seen_last; ++block) {
+                const Place at = place_in_h(step, rows.first + i * rows.stride, block * kPanel);
+                store(b_.grad_h + at.row * b_.shape.seen + at.u, at.width, through_zoneout(at));
+            }
+        }
+        share_.meet();
+        for (long block = share_.first; block < share_.last; block += kStrip) {
+            groups(rows, [&](const Group& group) { through_projection(step, block, group, rows.stride); });
+        }
+        if constexpr (Normed) share_.meet();
+    }
+
+    void through_projection(const Step& step, long block, const Group& group, long stride) {
+        const long seen = b_.shape.seen, apart = seen * kPanel;
+        const int panels = static_cast<int>(least(share_.last - block, kStrip));
+        const float* grads = b_.grad_h + step.row * seen;
+        Scratch sums[kGroup];
+        for (int i = 0; i < group.count; ++i) sums[i] = {};
+        multiply(group, panels, {seen, grads, stride * seen, seen, b_.projection + block * apart, apart}, sums);
+        for (int i = 0; i < group.count; ++i) {
+            for (int p = 0; p < panels; ++p) {
+                for (int r = 0; r < group.tiles[i].height; ++r) {
+                    const long row = step.row + group.tiles[i].row + r * stride, u = (block + p) * kPanel;
+                    store(hidden(row, u), share_.width(block + p), load_full(sums[i].at[p][r]));
+                }
+            }
+        }
+    }
+
+    float* hidden(long row, long u) const { return b_.hidden + row * b_.shape.units + u; }
 
     void retreat(const Step& step, const Rows& rows) {
         for (long i = 0; i < rows.count; ++i) {
@@ -359,10 +451,11 @@ private:
         const long units = b_.shape.units;
         float* c = b_.norm.room + j * Cell::gates * units + u;
         const Place at = place(step, j, u, width_at(u, units));
-        const Row dh = through_zoneout(at), normal = m.normal(load(c, at.width));
+        const Row dh = of_output(at), normal = m.normal(load(c, at.width));
         const Row o = load(b_.gates + (at.row * 4 + 3) * units + u, at.width);
         const Row gain = load(b_.norm.gain_c + u, at.width);
         const Row seen = tanh(normal * gain + load(b_.norm.gain_c + units + u, at.width));
+        if constexpr (Cell::projected) store(hidden(at.row, u), at.width, o * seen);
         const Row dy = dh * o * (1.0f - seen * seen);
         float* sum = sums() + Cell::gates * units + u;
         add_to(sum, at.width, dy * normal);
@@ -374,15 +467,26 @@ private:
 
     CATENA_INLINE Place place(const Step& step, long j, long u, int width) const {
         const float* c = nullptr;
-        if constexpr (Cell::memory) c = before(step, b_.c, b_.c0, j) + u;
-        const float* h = before(step, b_.out, b_.h0, j) + u;
+        if constexpr (Cell::memory) c = c_before(step, j) + u;
+        const float* h = Cell::projected ? nullptr : h_before(step, j) + u;
         return {step.row + j, b_.shape.done + step.t, j, u, width, h, c};
     }
 
+    CATENA_INLINE Place place_in_h(const Step& step, long j, long u) const {
+        const int width = width_at(u, b_.shape.seen);
+        return {step.row + j, b_.shape.done + step.t, j, u, width, h_before(step, j) + u, nullptr};
+    }
+
+    // The gradient of what the cell gave.
+    CATENA_INLINE Row of_output(const Place& at) const {
+        if constexpr (Cell::projected) return load(hidden(at.row, at.u), at.width);
+        else return through_zoneout(at);
+    }
+
     // The gradient of the fresh h; what reaches the h before past it goes into the carry.
-    CATENA_INLINE Row through_zoneout(const Place& at) {
-        float* carry = b_.carry_h + at.j * b_.shape.units + at.u;
-        Row dh = load(b_.grad_out + at.row * b_.shape.units + at.u, at.width) + load(carry, at.width);
+    CATENA_INLINE Row through_zoneout(const Place& at) const {
+        float* carry = b_.carry_h + at.j * b_.shape.seen + at.u;
+        Row dh = load(b_.grad_out + at.row * b_.shape.seen + at.u, at.width) + load(carry, at.width);
         Row direct = zeros();
         if constexpr (Varied) {
             if (b_.variant.zone_h > 0) {
@@ -396,7 +500,7 @@ private:
 
     CATENA_INLINE void through_gates(const Step& step, long block, long j) {
         const Place at = place(step, j, block * kPanel, share_.width(block));
-        const Row dh = through_zoneout(at);
+        const Row dh = of_output(at);
         Row h = zeros();
         if constexpr (Cell::width == 1) h = load(b_.gates + at.row * b_.shape.units + at.u, at.width);
         Cell::template backward<Varied>(b_, at, dh, h);
@@ -411,7 +515,7 @@ private:
             Normed ? b_.norm.grads + step.row * pitch : b_.grad_gates + step.row * pitch + Cell::skip * units;
         for (long k = 0; k < depth; k += kReach) {
             const long slice = depth - k < kReach ? depth - k : kReach;
-            for (long block = share_.first; block < share_.last; block += kStrip) {
+            for (long block = share_.seen_first; block < share_.seen_last; block += kStrip) {
                 const Operands in{slice, grads + k, rows.stride * pitch, pitch,
                                   b_.packed + block * apart + k * kPanel, apart};
                 groups(rows, [&](const Group& group) { add_product(in, block, group, rows.stride); });
@@ -420,7 +524,7 @@ private:
     }
 
     void add_product(const Operands& in, long block, const Group& group, long stride) {
-        const int panels = static_cast<int>(share_.last - block < kStrip ? share_.last - block : kStrip);
+        const int panels = static_cast<int>(least(share_.seen_last - block, kStrip));
         Scratch sums[kGroup];
         for (int i = 0; i < group.count; ++i) sums[i] = {};
         multiply(group, panels, in, sums);
@@ -430,9 +534,9 @@ private:
     }
 
     CATENA_INLINE void add_tile(const float (*sums)[kPanel], long block, const Tile& tile, long stride) {
-        const int width = share_.width(block);
+        const int width = width_at(block * kPanel, b_.shape.seen);
         for (int r = 0; r < tile.height; ++r) {
-            const long at = (tile.row + r * stride) * b_.shape.units + block * kPanel;
+            const long at = (tile.row + r * stride) * b_.shape.seen + block * kPanel;
             Row sum = load_full(sums[r]);
             if (Varied && b_.variant.mask) sum = sum * load(b_.variant.mask + at, width);
             store(b_.carry_h + at, width, load(b_.carry_h + at, width) + sum);

@@ -11,8 +11,6 @@ namespace catena::CATENA_ARCH {
 // Rows that are taken together, so that they stay in the second cache while the panels go by.
 constexpr long kRowsAtOnce = 96;
 
-inline long least(long a, long b) { return a < b ? a : b; }
-
 inline int width_of(const Dense& d, long panel) {
     return static_cast<int>(least(d.columns - panel * kPanel, kPanel));
 }

@@ -17,6 +17,8 @@ constexpr long kSlice = 256;
 constexpr int kTile = kLanes >= 8 ? 6 : 3;
 constexpr int kStrip = 4;  // panels that are worked on together at most
 
+inline long least(long a, long b) { return a < b ? a : b; }
+
 // A tile's results: panel, row, column.
 using Panels = float (*)[kTile][kPanel];
 
@@ -34,9 +36,10 @@ struct Operands {
     long apart;
 };
 
-// at[p][r] += a[r, :] · panel p, for rows r < Rows and Wide panels.
+// at[p][r] += a[r, :] · panel p, for rows r < Rows and Wide panels. Aligned, or a loop this short gains
+// and loses 6% with what happens to be linked before it.
 template <int Rows, int Wide, bool Packed = false>
-void tile(const Operands& in, const float* panels, Panels at) {
+__attribute__((aligned(64))) void tile(const Operands& in, const float* panels, Panels at) {
     Vector sum[Wide][Rows][kVectors];
 #pragma GCC unroll 4
     for (int p = 0; p < Wide; ++p)

@@ -223,7 +223,7 @@ void step(const Stream& stream) {
         case Kind::rnn_tanh: return run_varied<Elman<false>>(stream);
         case Kind::rnn_relu: return run_varied<Elman<true>>(stream);
         case Kind::gru: return run_varied<Gru>(stream);
-        case Kind::lstm: return run_varied<Lstm>(stream);
+        case Kind::lstm: return run_varied<Lstm<false>>(stream);
     }
 }
 

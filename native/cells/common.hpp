@@ -11,7 +11,7 @@ struct Place {
     long row;          // in time-major arrays
     long step, j, u;   // the step, the sequence, the first unit
     int width;         // how many of the 16 there are
-    const float* h;    // the state before, at this place
+    const float* h;    // the state before, at this place; null where there is no such place in it
     const float* c;
 };
 

@@ -11,7 +11,7 @@ namespace catena::CATENA_ARCH {
 template <bool Rectified>
 struct Elman {
     static constexpr int gates = 1, width = 1, blocks = 4, skip = 0;
-    static constexpr bool memory = false;
+    static constexpr bool memory = false, projected = false;
 
     template <bool Varied>
     CATENA_INLINE static Row forward(const Forward& f, const Place& at, Row* pre) {

@@ -12,7 +12,7 @@ namespace catena::CATENA_ARCH {
 
 struct Gru {
     static constexpr int gates = 3, width = 4, blocks = 1, skip = 1;
-    static constexpr bool memory = false;
+    static constexpr bool memory = false, projected = false;
 
     template <bool Varied>
     CATENA_INLINE static Row forward(const Forward& f, const Place& at, Row* pre) {

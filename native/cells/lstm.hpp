@@ -1,16 +1,20 @@
 // The long short-term memory; the rows of the weights are i, f, g, o.
 //
 //     c = f * c' + i * g,   h = o * tanh(c)
+//
+// With a projection h = P m, m = o * tanh(c), and the loop multiplies: `forward` returns m, and `backward`
+// is given its gradient and leaves m for P's.
 #pragma once
 
 #include "common.hpp"
 
 namespace catena::CATENA_ARCH {
 
+template <bool Projected>
 struct Lstm {
     static constexpr int gates = 4, width = 4, blocks = 1;  // blocks of 16 units a strip
     static constexpr int skip = 0;  // where the product's share of a row of grad_gates begins
-    static constexpr bool memory = true;
+    static constexpr bool memory = true, projected = Projected;
 
     // `pre` are the sums before the nonlinearity. Returns h and puts c in its place.
     template <bool Varied>
@@ -63,6 +67,7 @@ struct Lstm {
         const long units = b.shape.units;
         const Row o = load(b.gates + (at.row * 4 + 3) * units + at.u, at.width);
         const Row seen = tanh(fresh(b, at));
+        if constexpr (projected) store(b.hidden + at.row * units + at.u, at.width, o * seen);
         through_memory<Varied>(b, at, dh * seen * o * (1.0f - o), dh * o * (1.0f - seen * seen));
     }
 

@@ -93,6 +93,18 @@ def test_variants_run_natively_or_by_the_reference(variant, dtype, ran):
         dispatch.scan_cell(cell, weights, *rest, mask, backend="torch")
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_projection_runs_natively_or_by_pytorch(dtype, ran):
+    cell, weights, x, sizes, (_, c) = call(dtype=dtype)
+    projected = {"hh": weights.hh[:, :2], "projection": torch.ones(2, 4, dtype=dtype)}
+    weights = weights._replace(**projected)
+    given = cell, weights, x, sizes, (torch.zeros(2, 2, dtype=dtype), c)
+    found, _ = dispatch.scan_cell(*given)
+    wanted, _ = dispatch.scan_cell(*given, backend="reference")
+    torch.testing.assert_close(found, wanted)
+    assert ran == ["native" if dtype == torch.float32 else "torch", "reference"]
+
+
 @pytest.mark.parametrize("backend", ["native", "torch", "reference"])
 def test_what_is_asked_for_runs(backend, ran):
     wanted, _ = dispatch.scan_cell(*call())

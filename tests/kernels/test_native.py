@@ -59,11 +59,24 @@ VARIANTS = {
     "coupled": ({"coupled": True}, ""),
     "all but norm": ({"coupled": True, "zoneout": 0.2, "zoneout_c": 0.3}, "peephole mask seed"),
     "all": ({"coupled": True, "zoneout": 0.2, "zoneout_c": 0.3}, "peephole norm mask seed"),
+    "projection": ({}, "projection"),
+    "projection to one number": ({"zoneout": 0.3}, "mask to-one projection seed"),
+    "projection and zoneout expected": ({"zoneout": 0.3, "zoneout_c": 0.2}, "projection"),
+    "projection and norm": ({}, "projection norm"),
+    "all but norm, projected": (
+        {"coupled": True, "zoneout": 0.2, "zoneout_c": 0.3},
+        "peephole mask seed projection",
+    ),
+    "all, projected": (
+        {"coupled": True, "zoneout": 0.2, "zoneout_c": 0.3},
+        "peephole norm mask seed projection",
+    ),
 }
 OF_EVERY_CELL = tuple(VARIANTS)[:6]
 VARIED = [
     (kind, name) for kind in KINDS for name in VARIANTS if kind == "lstm" or name in OF_EVERY_CELL
 ]
+PROJECTED = [name for name, (_, features) in VARIANTS.items() if "projection" in features]
 ALL = [*((kind, None) for kind in KINDS), *VARIED]
 
 
@@ -97,28 +110,37 @@ def case(kind, lengths, inputs=3, units=5, bias=True, variant=None, seed=0):
     options, features = VARIANTS.get(variant, ({}, ""))
     torch.manual_seed(seed)
     cell = Cell(kind, **options)
-    rows = cell.gates * units
-    drawn = [torch.randn(rows, size) * 0.5 * size**-0.5 for size in (inputs, units)]
+    rows, seen = cell.gates * units, numbers_of_h(features, units)
+    drawn = [torch.randn(rows, size) * 0.5 * size**-0.5 for size in (inputs, seen)]
     drawn += [torch.randn(rows) * 0.5 if bias else None for _ in range(2)]
     weights = Weights(*drawn, **further(features, rows, units, kind == "lstm"))
     lengths = sorted(lengths, reverse=True)
     n, total = len(lengths), sum(lengths)
-    mask = torch.randint(3, (n, units)).float() / 2 if "mask" in features else None
+    mask = torch.randint(3, (n, seen)).float() / 2 if "mask" in features else None
+    state = [(n, seen), (n, units)][: cell.states]
     return Case(
         cell,
         weights,
         torch.randn(total, inputs),
         Layout(torch.tensor(lengths, dtype=torch.int64)).batch_sizes,
-        tuple(torch.randn(n, units) for _ in range(cell.states)),
+        tuple(map(torch.randn, state)),
         mask,
         12345 if "seed" in features else None,
-        [torch.randn(total, units), *(torch.randn(n, units) for _ in range(cell.states))],
+        [torch.randn(total, seen), *map(torch.randn, state)],
     )
+
+
+def numbers_of_h(features, units):
+    if "projection" not in features:
+        return units
+    return 1 if "to-one" in features else (units + 1) // 2
 
 
 def further(features, rows, units, memory):
     """The weights that only variants have."""
     found = {"peephole": torch.randn(3, units)} if "peephole" in features else {}
+    if "projection" in features:
+        found["projection"] = torch.randn(numbers_of_h(features, units), units) * units**-0.5
     if "norm" in features:
         found |= {"norm_ih": torch.rand(rows) + 0.5, "norm_hh": torch.rand(rows) + 0.5}
         found |= (
@@ -252,12 +274,24 @@ def test_every_split_on_every_processor(kind, level, plan, share):
     exact_enough([case(kind, LENGTHS["ragged"] * 5, 5, 50, variant=variant)])
 
 
+@pytest.mark.parametrize("plan", [(1, True), (2, True), (3, True), (2, False), (3, False)])
+@pytest.mark.parametrize("level", _native.levels())
+@pytest.mark.parametrize("variant", PROJECTED)
+def test_every_split_of_a_projection(variant, level, plan, share):
+    share(*plan)
+    _native.use_level(level)
+    exact_enough([case("lstm", LENGTHS["ragged"] * 3, 5, 150, variant=variant)])
+
+
 @pytest.mark.parametrize(
     ("lengths", "inputs", "units"),
     [([60] * 200, 4, 8), ([6] * 4, 2048, 16), ([6] * 4, 5, 1024)],
     ids=["rows", "inputs", "units"],
 )
-@pytest.mark.parametrize(("kind", "variant"), [*((kind, None) for kind in KINDS), ("lstm", "norm")])
+@pytest.mark.parametrize(
+    ("kind", "variant"),
+    [*((kind, None) for kind in KINDS), ("lstm", "norm"), ("lstm", "projection")],
+)
 def test_long_sums(kind, variant, lengths, inputs, units):
     """Of thousands of terms: weights' gradients over the steps, products over inputs and units."""
     exact_enough([case(kind, lengths, inputs, units, variant=variant)])
@@ -322,9 +356,14 @@ def test_large_numbers_saturate_and_nan_stays(kind):
 # -- where the work is cut ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("variant", [None, "mask and zoneout"])
 @pytest.mark.parametrize("piece", [1, 300, 2000])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("kind", "variant"),
+    [
+        *((kind, variant) for kind in KINDS for variant in (None, "mask and zoneout")),
+        ("lstm", "all, projected"),
+    ],
+)
 def test_inference_in_pieces(kind, piece, variant, monkeypatch):
     """To the bit what training computes, which is never cut."""
     given = case(kind, LENGTHS["long tail"][::3], 5, 20, variant=variant)
@@ -436,10 +475,12 @@ def test_nothing_is_read_before_it_is_written(kind, variant, lengths, share, req
     assert all(bool(value.isfinite().all()) for value in clean.values())
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("kind", "variant"), [*((kind, "mask") for kind in KINDS), ("lstm", "all but norm, projected")]
+)
 @pytest.mark.parametrize("lengths", ["few steps", "ragged"])
-def test_what_is_given_is_left_alone_and_may_lie_anywhere(kind, lengths):
-    given = case(kind, LENGTHS[lengths], 4, 18, variant="mask")
+def test_what_is_given_is_left_alone_and_may_lie_anywhere(kind, variant, lengths):
+    given = case(kind, LENGTHS[lengths], 4, 18, variant=variant)
     plain = everything(ops.run, given)
 
     def scattered(part):
@@ -488,7 +529,12 @@ def _room(new, old):
 
 @pytest.mark.parametrize("size", [(33, 60), (200, 30)], ids=["small", "large"])
 @pytest.mark.parametrize(
-    ("kind", "variant"), [*((kind, None) for kind in KINDS), ("lstm", "all but norm")]
+    ("kind", "variant"),
+    [
+        *((kind, None) for kind in KINDS),
+        ("lstm", "all but norm"),
+        ("lstm", "all but norm, projected"),
+    ],
 )
 def test_the_same_bits_from_any_number_of_threads_and_from_run_to_run(kind, variant, size):
     units, n = size
@@ -528,12 +574,15 @@ COMPANY = {
 
 @pytest.mark.parametrize("company", COMPANY)
 @pytest.mark.parametrize("plan", [(1, True), (3, True), (2, False)])
-@pytest.mark.parametrize(("kind", "units"), [*((kind, 37) for kind in KINDS), ("lstm", 300)])
-def test_a_sequence_is_the_same_in_any_company(kind, units, plan, company, share):
+@pytest.mark.parametrize(
+    ("kind", "units", "variant"),
+    [*((kind, 37, None) for kind in KINDS), ("lstm", 300, None), ("lstm", 300, "projection")],
+)
+def test_a_sequence_is_the_same_in_any_company(kind, units, variant, plan, company, share):
     """To the bit: what is computed for a sequence, and its input's and first state's gradients."""
     share(*plan)
     lengths = [21, 17, 16, 12, 12, 9, 8, 6, 5, 3, 2, 1]
-    given = case(kind, lengths, 5, units)
+    given = case(kind, lengths, 5, units, variant=variant)
     whole, inferred = everything(ops.run, given), results(ops.run, given)
     for rows in COMPANY[company]:
         alone, at, own = gathered(given, lengths, rows)
@@ -602,6 +651,14 @@ REFUSED = {
     "weights of one dimension": {"weights": weight("hh", lambda part: part[0])},
     "bias too short": {"weights": weight("bias_hh", lambda part: part[:-1])},
     "peepholes of other units": {"weights": weight("peephole", lambda _: torch.ones(3, 4))},
+    "a projection of other units": {"weights": weight("projection", lambda _: torch.ones(5, 4))},
+    "a projection to more than h has": {
+        "weights": weight("projection", lambda _: torch.ones(6, 5))
+    },
+    "a projection of a GRU": {
+        "kind": "gru",
+        "weights": weight("projection", lambda _: torch.ones(5, 5)),
+    },
     "state of one dimension": {"state": lambda given: tuple(part[0] for part in given.state)},
     "state of other units": {"state": lambda given: tuple(part[:, :4] for part in given.state)},
     "c of fewer sequences": {"state": lambda given: (given.state[0], given.state[1][:1])},

@@ -22,20 +22,23 @@ LAYERS = {
     "variants": ("LSTM", {"peephole": True, "zoneout": 0.2, "recurrent_dropout": 0.3}),
     "norm": ("LSTM", {"layer_norm": True}),
     "recompute": ("GRU", {"recompute": True}),
+    "projection": ("LSTM", {"proj_size": 2}),
 }
 
 
-def given(kind, lengths=(6, 4, 1), variant=False, norm=False):
+def given(kind, lengths=(6, 4, 1), variant=False, norm=False, projection=False):
     """A cell and what `scan` is called with."""
     torch.manual_seed(0)
     options = {"zoneout": 0.3} if variant else {}
     lstm = kind == "lstm"
     cell = Cell(kind, coupled=variant and lstm, **options)
-    rows, units = 5 * cell.gates, 5
-    shapes = [(rows, 3), (rows, units), (rows,), (rows,)]
+    rows, units, seen = 5 * cell.gates, 5, 2 if projection else 5
+    shapes = [(rows, 3), (rows, seen), (rows,), (rows,)]
     weights = Weights(*(0.5 * torch.randn(shape) for shape in shapes))
     if variant and lstm:
         weights = weights._replace(peephole=torch.randn(3, units))
+    if projection:
+        weights = weights._replace(projection=torch.randn(seen, units))
     if norm:
         gains = [torch.rand(rows) + 0.5 for _ in range(2)]
         weights = weights._replace(norm_ih=gains[0], norm_hh=gains[1])
@@ -43,8 +46,8 @@ def given(kind, lengths=(6, 4, 1), variant=False, norm=False):
             weights = weights._replace(norm_c=torch.rand(2, units))
     sizes = Layout(torch.tensor(lengths)).batch_sizes
     x = torch.randn(sum(lengths), 3)
-    state = tuple(torch.randn(len(lengths), units) for _ in range(cell.states))
-    mask = torch.randint(2, (len(lengths), units)).float() * 2 if variant else None
+    state = tuple(torch.randn(len(lengths), size) for size in (seen, units)[: cell.states])
+    mask = torch.randint(2, (len(lengths), seen)).float() * 2 if variant else None
     return cell, weights, x, sizes, state, mask, 7 if variant else None
 
 
@@ -72,11 +75,20 @@ def call_of(name, kind, recompute=False, **options):
     return args
 
 
+VARIANTS = [
+    *(
+        (kind, variant)
+        for kind in KINDS
+        for variant in ("plain", "variant", "norm", "few", "recompute")
+    ),
+    ("lstm", "projection"),
+]
+
+
 @pytest.mark.parametrize("training", [True, False])
-@pytest.mark.parametrize("variant", ["plain", "variant", "norm", "few", "recompute"])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("kind", "variant"), VARIANTS)
 def test_opcheck(kind, variant, training):
-    options = {variant: True} if variant in ("variant", "norm") else {}
+    options = {variant: True} if variant in ("variant", "norm", "projection") else {}
     if variant == "few":
         options["lengths"] = (3, 1)
     options["recompute"] = variant == "recompute"
@@ -95,17 +107,17 @@ def test_opcheck(kind, variant, training):
 _MASK = [part.name for part in torch.ops.catena.cell.default._schema.arguments].index("mask")
 
 
-@pytest.mark.parametrize("variant", ["plain", "variant", "norm", "few", "recompute"])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("kind", "variant"), VARIANTS)
 def test_opcheck_of_the_way_back(kind, variant):
-    options = {variant: True} if variant in ("variant", "norm") else {}
+    options = {variant: True} if variant in ("variant", "norm", "projection") else {}
     if variant == "few":
         options["lengths"] = (3, 1)
     options["recompute"] = variant == "recompute"
     args = call_of("catena::cell_backward", kind, **options)
     names = [part.name for part in torch.ops.catena.cell_backward.default._schema.arguments]
     by_name = dict(zip(names, args, strict=True))
-    there = [by_name[name] is not None for name in ("x", "ih", "hh", "bias_ih", "bias_hh")]
+    differentiated = ("x", "ih", "hh", "bias_ih", "bias_hh", "projection")
+    there = [by_name[name] is not None for name in differentiated]
     for wanted in (there, [False] * len(there)):
         detached = [part.detach() if isinstance(part, Tensor) else part for part in args[:-1]]
         torch.library.opcheck(
@@ -131,8 +143,14 @@ def penalty(run, call, dtype):
     return torch.autograd.grad(sum(grad.square().sum() for grad in grads), [x, *parts])
 
 
-@pytest.mark.parametrize("options", [{}, {"variant": True}, {"norm": True}], ids=str)
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        *((kind, options) for kind in KINDS for options in ({}, {"variant": True}, {"norm": True})),
+        ("lstm", {"projection": True}),
+    ],
+    ids=str,
+)
 def test_the_gradient_of_a_gradient(kind, options):
     call = given(kind, **options)
     found = penalty(ops.run, call, torch.float32)

@@ -26,6 +26,9 @@ def check_call(
     """
     if len(state) != cell.states:
         raise CatenaError(f"the state of {cell.kind} has {cell.states} parts, not {len(state)}")
+    memory = weights.projection, weights.peephole, weights.norm_c
+    if cell.kind != "lstm" and any(part is not None for part in memory):
+        raise CatenaError(f"only an LSTM has projection, peepholes and norm_c, not {cell.kind}")
     if x.dim() != 2 or any(part.dim() != 2 for part in state):
         shapes = ", ".join(str(tuple(part.shape)) for part in (x, *state))
         raise CatenaError(f"x [total, inputs] and the state [n, units] have 2 dimensions: {shapes}")

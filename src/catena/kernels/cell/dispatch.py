@@ -26,7 +26,7 @@ def native_refuses(cell: Cell, weights: Weights) -> str | None:
         return f"it runs on the CPU and the weights are on {weights.ih.device}"
     if weights.ih.dtype not in (torch.float32, torch.bfloat16):
         return f"it takes float32 and bfloat16 and the weights are {weights.ih.dtype}"
-    return None if weights.projection is None else "it has no projection"
+    return None
 
 
 def torch_refuses(cell: Cell, weights: Weights, masked: bool = False) -> str | None:

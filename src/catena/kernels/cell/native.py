@@ -134,14 +134,14 @@ def forward(
         x: `[total, I]`, time-major. With layer normalisation, the input's whole share of the gates
             `[total, G*H]`; W_ih is then empty.
         sizes: `[T]`, how many sequences are still running at each step.
-        h0, c0: `[n, H]`, longest sequence first; c0 `[0]` unless the cell is an LSTM.
-        mask: `[n, H]`, what h is multiplied by before the product with W_hh.
+        h0, c0: `[n, R]` and `[n, H]`, longest sequence first; c0 `[0]` unless the cell is an LSTM.
+        mask: `[n, R]`, what h is multiplied by before the product with W_hh.
         seed: of zoneout in training, or -1.
         keep: whether the way back will be asked for.
         recompute: keep only c: the way back computes the gates again, piece by piece.
 
     Returns:
-        h of each step `[total, H]`, the last h and c `[n, H]`, and what was kept.
+        h of each step `[total, R]`, the last h `[n, R]` and c `[n, H]`, and what was kept.
     """
     _check(packs.cell, packs.weights, x, sizes, h0, c0, mask)
     x, h0, c0, mask = x.contiguous(), h0.contiguous(), c0.contiguous(), _contiguous(mask)
@@ -177,7 +177,9 @@ class Packs:
 
     def __init__(self, cell: Cell, weights: Weights) -> None:
         self.cell, self.weights = cell, weights
+        self.units = weights.hh.shape[0] // cell.gates
         self.normed = weights.norm_hh is not None
+        self.projected = weights.projection is not None
 
     @cached_property
     def bias(self) -> tuple[Tensor | None, Tensor | None]:
@@ -192,15 +194,24 @@ class Packs:
         return pack_forward(self.weights.ih, 1)
 
     @cached_property
+    def projection(self) -> Tensor | None:
+        found = self.weights.projection
+        return None if found is None else pack_forward(found, 1)
+
+    @cached_property
+    def projection_back(self) -> Tensor | None:
+        found = self.weights.projection
+        return None if found is None else pack_backward(found)
+
+    @cached_property
     def hh_back(self) -> Tensor:
         return pack_backward(self.weights.hh)
 
     @cached_property
     def ih_back(self) -> Tensor:
         """As the gradients of a GRU's gates lie: n before r and z."""
-        units = self.weights.hh.shape[0] // self.cell.gates
-        turned = self.weights.ih.roll(units, 0) if self.cell.kind == "gru" else self.weights.ih
-        return pack_backward(turned)
+        gru, ih = self.cell.kind == "gru", self.weights.ih
+        return pack_backward(ih.roll(self.units, 0) if gru else ih)
 
 
 def pieces(sizes: Tensor, rows: int) -> list[tuple[int, int, int, int]]:
@@ -238,13 +249,14 @@ class _Forward:
         self.cell, self.weights, self.normed = packs.cell, packs.weights, packs.normed
         self.h0, self.c0, self.mask, self.seed = h0, c0, mask, seed
         self.keep = keep == "gates"
-        self.n, self.units = h0.shape
+        (self.n, self.seen), self.units = h0.shape, packs.units
         self.last_h, self.last_c = h0.clone(), c0.clone()
         self.empty = x.new_empty(0)
-        self.out = x.new_empty(x.shape[0], self.units)
+        self.out = x.new_empty(x.shape[0], self.seen)
         self.memory = keep != "nothing" and self.cell.states == 2
         self.c = x.new_empty(x.shape[0], self.units) if self.memory else x.new_empty(0)
-        self.masked = self.empty if mask is None else x.new_empty(2, self.n, self.units)
+        self.masked = self.empty if mask is None else x.new_empty(2, self.n, self.seen)
+        self.hidden = x.new_empty(self.n, self.units) if packs.projected else None
         self.plan = plan(self.cell.gates, self.units, self.n, sizes.shape[0])
         wide = self.cell.gates * self.units if self.keep and self.normed else 0
         self.normal = x.new_empty(x.shape[0] if wide else 0, wide)
@@ -289,7 +301,7 @@ class _Forward:
         if self.mask is not None:
             torch.mul(h, self.mask[: len(h)], out=self.masked[0, : len(h)])
         _native.forward(
-            *_shape(self.cell, self.plan, last - first, self.n, self.units),
+            *_shape(self.cell, self.plan, last - first, self.n, self.units, self.seen),
             self.sizes.data_ptr() + 8 * first,
             self.done + first,
             self.packs.hh.data_ptr(),
@@ -302,6 +314,8 @@ class _Forward:
             self.last_h.data_ptr(),
             self.last_c.data_ptr(),
             self.masked.data_ptr(),
+            _address(self.packs.projection),
+            _address(self.hidden),
             *_variant(self.cell, self.weights, self.mask, self.seed),
             *self._norm(begin, len(gates)),
         )
@@ -317,8 +331,8 @@ class _Forward:
         return (*_gains(self.weights), *(part.data_ptr() for part in (self.room, normal, scale)))
 
 
-def _shape(cell: Cell, plan: Plan, steps: int, n: int, units: int) -> tuple[int, ...]:
-    return (KINDS.index(cell.kind), plan.threads, plan.by_rows, steps, n, units)
+def _shape(cell: Cell, plan: Plan, steps: int, n: int, units: int, seen: int) -> tuple[int, ...]:
+    return (KINDS.index(cell.kind), plan.threads, plan.by_rows, steps, n, units, seen)
 
 
 def _variant(
@@ -348,6 +362,15 @@ def _address(tensor: Tensor | None) -> int:
     return 0 if tensor is None else tensor.data_ptr()
 
 
+def _outer(d: Tensor, x: Tensor) -> Tensor:
+    """d.T @ x `[m, n]` of d `[rows, m]`, whose rows may lie apart, and x `[rows, n]`."""
+    (rows, n), m = x.shape, d.shape[1]
+    found = x.new_empty(m, n)
+    threads = _threads_for(2 * rows * m * n)
+    _native.outer(threads, d.data_ptr(), d.stride(0), m, x.data_ptr(), rows, n, found.data_ptr())
+    return found
+
+
 def biases(cell: Cell, weights: Weights) -> tuple[Tensor | None, Tensor | None]:
     """What is added to W_ih x at once, and what a GRU adds to W_hn h at every step."""
     ih, hh = weights.bias_ih, weights.bias_hh
@@ -371,6 +394,7 @@ class Gradients(NamedTuple):
     hh: Tensor | None
     bias_ih: Tensor | None
     bias_hh: Tensor | None
+    projection: Tensor | None
     peephole: Tensor | None
     norm_hh: Tensor | None
     norm_c: Tensor | None
@@ -393,8 +417,9 @@ def backward(
     """The way back through one call of `forward`, of which it is given all and what it returned.
 
     Args:
-        flow: the gradients of the outputs `[total, H]` and of the last h and c `[n, H]`.
-        needs: whether x, W_ih, W_hh, b_ih, b_hh have a use for theirs.
+        flow: the gradients of the outputs `[total, R]` and of the last h and c, `[n, R]` and
+            `[n, H]`.
+        needs: whether x, W_ih, W_hh, b_ih, b_hh and the projection have a use for theirs.
     """
     _check(packs.cell, packs.weights, x, sizes, h0, c0, mask)
     x, h0, c0, mask = x.contiguous(), h0.contiguous(), c0.contiguous(), _contiguous(mask)
@@ -427,7 +452,7 @@ class _Again:
     def run(
         self, grad_out: Tensor, carry_h: Tensor, carry_c: Tensor, needs: list[bool]
     ) -> Gradients:
-        width = width_of(self.packs.cell.kind) * self.h0.shape[1]
+        width = width_of(self.packs.cell.kind) * self.packs.units
         of_x = torch.empty_like(self.x) if needs[0] else None
         total: Gradients | None = None
         # A call without steps still has gradients: zeros.
@@ -481,7 +506,7 @@ class Backward:
         self.sizes, self.seed, self.done = sizes, seed, done
         self.out = out.contiguous()
         self.kept = kept if kept_width(self.cell) else kept._replace(gates=self.out)
-        self.n, self.units = h0.shape
+        (self.n, self.seen), self.units = h0.shape, packs.units
         self.normed = packs.normed
         self.plan = plan(self.cell.gates, self.units, self.n, sizes.shape[0])
 
@@ -492,6 +517,7 @@ class Backward:
         width = width_of(self.cell.kind) * self.units
         self.grads = self.x.new_empty(self.x.shape[0], width)
         self._make_room_for_norm()
+        self._make_room_for_projection()
         self._retreat(grad_out, carry_h, carry_c)
         return self._gradients(carry_h, carry_c, needs)
 
@@ -501,17 +527,25 @@ class Backward:
         self.of_product = self.x.new_empty(rows, wide)
         self.sums = self.x.new_zeros(self.plan.threads, 2, wide + 2 * self.units)
 
+    def _make_room_for_projection(self) -> None:
+        """m = o * tanh c `[total, H]` for the kernel to work out, and the gradients of P m."""
+        self.hidden = self.of_h = None
+        if self.packs.projected:
+            self.hidden = torch.empty_like(self.kept.c)
+            self.of_h = torch.empty_like(self.out)
+
     def _retreat(self, grad_out: Tensor, carry_h: Tensor, carry_c: Tensor) -> None:
         """The loop: leaves the gates' gradients, and those of the start in the carries."""
         given = [self.h0, self.c0, self.kept.gates, self.out, self.kept.c, grad_out, self.grads]
         _native.backward(
-            *_shape(self.cell, self.plan, self.sizes.shape[0], self.n, self.units),
+            *_shape(self.cell, self.plan, self.sizes.shape[0], self.n, self.units, self.seen),
             self.sizes.data_ptr(),
             self.done,
             self.packs.hh_back.data_ptr(),
             *(part.data_ptr() for part in given),
             carry_h.data_ptr(),
             carry_c.data_ptr(),
+            *(_address(part) for part in (self.packs.projection_back, self.hidden, self.of_h)),
             *_variant(self.cell, self.weights, self.mask, self.seed),
             *self._norm(),
         )
@@ -530,7 +564,7 @@ class Backward:
     def _gradients(self, carry_h: Tensor, carry_c: Tensor, needs: list[bool]) -> Gradients:
         wide, gru = self.cell.gates * self.units, self.cell.kind == "gru"
         of_x, of_h = self.grads[:, :wide], self.grads[:, self._skip :]
-        need_x, need_ih, need_hh, need_b_ih, need_b_hh = needs
+        need_x, need_ih, need_hh, need_b_ih, need_b_hh, need_projection = needs
         need_b_ih = need_b_ih and self.weights.bias_ih is not None
         need_b_hh = need_b_hh and self.weights.bias_hh is not None
         # The kernel leaves a GRU's n before r and z; the weights have them after.
@@ -541,10 +575,11 @@ class Backward:
             x=self._of_x(of_x) if need_x else None,
             h0=carry_h,
             c0=carry_c,
-            ih=turn(self._of_ih(of_x)) if need_ih and not self.normed else None,
+            ih=turn(_outer(of_x, self.x)) if need_ih and not self.normed else None,
             hh=self._of_hh(self.of_product if self.normed else of_h) if need_hh else None,
             bias_ih=b_ih if need_b_ih else None,
             bias_hh=(of_h.sum(0) if gru else _copy(b_ih)) if need_b_hh else None,
+            projection=self._of_projection() if need_projection else None,
             peephole=None if self.weights.peephole is None else self._of_peephole(),
             norm_hh=None if of_norm is None else of_norm[:wide].clone(),
             norm_c=self._of_norm_c(of_norm),
@@ -563,29 +598,23 @@ class Backward:
         dense(grads, self.packs.ih_back, None, found, found.shape[1])
         return found
 
-    def _of_ih(self, grads: Tensor) -> Tensor:
-        """`[G*H, I]`"""
-        rows, inputs = self.x.shape
-        found = torch.empty_like(self.weights.ih)
-        _native.outer(
-            _threads_for(2 * rows * found.numel()),
-            *(grads.data_ptr(), grads.stride(0), grads.shape[1]),
-            *(self.x.data_ptr(), rows, inputs),
-            found.data_ptr(),
-        )
-        return found
-
     def _of_hh(self, grads: Tensor) -> Tensor:
-        """`[G*H, H]`"""
+        """`[G*H, R]`"""
         found = torch.empty_like(self.weights.hh)
         _native.outer_of_former(
             _threads_for(2 * self.x.shape[0] * found.numel()),
             *(grads.data_ptr(), grads.stride(0), grads.shape[1]),
-            *(self.sizes.shape[0], self.sizes.data_ptr(), self.units),
+            *(self.sizes.shape[0], self.sizes.data_ptr(), self.seen),
             *(self.h0.data_ptr(), self.out.data_ptr(), _address(self.mask)),
             found.data_ptr(),
         )
         return found
+
+    def _of_projection(self) -> Tensor | None:
+        """`[R, H]`"""
+        if self.of_h is None or self.hidden is None:
+            return None
+        return _outer(self.of_h, self.hidden)
 
     def _former(self, values: Tensor, start: Tensor) -> Tensor:
         """`[total, H]`: at each step, what the step before left."""

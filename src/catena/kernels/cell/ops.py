@@ -22,18 +22,18 @@ from catena.kernels.cell.reference import State, reference
 _library = torch.library.Library("catena", "DEF")
 _GIVEN = (
     "Tensor x, Tensor sizes, Tensor h0, Tensor c0, Tensor ih, Tensor hh, "
-    "Tensor? bias_ih, Tensor? bias_hh, Tensor? peephole, Tensor? norm_hh, Tensor? norm_c, "
-    "Tensor? mask, "
+    "Tensor? bias_ih, Tensor? bias_hh, Tensor? projection, Tensor? peephole, "
+    "Tensor? norm_hh, Tensor? norm_c, Tensor? mask, "
     "str kind, bool coupled, float zoneout, float zoneout_c, SymInt seed, bool recompute"
 )
 _library.define(f"cell({_GIVEN}, bool keep) -> ({', '.join(['Tensor'] * 7)})")
 _library.define(
     "cell_backward(Tensor grad_out, Tensor grad_h, Tensor grad_c, Tensor out, Tensor gates, "
     f"Tensor c, Tensor normal, Tensor scale, {_GIVEN}, bool[] needs) "
-    f"-> ({', '.join(['Tensor'] * 10)})"
+    f"-> ({', '.join(['Tensor'] * 11)})"
 )
 NO_SEED = -1
-_TENSORS = 12  # of the arguments, the first so many are tensors or None
+_TENSORS = 13  # of the arguments, the first so many are tensors or None
 _OPTIONS = 7  # and the rest are not
 
 
@@ -77,6 +77,7 @@ def run(
         weights.hh,
         weights.bias_ih,
         weights.bias_hh,
+        weights.projection,
         weights.peephole,
         weights.norm_hh,
         weights.norm_c,
@@ -130,8 +131,9 @@ class _Given:
         self.x, self.sizes, self.h0, self.c0, *weights, self.mask = self.tensors
         kind, coupled, zoneout, zoneout_c, self.seed, self.recompute = options
         self.cell = Cell(kind, coupled, zoneout, zoneout_c)
-        *plain, peephole, norm_hh, norm_c = weights
-        self.weights = Weights(*plain, peephole=peephole, norm_hh=norm_hh, norm_c=norm_c)
+        *plain, norm_hh, norm_c = weights
+        self.weights = Weights(*plain, norm_hh=norm_hh, norm_c=norm_c)
+        self.units = self.weights.hh.shape[0] // self.cell.gates
 
 
 def _cell(*arguments: Any) -> tuple[Tensor, ...]:
@@ -154,13 +156,13 @@ def _cell(*arguments: Any) -> tuple[Tensor, ...]:
 def _cell_fake(*arguments: Any) -> tuple[Tensor, ...]:
     *given, keep = arguments
     it = _Given(*given)
-    total, units = it.x.shape[0], it.h0.shape[1]
-    out = it.x.new_empty(total, units)
+    total, units = it.x.shape[0], it.units
+    out = it.x.new_empty(total, it.h0.shape[1])
     whole = keep and not it.recompute
     kept = native.kept_width(it.cell) * units if whole else 0
     gates = it.x.new_empty(total, kept) if kept else it.x.new_empty(0)
     memory = keep and it.cell.states == 2
-    c = torch.empty_like(out) if memory else it.x.new_empty(0)
+    c = it.x.new_empty(total, units) if memory else it.x.new_empty(0)
     normed = whole and it.weights.norm_hh is not None
     normal = it.x.new_empty(total, it.cell.gates * units) if normed else it.x.new_empty(0, 0)
     scale = it.x.new_empty(total if normed else 0)
@@ -195,7 +197,7 @@ def _cell_backward_fake(*arguments: Any) -> tuple[Tensor, ...]:
     need_x, need_ih, *need_rest = needs
     wanted = [it.x if need_x else None, it.h0, it.c0]
     wanted.append(w.ih if need_ih and w.norm_hh is None else None)
-    rest = zip((w.hh, w.bias_ih, w.bias_hh), need_rest, strict=True)
+    rest = zip((w.hh, w.bias_ih, w.bias_hh, w.projection), need_rest, strict=True)
     wanted += [tensor if need else None for tensor, need in rest]
     wanted += [w.peephole, w.norm_hh, w.norm_c]
     shapes = [(0,) if tensor is None else tensor.shape for tensor in wanted]
@@ -227,7 +229,7 @@ def _differentiate(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]
         out,
         *kept,
         *given,
-        [needs[0], *needs[4:8]],
+        [needs[0], *needs[4:9]],
     )
     x, d_h0, d_c0, *weights = found
     wanted = [x, None, d_h0, d_c0, *weights, None]
