@@ -199,7 +199,10 @@ def exact_enough(given, peer=reference, look=None):
 def several(kind, lengths, inputs, units, **options):
     """Calls with different numbers: several where a tensor has few of them or a norm may divide by
     next to nothing, so that no error is judged by a single rounding."""
-    times = 7 if "norm" in VARIANTS.get(options.get("variant"), ("", ""))[1] else 1 + 12 // units
+    features = VARIANTS.get(options.get("variant"), ("", ""))[1]
+    times = 1 + 12 // units
+    if "norm" in features:
+        times = 15 if "projection" in features else 7
     lengths = lengths if times < 7 or len(lengths) < 10 else lengths[::6]
     return [case(kind, lengths, inputs, units, seed=seed, **options) for seed in range(times)]
 
