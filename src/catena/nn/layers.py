@@ -13,7 +13,7 @@ from torch.nn.utils.rnn import PackedSequence
 from catena.errors import CatenaError
 from catena.kernels.cell.cell import Cell, Weights
 from catena.kernels.cell.dispatch import scan_cell
-from catena.kernels.cell.stepper import Stepper
+from catena.kernels.cell.stepper import Stepper, pack_layers
 from catena.nn.inputs import Batch, Listed, Packed, Padded, Ragged, ShapeError
 from catena.nn.noise import Noise
 from catena.nn.parameters import check_chances, check_sizes, initialise, name, shapes
@@ -185,7 +185,8 @@ class Layers(nn.Module):
         if self.learned_start:
             starts = (self.get_parameter(f"{part}_0") for part in "hc"[: len(self._sizes)])
             start = [part[:, None].expand(-1, batch, -1) for part in starts]
-        return Stepper(self.cell, [self._weights(names) for names in self._names], batch, start)
+        layers = pack_layers(self.cell, [self._weights(names) for names in self._names])
+        return Stepper(self.cell, layers, batch, start)
 
     def _weights(self, names: list[str | None]) -> Weights:
         # Where a parameter is what its name says (and no parametrization), asking the module's
