@@ -128,8 +128,9 @@ def _draw(
     log_p = allowed_log_probs(model, features, length >= how.min_length)
     # Where only what may not come was possible, all that may come is alike.
     stuck = ~(log_p > NEVER).any(-1, keepdim=True)
-    banned = _banned(model.space, length >= how.min_length)
-    log_p = torch.where(stuck, torch.zeros_like(log_p).masked_fill(banned, NEVER), log_p)
+    if stuck.any():
+        banned = _banned(model.space, length >= how.min_length)
+        log_p = torch.where(stuck, torch.zeros_like(log_p).masked_fill(banned, NEVER), log_p)
     return torch.multinomial(filtered(log_p, how).exp(), 1, generator=generator).squeeze(1)
 
 

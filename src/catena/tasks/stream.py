@@ -55,6 +55,8 @@ class Stream:
 
     def _encode(self, x: Any) -> Tensor:
         space = self._model.space
+        if isinstance(space, Symbols) and (known := space.number(x)) is not None:
+            return torch.tensor([known])
         wrapped = x if isinstance(space, Symbols) and isinstance(x, (str, bytes)) else [x]
         wrapped = [x] if isinstance(space, Symbols) and space.unit == "item" else wrapped
         encoded = space.encode([wrapped])
