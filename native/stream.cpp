@@ -5,6 +5,8 @@
 // from the first factor to the last.
 #include "stream.hpp"
 
+#include <type_traits>
+
 #include "cell.hpp"
 #include "cells/elman.hpp"
 #include "cells/gru.hpp"
@@ -18,59 +20,91 @@ constexpr long kSlice = 64;
 constexpr long kAhead = 512;
 
 // A strip's weights from some row on, and the rows of what they are multiplied by.
+template <class Weight>
 struct Factors {
     const float* a;
     long stride, depth;
-    const float* weights;
+    const Weight* weights;
 };
 
+// A bfloat16 is the upper half of a float: a shift or a mask brings it back.
+struct BfloatPair {
+    std::uint32_t bits;
+};
+
+// Rows of a matrix that lie in one row of what is stored.
+template <class Weight>
+constexpr long kDeep = std::is_same_v<Weight, BfloatPair> ? 2 : 1;
+
+template <class Weight>
+constexpr long stored(long rows) { return (rows + kDeep<Weight> - 1) / kDeep<Weight>; }
+
+template <int Deep>
+CATENA_INLINE Vector widened(const float* p) { return load(p); }
+
+template <int Deep>
+CATENA_INLINE Vector widened(const BfloatPair* p) {
+    typedef std::uint32_t Pairs __attribute__((vector_size(kLanes * 4), aligned(4), may_alias));
+    const Naturals pairs = *reinterpret_cast<const Pairs*>(p);
+    return reinterpret_cast<Vector>(Deep ? pairs & 0xFFFF0000u : pairs << 16);
+}
+
+// sum[p] += a[:, k] · row k of panel p, which is number `Deep` of those at `weights`.
+template <int Deep, int Rows, int Wide, class Weight>
+CATENA_INLINE void add_row(const Factors<Weight>& in, long k, const Weight* weights, Vector (&sum)[Wide][Rows][kVectors]) {
+#pragma GCC unroll 4
+    for (int p = 0; p < Wide; ++p) {
+        Vector column[kVectors];
+        CATENA_EACH(v) column[v] = widened<Deep>(weights + p * kPanel + v * kLanes);
+#pragma GCC unroll 8
+        for (int r = 0; r < Rows; ++r) {
+            CATENA_EACH(v) sum[p][r][v] += in.a[r * in.stride + k] * column[v];
+        }
+    }
+}
+
 // at[p][r] += a[r, :] · panel p, for panels first <= p < first + Wide of a strip of `pitch` numbers a row.
-template <int Rows, int Wide>
-void add(const Factors& in, long pitch, Panels at) {
+template <int Rows, int Wide, class Weight>
+void add(const Factors<Weight>& in, long pitch, Panels at) {
+    constexpr long kRows = kDeep<Weight>;
     Vector sum[Wide][Rows][kVectors];
 #pragma GCC unroll 4
     for (int p = 0; p < Wide; ++p)
 #pragma GCC unroll 8
         for (int r = 0; r < Rows; ++r) CATENA_EACH(v) sum[p][r][v] = load(&at[p][r][v * kLanes]);
-    for (long k = 0; k < in.depth; ++k) {
-        const float* weights = in.weights + k * pitch;
+    const Weight* weights = in.weights;
+    for (long k = 0; k + kRows <= in.depth; k += kRows, weights += pitch) {
 #pragma GCC unroll 4
         for (int p = 0; p < Wide; ++p) __builtin_prefetch(weights + kAhead + p * kPanel);
-#pragma GCC unroll 4
-        for (int p = 0; p < Wide; ++p) {
-            Vector column[kVectors];
-            CATENA_EACH(v) column[v] = load(weights + p * kPanel + v * kLanes);
-#pragma GCC unroll 8
-            for (int r = 0; r < Rows; ++r) {
-                CATENA_EACH(v) sum[p][r][v] += in.a[r * in.stride + k] * column[v];
-            }
-        }
+        add_row<0>(in, k, weights, sum);
+        if constexpr (kRows == 2) add_row<1>(in, k + 1, weights, sum);
     }
+    if (in.depth % kRows) add_row<0>(in, in.depth - 1, weights, sum);
 #pragma GCC unroll 4
     for (int p = 0; p < Wide; ++p)
 #pragma GCC unroll 8
         for (int r = 0; r < Rows; ++r) CATENA_EACH(v) store(&at[p][r][v * kLanes], sum[p][r][v]);
 }
 
-template <int Rows, int Panels_>
-void add_strip(const Factors& in, Panels at) {
+template <int Rows, int Panels_, class Weight>
+void add_strip(const Factors<Weight>& in, Panels at) {
     constexpr int kWide = kAbreast<Rows> < Panels_ ? kAbreast<Rows> : Panels_;
     constexpr long kPitch = Panels_ * kPanel;
     constexpr int kWhole = Panels_ / kWide * kWide;
     for (int p = 0; p < kWhole; p += kWide) {
-        Factors own = in;
+        Factors<Weight> own = in;
         own.weights += p * kPanel;
         add<Rows, kWide>(own, kPitch, at + p);
     }
     if constexpr (kWhole < Panels_) {
-        Factors own = in;
+        Factors<Weight> own = in;
         own.weights += kWhole * kPanel;
         add<Rows, Panels_ - kWhole>(own, kPitch, at + kWhole);
     }
 }
 
-template <int Panels_>
-void add_rows(int rows, const Factors& in, Panels at) {
+template <int Panels_, class Weight>
+void add_rows(int rows, const Factors<Weight>& in, Panels at) {
     switch (rows) {
         case 1: return add_strip<1, Panels_>(in, at);
         case 2: return add_strip<2, Panels_>(in, at);
@@ -84,7 +118,8 @@ void add_rows(int rows, const Factors& in, Panels at) {
     }
 }
 
-inline void add_panels(int rows, int panels, const Factors& in, Panels at) {
+template <class Weight>
+void add_panels(int rows, int panels, const Factors<Weight>& in, Panels at) {
     switch (panels) {
         case 1: return add_rows<1>(rows, in, at);
         case 2: return add_rows<2>(rows, in, at);
@@ -94,7 +129,7 @@ inline void add_panels(int rows, int panels, const Factors& in, Panels at) {
     }
 }
 
-template <class Cell, bool Varied>
+template <class Cell, bool Varied, class Weight>
 class StackStep {
 public:
     StackStep(const Stream& stream, const Member& member) : s_(stream), member_(member) {
@@ -135,9 +170,9 @@ private:
 
     void work(long block) {
         const int blocks = static_cast<int>(least(blocks_of(s_.units) - block, kBlocks));
-        const long whole = layer_->inputs + s_.units;
-        const float* weights = layer_->weights + block * Cell::gates * kPanel * whole;
-        const float* recurrent = weights + layer_->inputs * blocks * Cell::gates * kPanel;
+        const long of_x = stored<Weight>(layer_->inputs), whole = of_x + stored<Weight>(s_.units);
+        const Weight* weights = static_cast<const Weight*>(layer_->weights) + block * Cell::gates * kPanel * whole;
+        const Weight* recurrent = weights + of_x * blocks * Cell::gates * kPanel;
         for (long row = 0; row < s_.rows; row += kTile) {
             const int rows = static_cast<int>(least(s_.rows - row, kTile));
             Scratch sums;
@@ -171,14 +206,14 @@ private:
     }
 
     // One row reads each weight once, whatever the length of a slice.
-    void multiply(int rows, int blocks, Factors in, Scratch& sums) const {
+    void multiply(int rows, int blocks, Factors<Weight> in, Scratch& sums) const {
         const int panels = blocks * Cell::gates;
         const long depth = in.depth, slice = rows == 1 ? depth : kSlice;
         for (long k = 0; k < depth; k += slice) {
             in.depth = least(depth - k, slice);
             add_panels(rows, panels, in, sums.at);
             in.a += slice;
-            in.weights += slice * panels * kPanel;
+            in.weights += stored<Weight>(slice) * panels * kPanel;
         }
     }
 
@@ -205,17 +240,23 @@ private:
     float* fresh_ = nullptr;
 };
 
-template <class Cell, bool Varied>
+template <class Cell, bool Varied, class Weight>
 void run_step(const Stream& stream) {
     run_team(stream.threads, [](void* context, const Member& member) {
-        StackStep<Cell, Varied>(*static_cast<const Stream*>(context), member).run();
+        StackStep<Cell, Varied, Weight>(*static_cast<const Stream*>(context), member).run();
     }, const_cast<Stream*>(&stream));
+}
+
+template <class Cell, bool Varied>
+void run_weights(const Stream& stream) {
+    if (stream.half) run_step<Cell, Varied, BfloatPair>(stream);
+    else run_step<Cell, Varied, float>(stream);
 }
 
 template <class Cell>
 void run_varied(const Stream& stream) {
-    if (any(stream.variant) || stream.layers[0].peephole) run_step<Cell, true>(stream);
-    else run_step<Cell, false>(stream);
+    if (any(stream.variant) || stream.layers[0].peephole) run_weights<Cell, true>(stream);
+    else run_weights<Cell, false>(stream);
 }
 
 void step(const Stream& stream) {

@@ -45,6 +45,7 @@ class Stepper:
         coupled: bool,
         zone_h: float,
         zone_c: float,
+        half: bool,
         threads: int,
         rows: int,
         units: int,

@@ -1,5 +1,6 @@
 """Layers one step at a time: the numbers of a whole forward pass, and a state to carry about."""
 
+import copy
 import itertools
 
 import pytest
@@ -76,6 +77,52 @@ def test_steps_are_the_forward_pass(kind, options):
 def test_steps_are_the_forward_pass_with_every_instruction_set(kind, options):
     for units, batch in ((33, 1), (70, 7)):
         compare(made(kind, units, num_layers=2, **options), batch)
+
+
+def rounded(layer):
+    """The same layer, its matrices rounded to bfloat16."""
+    layer = copy.deepcopy(layer)
+    for key, parameter in layer.named_parameters():
+        if key.startswith(("weight_ih", "weight_hh")):
+            parameter.data = parameter.data.bfloat16().float()
+    return layer
+
+
+def compare_rounded(layer, batch):
+    found, wanted = layer.stepper(batch, weights=torch.bfloat16), rounded(layer).stepper(batch)
+    # What lies behind the last input must not be read: twice nothing is not a number.
+    room = torch.full((STEPS, batch * INPUTS + 16), torch.nan)
+    for step in room:
+        x = step[: batch * INPUTS].view(batch, INPUTS).copy_(torch.randn(batch, INPUTS))
+        assert torch.equal(found.push(x), wanted.push(x))
+    torch.testing.assert_close(found.state, wanted.state, rtol=0, atol=0)
+
+
+@every_cell
+@pytest.mark.usefixtures("_threads")
+def test_bfloat16_weights_give_the_numbers_of_rounded_ones(kind, options):
+    for units, layers, batch in itertools.product((1, 3, 7, 33, 129), (1, 2), (1, 2, 7)):
+        compare_rounded(made(kind, units, num_layers=layers, **options), batch)
+
+
+@every_cell
+@pytest.mark.usefixtures("_level")
+def test_bfloat16_weights_with_every_instruction_set(kind, options):
+    for units, batch in ((33, 1), (70, 7), (64, 2)):
+        compare_rounded(made(kind, units, num_layers=2, **options), batch)
+
+
+def test_bfloat16_weights_take_half_the_memory():
+    layer = made("LSTM", 129)
+
+    def size(dtype):
+        return sum(part.weights.nbytes for part in layers_of(layer.stepper(weights=dtype)))
+
+    assert size(torch.bfloat16) < 0.51 * size(torch.float32)
+
+
+def layers_of(stepper):
+    return [part for part in stepper._alive if isinstance(part, module.Packed)]
 
 
 @every_kind
@@ -161,6 +208,8 @@ def test_wrong_sizes_are_refused():
     layer = made("LSTM")
     with pytest.raises(CatenaError, match="at least 1"):
         layer.stepper(0)
+    with pytest.raises(CatenaError, match="float16"):
+        layer.stepper(weights=torch.float16)
     stepper = layer.stepper()
     with pytest.raises(CatenaError, match="shapes"):
         stepper.state = torch.zeros(1, 1, 7)

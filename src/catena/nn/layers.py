@@ -158,18 +158,20 @@ class Layers(nn.Module):
         outputs, last = self._run(batch, weights, self._begin(batch, hx), noise)
         return batch.leave(outputs), self._end(batch, last)
 
-    def stepper(self, batch: int = 1) -> Stepper:
+    def stepper(self, batch: int = 1, *, weights: torch.dtype = torch.float32) -> Stepper:
         """These layers as they are now, one step at a time, in one native call a step.
 
         Args:
             batch: how many sequences step together.
+            weights: torch.bfloat16 rounds weight_ih and weight_hh to half the memory. Inputs,
+                state, biases and sums are float32 either way.
 
         Returns:
             what has `push(x)`, `state` and `reset()`; see `Stepper`.
 
         Raises:
             CatenaError: in training, for bidirectional layers, layer normalisation, projections,
-                and for weights that are not float32 on the CPU.
+                and for a layer that is not float32 on the CPU.
 
         >>> from catena.nn import GRU
         >>> layer = GRU(3, 5, num_layers=2).eval()
@@ -185,7 +187,7 @@ class Layers(nn.Module):
         if self.learned_start:
             starts = (self.get_parameter(f"{part}_0") for part in "hc"[: len(self._sizes)])
             start = [part[:, None].expand(-1, batch, -1) for part in starts]
-        layers = pack_layers(self.cell, [self._weights(names) for names in self._names])
+        layers = pack_layers(self.cell, [self._weights(names) for names in self._names], weights)
         return Stepper(self.cell, layers, batch, start)
 
     def _weights(self, names: list[str | None]) -> Weights:

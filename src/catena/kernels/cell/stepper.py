@@ -37,7 +37,10 @@ def refuses(weights: Sequence[Weights]) -> str | None:
 
 
 class Packed(NamedTuple):
-    """A layer's weights as a step reads them; see native/stream.hpp."""
+    """A layer's weights as a step reads them; see native/stream.hpp.
+
+    `weights` is float32 or bfloat16, the rest float32.
+    """
 
     inputs: int
     units: int
@@ -48,22 +51,31 @@ class Packed(NamedTuple):
 
 
 @torch.no_grad()
-def pack_layers(cell: Cell, weights: Sequence[Weights]) -> list[Packed]:
+def pack_layers(
+    cell: Cell, weights: Sequence[Weights], dtype: torch.dtype = torch.float32
+) -> list[Packed]:
     """A copy of the weights of each layer, the lowest first, in the order in which they are read.
+
+    Args:
+        dtype: what the matrices are rounded to: float32, or bfloat16 in half the memory.
 
     Raises:
         CatenaError: when there is no native step for these layers.
     """
+    if dtype not in (torch.float32, torch.bfloat16):
+        raise CatenaError(f"the weights of a step are float32 or bfloat16, not {dtype}")
     if reason := refuses(weights):
         raise CatenaError(f"the native step cannot run this {cell.kind}: {reason}")
-    return [_packed(cell, layer) for layer in weights]
+    return [_packed(cell, layer, dtype) for layer in weights]
 
 
-def _packed(cell: Cell, layer: Weights) -> Packed:
+def _packed(cell: Cell, layer: Weights, dtype: torch.dtype) -> Packed:
     inputs, units = layer.ih.shape[1], layer.hh.shape[1]
     rest = *biases(cell, layer), layer.peephole
     kept = (None if part is None else part.detach().clone() for part in rest)
-    return Packed(inputs, units, pack(torch.cat([layer.ih, layer.hh], 1), cell.gates), *kept)
+    deep = 2 if dtype is torch.bfloat16 else 1
+    matrices = (pad(part, (0, -part.shape[1] % deep)) for part in (layer.ih, layer.hh))
+    return Packed(inputs, units, pack(torch.cat([*matrices], 1).to(dtype), cell.gates, deep), *kept)
 
 
 class Stepper:
@@ -73,7 +85,8 @@ class Stepper:
 
     Args:
         cell: what each layer computes.
-        layers: the weights of each layer, the lowest first; all have the same number of units.
+        layers: the weights of each layer, the lowest first; all have the same number of units and
+            one dtype.
         batch: how many sequences step together.
         start: where they start, each part `[layers, batch, units]`; zero unless given.
 
@@ -104,8 +117,8 @@ class Stepper:
         fresh, gates = (room.data_ptr() for room in rooms)
         self._native = _native.Stepper(
             KINDS.index(cell.kind), cell.coupled, cell.zoneout, cell.zoneout_c,
-            _threads(layers), batch, units, self._state[0].data_ptr(), fresh, c, gates,
-            self._out.data_ptr(),
+            layers[0].weights.dtype is torch.bfloat16, _threads(layers), batch, units,
+            self._state[0].data_ptr(), fresh, c, gates, self._out.data_ptr(),
         )  # fmt: skip
         for layer in layers:
             addresses = (0 if part is None else part.data_ptr() for part in layer[2:])
@@ -171,10 +184,10 @@ class Stepper:
             own.copy_(first)
 
 
-def pack(weights: Tensor, gates: int) -> Tensor:
-    """`[G*H, K]` in strips `[K, panels, 16]`, one after another; see native/stream.hpp.
+def pack(weights: Tensor, gates: int, deep: int) -> Tensor:
+    """`[G*H, K]` in strips `[K / deep, panels, 16, deep]`, one after another.
 
-    A strip holds the gates of 16 units; of a cell with one gate, 64 units.
+    A strip holds the gates of 16 units; of a cell with one gate, 64 units. See native/stream.hpp.
     """
     rows, depth = weights.shape
     units = rows // gates
@@ -182,7 +195,8 @@ def pack(weights: Tensor, gates: int) -> Tensor:
     padded = pad(weights.view(gates, units, depth), (0, 0, 0, blocks * PANEL - units))
     panels = padded.view(gates, blocks, PANEL, depth).transpose(0, 1).flatten(0, 1)
     strips = panels.split(4 if gates == 1 else gates)
-    return torch.cat([strip.permute(2, 0, 1).reshape(-1) for strip in strips])
+    rows = (strip.unflatten(2, (-1, deep)).permute(2, 0, 1, 3) for strip in strips)
+    return torch.cat([strip.reshape(-1) for strip in rows])
 
 
 def _threads(layers: Sequence[Packed]) -> int:

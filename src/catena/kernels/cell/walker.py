@@ -1,6 +1,7 @@
 """One layer, one observation at a time, by the native step.
 
-Walkers of one layer share its packed weights, which are packed anew when the layer has changed.
+Walkers of one layer share its packed weights, which are packed anew when a parameter was written to
+or replaced. Writing through `parameter.data` goes unnoticed: PyTorch does not count it.
 """
 
 from __future__ import annotations
