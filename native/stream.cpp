@@ -145,7 +145,11 @@ public:
             const long strips = (blocks_of(s_.units) + kBlocks - 1) / kBlocks;
             const long last = strips * (member_.index + 1) / member_.count;
             for (long strip = strips * member_.index / member_.count; strip < last; ++strip) {
-                work(strip * kBlocks);
+                layer_->norm_x ? multiply_apart(strip * kBlocks) : work(strip * kBlocks);
+            }
+            if (layer_->norm_x) {  // which needs all units of a row
+                member_.wait();
+                for (long row = member_.index; row < s_.rows; row += member_.count) normalise(row);
             }
         }
     }
@@ -168,22 +172,112 @@ private:
 
     static long least(long a, long b) { return a < b ? a : b; }
 
-    void work(long block) {
+    // Some blocks of units and their weights.
+    struct Strip {
+        long block;
+        int blocks;
+        const Weight *of_x, *of_h;
+    };
+
+    Strip strip(long block) const {
         const int blocks = static_cast<int>(least(blocks_of(s_.units) - block, kBlocks));
         const long of_x = stored<Weight>(layer_->inputs), whole = of_x + stored<Weight>(s_.units);
         const Weight* weights = static_cast<const Weight*>(layer_->weights) + block * Cell::gates * kPanel * whole;
-        const Weight* recurrent = weights + of_x * blocks * Cell::gates * kPanel;
+        return {block, blocks, weights, weights + of_x * blocks * Cell::gates * kPanel};
+    }
+
+    void add_x(const Strip& on, long row, int rows, Scratch& sums) const {
+        multiply(rows, on.blocks, {x_ + row * layer_->inputs, layer_->inputs, layer_->inputs, on.of_x}, sums);
+    }
+
+    void add_h(const Strip& on, long row, int rows, Scratch& sums) const {
+        multiply(rows, on.blocks, {h_ + row * s_.units, s_.units, s_.units, on.of_h}, sums);
+    }
+
+    void work(long block) {
+        const Strip on = strip(block);
         for (long row = 0; row < s_.rows; row += kTile) {
             const int rows = static_cast<int>(least(s_.rows - row, kTile));
             Scratch sums;
-            begin(block, blocks, rows, sums);
-            multiply(rows, blocks, {x_ + row * layer_->inputs, layer_->inputs, layer_->inputs, weights}, sums);
+            begin(block, on.blocks, rows, sums);
+            add_x(on, row, rows, sums);
             if constexpr (kResets) set_aside(block, row, rows, sums);
-            multiply(rows, blocks, {h_ + row * s_.units, s_.units, s_.units, recurrent}, sums);
-            for (int b = 0; b < blocks; ++b) {
+            add_h(on, row, rows, sums);
+            for (int b = 0; b < on.blocks; ++b) {
                 for (int r = 0; r < rows; ++r) finish(block + b, b, row + r, r, sums);
             }
         }
+    }
+
+    float* room(long row, int part) const { return s_.room + (2 * row + part) * Cell::gates * s_.units; }
+
+    // Both products of a strip, each by itself.
+    void multiply_apart(long block) {
+        const Strip on = strip(block);
+        for (long row = 0; row < s_.rows; row += kTile) {
+            const int rows = static_cast<int>(least(s_.rows - row, kTile));
+            Scratch of_x{}, of_h{};
+            add_x(on, row, rows, of_x);
+            add_h(on, row, rows, of_h);
+            for (int p = 0; p < on.blocks * Cell::gates; ++p) {
+                const long b = block + p / Cell::gates, at = p % Cell::gates * s_.units + b * kPanel;
+                for (int r = 0; r < rows; ++r) {
+                    store(room(row + r, 0) + at, width(b), load_full(of_x.at[p][r]));
+                    store(room(row + r, 1) + at, width(b), load_full(of_h.at[p][r]));
+                }
+            }
+        }
+    }
+
+    // A row from its whole products on.
+    void normalise(long row) {
+        const long wide = Cell::gates * s_.units;
+        const Moments x = moments(room(row, 0), wide), h = moments(room(row, 1), wide);
+        for (long block = 0; block < blocks_of(s_.units); ++block) {
+            const Place at = place(row, block);
+            Row pre[Cell::gates];
+            for (int g = 0; g < Cell::gates; ++g) {
+                const long from = g * s_.units + at.u;
+                pre[g] = x.normal(load(room(row, 0) + from, at.width)) * load(layer_->norm_x + from, at.width);
+                if (layer_->bias) pre[g] = pre[g] + load(layer_->bias + from, at.width);
+                Row own = h.normal(load(room(row, 1) + from, at.width)) * load(layer_->norm_h + from, at.width);
+                if (kResets && g == Cell::gates - 1) {
+                    store(aside(row, at.u), at.width, pre[g]);
+                    pre[g] = own + load(layer_->bias_n + at.u, at.width);
+                } else {
+                    pre[g] = pre[g] + own;
+                }
+            }
+            remember_or_emit(at, pre);
+        }
+        if (Cell::memory && layer_->norm_c) emit_normed(row);
+    }
+
+    // With a norm of c, c and o take the place of products that are done with.
+    CATENA_INLINE void remember_or_emit(const Place& at, Row* pre) {
+        if constexpr (Cell::memory) {
+            if (layer_->norm_c) {
+                store(room(at.row, 0) + at.u, at.width, Cell::template remember<Varied>(f_, at, pre));
+                return store(room(at.row, 1) + at.u, at.width, pre[3]);
+            }
+        }
+        emit(at, Cell::template forward<Varied>(f_, at, pre));
+    }
+
+    void emit_normed(long row) {
+        const Moments c = moments(room(row, 0), s_.units);
+        for (long block = 0; block < blocks_of(s_.units); ++block) {
+            const Place at = place(row, block);
+            const Row gain = load(layer_->norm_c + at.u, at.width);
+            const Row seen = c.normal(load(room(row, 0) + at.u, at.width)) * gain +
+                             load(layer_->norm_c + s_.units + at.u, at.width);
+            emit(at, load(room(row, 1) + at.u, at.width) * tanh(seen));
+        }
+    }
+
+    // Where W_in x + b of a GRU's n waits for the reset gate.
+    float* aside(long row, long u) const {
+        return f_.gates + (row * Cell::width + Cell::gates - 1) * s_.units + u;
     }
 
     CATENA_INLINE void begin(long block, int blocks, int rows, Scratch& sums) const {
@@ -199,8 +293,7 @@ private:
         const long u = block * kPanel;
         const Row bias = load(layer_->bias_n + u, width(block));
         for (int r = 0; r < rows; ++r) {
-            float* gate = f_.gates + ((row + r) * Cell::width + n) * s_.units + u;
-            store(gate, width(block), load_full(sums.at[n][r]));
+            store(aside(row + r, u), width(block), load_full(sums.at[n][r]));
             store_full(sums.at[n][r], bias);
         }
     }
@@ -217,19 +310,26 @@ private:
         }
     }
 
-    CATENA_INLINE void finish(long block, int b, long row, int r, const Scratch& sums) {
+    CATENA_INLINE Place place(long row, long block) const {
         const long u = block * kPanel, from = row * s_.units + u;
         const float* c = Cell::memory ? f_.last_c + from : nullptr;
-        const Place at{row, 0, row, u, width(block), h_ + from, c};
+        return {row, 0, row, u, width(block), h_ + from, c};
+    }
+
+    CATENA_INLINE void finish(long block, int b, long row, int r, const Scratch& sums) {
         Row pre[Cell::gates];
         for (int g = 0; g < Cell::gates; ++g) pre[g] = load_full(sums.at[b * Cell::gates + g][r]);
-        Row h = Cell::template forward<Varied>(f_, at, pre);
+        const Place at = place(row, block);
+        emit(at, Cell::template forward<Varied>(f_, at, pre));
+    }
+
+    CATENA_INLINE void emit(const Place& at, Row h) {
         if constexpr (Varied) {
             if (f_.variant.zone_h > 0) {
                 h = blend(kept(f_.variant, f_.variant.zone_h, 0, at), load(at.h, at.width), h);
             }
         }
-        store(fresh_ + from, at.width, h);
+        store(fresh_ + at.row * s_.units + at.u, at.width, h);
     }
 
     const Stream& s_;

@@ -20,6 +20,9 @@ struct StreamLayer {
     const float* bias;      // [gates * units], or null for 0; gru: without n's share of W_hh's bias
     const float* bias_n;    // [units]: gru: added to W_n h before the reset gate
     const float* peephole;  // [3, units], lstm, or null
+    const float* norm_x;    // [gates * units]: gain of the norm of W_ih x; null: there is none
+    const float* norm_h;    // [gates * units]: gain of the norm of W_hh h
+    const float* norm_c;    // [2, units]: gain and bias of that of c, lstm
 };
 
 struct Stream {
@@ -35,6 +38,7 @@ struct Stream {
     float* fresh;    // [depth, rows, units]: on return the state after it
     float* c;        // [depth, rows, units]: lstm, in place
     float* gates;    // [rows, 4 * units]: room
+    float* room;     // [rows, 2, gates * units] with layer normalisation: W_ih x, W_hh h
 };
 
 using StepStream = void (*)(const Stream&);

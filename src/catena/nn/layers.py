@@ -170,8 +170,8 @@ class Layers(nn.Module):
             what has `push(x)`, `state` and `reset()`; see `Stepper`.
 
         Raises:
-            CatenaError: in training, for bidirectional layers, layer normalisation, projections,
-                and for a layer that is not float32 on the CPU.
+            CatenaError: in training, for bidirectional layers, projections, and for a layer that is
+                not float32 on the CPU.
 
         >>> from catena.nn import GRU
         >>> layer = GRU(3, 5, num_layers=2).eval()

@@ -29,8 +29,8 @@ def refuses(weights: Sequence[Weights]) -> str | None:
     for layer in weights:
         if layer.ih.device.type != "cpu" or layer.ih.dtype != torch.float32:
             return f"it takes float32 on the CPU, not {layer.ih.dtype} on {layer.ih.device}"
-        if layer.projection is not None or layer.norm_hh is not None:
-            return "it has neither projection nor layer normalisation"
+        if layer.projection is not None:
+            return "it has no projection"
         if layer.hh.shape[1] != units:
             return "its layers have the same number of units"
     return None
@@ -48,6 +48,9 @@ class Packed(NamedTuple):
     bias: Tensor | None
     bias_n: Tensor | None
     peephole: Tensor | None
+    norm_ih: Tensor | None
+    norm_hh: Tensor | None
+    norm_c: Tensor | None
 
 
 @torch.no_grad()
@@ -71,7 +74,7 @@ def pack_layers(
 
 def _packed(cell: Cell, layer: Weights, dtype: torch.dtype) -> Packed:
     inputs, units = layer.ih.shape[1], layer.hh.shape[1]
-    rest = *biases(cell, layer), layer.peephole
+    rest = *biases(cell, layer), layer.peephole, layer.norm_ih, layer.norm_hh, layer.norm_c
     kept = (None if part is None else part.detach().clone() for part in rest)
     deep = 2 if dtype is torch.bfloat16 else 1
     matrices = (pad(part, (0, -part.shape[1] % deep)) for part in (layer.ih, layer.hh))
@@ -111,14 +114,15 @@ class Stepper:
         self._start = [part.clone() for part in self._state]
         self._shape = torch.Size((batch, layers[0].inputs))
         self._out = torch.zeros(batch, units)
-        rooms = torch.empty(shape), torch.empty(batch, 4 * units)
+        products = 2 * cell.gates * units if layers[0].norm_ih is not None else 0
+        rooms = torch.empty(shape), torch.empty(batch, 4 * units), torch.empty(batch, products)
         self._alive = [*rooms, *layers]
         c = self._state[1].data_ptr() if cell.states == 2 else 0
-        fresh, gates = (room.data_ptr() for room in rooms)
+        fresh, gates, room = (room.data_ptr() for room in rooms)
         self._native = _native.Stepper(
             KINDS.index(cell.kind), cell.coupled, cell.zoneout, cell.zoneout_c,
             layers[0].weights.dtype is torch.bfloat16, _threads(layers), batch, units,
-            self._state[0].data_ptr(), fresh, c, gates, self._out.data_ptr(),
+            self._state[0].data_ptr(), fresh, c, gates, room, self._out.data_ptr(),
         )  # fmt: skip
         for layer in layers:
             addresses = (0 if part is None else part.data_ptr() for part in layer[2:])
