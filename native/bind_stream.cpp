@@ -23,15 +23,18 @@ constexpr long kShort = 500'000;
 
 class Stepper {
 public:
-    Stepper(int kind, bool coupled, float zone_h, float zone_c, int threads, long rows, long units,
-            Address h, Address fresh, Address c, Address gates, Address out)
+    Stepper(int kind, bool coupled, float zone_h, float zone_c, bool half, int threads, long rows, long units,
+            Address h, Address fresh, Address c, Address gates, Address room, Address out)
         : gates_(kind == 3 ? 4 : kind == 2 ? 3 : 1), h_(inout(h)), out_(inout(out)) {
         stream_ = {static_cast<Kind>(kind), {nullptr, nullptr, zone_h, zone_c, 0, false, coupled},
-                   threads, rows, units, nullptr, 0, nullptr, h_, inout(fresh), inout(c), inout(gates)};
+                   half, threads, rows, units, nullptr, 0, nullptr, h_, inout(fresh), inout(c), inout(gates),
+                   inout(room)};
     }
 
-    void add(long inputs, Address weights, Address bias, Address bias_n, Address peephole) {
-        layers_.push_back({inputs, in(weights), in(bias), in(bias_n), in(peephole)});
+    void add(long inputs, Address weights, Address bias, Address bias_n, Address peephole, Address norm_x,
+             Address norm_h, Address norm_c) {
+        layers_.push_back({inputs, reinterpret_cast<const void*>(weights), in(bias), in(bias_n), in(peephole),
+                           in(norm_x), in(norm_h), in(norm_c)});
         weights_ += gates_ * stream_.units * (inputs + stream_.units);
         stream_.layers = layers_.data();
         stream_.depth = static_cast<long>(layers_.size());
@@ -63,7 +66,8 @@ private:
 
 void bind_stream(nb::module_& m) {
     nb::class_<Stepper>(m, "Stepper", "A stack of layers, one step at a time; see native/stream.hpp.")
-        .def(nb::init<int, bool, float, float, int, long, long, Address, Address, Address, Address, Address>())
+        .def(nb::init<int, bool, float, float, bool, int, long, long, Address, Address, Address, Address, Address,
+                      Address>())
         .def("add", &Stepper::add, "Put a layer on top.")
         .def("push", &Stepper::push, "One step of all layers.");
 }

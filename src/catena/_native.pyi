@@ -45,6 +45,7 @@ class Stepper:
         coupled: bool,
         zone_h: float,
         zone_c: float,
+        half: bool,
         threads: int,
         rows: int,
         units: int,
@@ -52,9 +53,10 @@ class Stepper:
         fresh: int,
         c: int,
         gates: int,
+        room: int,
         out: int,
     ) -> None: ...
-    def add(self, inputs: int, weights: int, bias: int, bias_n: int, peephole: int) -> None:
+    def add(self, inputs: int, *addresses: int) -> None:
         """Put a layer on top."""
 
     def push(self, x: int) -> None:

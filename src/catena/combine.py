@@ -12,6 +12,8 @@ from catena.kernels.registry import register
 from catena.layout import Layout
 from catena.recurrence import Recurrence, State
 from catena.scanning import run
+from catena.walking import register as register_walker
+from catena.walking import walk
 
 
 class Stack(nn.Module):
@@ -61,6 +63,28 @@ def _scan_stack(stack: Stack, inputs: Tensor, layout: Layout, state: State) -> t
     return inputs, tuple(last)
 
 
+@register_walker(Stack)
+class _StackWalker:
+    """A walker for each layer, each with its own way to walk."""
+
+    def __init__(self, stack: Stack, state: State) -> None:
+        self._between = stack.between
+        self._walkers = [walk(layer, own) for layer, own in stack._with_states(state)]
+
+    @property
+    def state(self) -> State:
+        return tuple(part for walker in self._walkers for part in walker.state)
+
+    @property
+    def features(self) -> Tensor:
+        return self._walkers[-1].features
+
+    def push(self, x: Tensor) -> None:
+        for depth, walker in enumerate(self._walkers):
+            walker.push(self._between(x) if depth else x)
+            x = walker.features
+
+
 class Residual(nn.Module):
     """A recurrence whose input is added to what it shows: both must have the same size."""
 
@@ -85,6 +109,24 @@ def _scan_residual(
 ) -> tuple[Tensor, State]:
     features, inner = run(residual.inner, inputs, layout, state[1:])
     return features + inputs, (layout.last(inputs, state[0]), *inner)
+
+
+@register_walker(Residual)
+class _ResidualWalker:
+    def __init__(self, residual: Residual, state: State) -> None:
+        self._x, self._inner = state[0], walk(residual.inner, state[1:])
+
+    @property
+    def state(self) -> State:
+        return (self._x, *self._inner.state)
+
+    @property
+    def features(self) -> Tensor:
+        return self._x + self._inner.features
+
+    def push(self, x: Tensor) -> None:
+        self._inner.push(x)
+        self._x = x.clone()  # it may be what the layer below shows, which its next push writes over
 
 
 class Bidirectional(nn.Module):

@@ -21,6 +21,7 @@ from catena.recurrence import State, select
 from catena.scanning import scan
 from catena.sequences import Sequences
 from catena.space import Symbols
+from catena.walking import walk
 
 NEVER = -math.inf
 
@@ -102,49 +103,54 @@ def sample(
     they are drawn to `max_length`, and know no temperature, top-k or top-p.
     """
     model.eval()
-    state = prepare(model, prompts)
+    walker = walk(model.recurrence, prepare(model, prompts))
     running = torch.arange(len(prompts))
     drawn: list[tuple[Tensor, Tensor]] = []
     for length in range(how.max_length):
         if not len(running):
             break
-        x = _draw(model, state, how, length, generator)
-        going = (~_has_ended(model, x)).nonzero().squeeze(1)
-        running, x = running[going], x[going]
-        state = model.step(select(state, going), x)
+        x = _draw(model, walker.features, how, length, generator)
+        ended = _has_ended(model, x)
+        if ended.any():
+            going = (~ended).nonzero().squeeze(1)
+            running, x = running[going], x[going]
+            walker = walk(model.recurrence, select(walker.state, going))
+        walker.push(model.embed(x))
         drawn.append((running, x))
     return _collect(prompts, drawn)
 
 
 def _draw(
-    model: SequenceModel, state: State, how: Sampling, length: int, generator: torch.Generator
+    model: SequenceModel, features: Tensor, how: Sampling, length: int, generator: torch.Generator
 ) -> Tensor:
     if not isinstance(model.space, Symbols):
-        return _draw_numbers(model, state, how, generator)
-    log_p = allowed_log_probs(model, state, length >= how.min_length)
+        return _draw_numbers(model, features, how, generator)
+    log_p = allowed_log_probs(model, features, length >= how.min_length)
     # Where only what may not come was possible, all that may come is alike.
     stuck = ~(log_p > NEVER).any(-1, keepdim=True)
-    banned = _banned(model.space, length >= how.min_length)
-    log_p = torch.where(stuck, torch.zeros_like(log_p).masked_fill(banned, NEVER), log_p)
+    if stuck.any():
+        banned = _banned(model.space, length >= how.min_length)
+        log_p = torch.where(stuck, torch.zeros_like(log_p).masked_fill(banned, NEVER), log_p)
     return torch.multinomial(filtered(log_p, how).exp(), 1, generator=generator).squeeze(1)
 
 
 def _draw_numbers(
-    model: SequenceModel, state: State, how: Sampling, generator: torch.Generator
+    model: SequenceModel, features: Tensor, how: Sampling, generator: torch.Generator
 ) -> Tensor:
     if how.temperature != 1.0 or how.top_k is not None or how.top_p is not None:
         raise CatenaError("temperature, top_k and top_p need symbols; this space is numeric")
     # torch.distributions draws from the global generator only.
     with torch.random.fork_rng():
         torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
-        return model.next(state).sample().double()
+        return model.head.distribution(features).sample().double()
 
 
-def allowed_log_probs(model: SequenceModel, state: State, may_end: bool) -> Tensor:
+def allowed_log_probs(model: SequenceModel, features: Tensor, may_end: bool) -> Tensor:
     """`[batch, outcomes]` the model's own log p of the next symbol; -inf for ⟨unk⟩, and for the
     end while it may not come. Not normalised over the rest."""
     assert isinstance(model.space, Symbols)
-    log_p = model.next(state).logits.double().log_softmax(-1)  # type: ignore[attr-defined]
+    distribution = model.head.distribution(features)
+    log_p = distribution.logits.double().log_softmax(-1)  # type: ignore[attr-defined]
     return log_p.masked_fill(_banned(model.space, may_end), NEVER)
 
 
@@ -219,7 +225,8 @@ def beam(
     state, finished = prepare(model, prompt), []
     total, history = torch.zeros(1, dtype=torch.float64), torch.zeros(1, 0, dtype=torch.int64)
     for length in range(max_length):
-        log_p = total[:, None] + allowed_log_probs(model, state, length >= min_length)
+        log_p = allowed_log_probs(model, model.read(state), length >= min_length)
+        log_p = total[:, None] + log_p
         rows, symbols, total = _best(log_p, width)
         history = torch.cat([history[rows], symbols[:, None]], 1)
         ended = _has_ended(model, symbols)

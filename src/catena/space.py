@@ -120,6 +120,20 @@ class Symbols:
         values = np.concatenate(rows) if rows else np.zeros(0, np.int64)
         return Sequences(torch.from_numpy(values), lengths)
 
+    def number(self, observation: Any) -> int | None:
+        """The number of one symbol of the vocabulary, found faster than by `encode`; None for
+        anything else.
+
+        >>> space = Symbols.learn(["abba", "ab"])
+        >>> space.number("b"), space.number("x"), space.number("ab")
+        (2, None, None)
+        """
+        kind = type(observation)
+        if self.unit == "byte" and kind is bytes and len(observation) == 1:
+            return observation[0]
+        one = kind is int or (kind is str and (self.unit != "char" or len(observation) == 1))
+        return self._number.get(observation) if one else None
+
     def decode(self, numbers: Tensor | Sequence[int]) -> str | list[Item] | bytes:
         """Numbers `[length]` as text, bytes or a list of items; the end is left out."""
         return self._join([self.items[i] for i in map(int, numbers) if i != self.end_number])

@@ -19,6 +19,7 @@ from catena.model import join
 from catena.recurrence import State, select, state_from_bytes, state_to_bytes
 from catena.save import load_model, pack, save_model
 from catena.scanning import spans
+from catena.walking import walk
 
 law = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 
@@ -84,6 +85,22 @@ def test_a_scan_equals_stepping(case, lengths, seed):
         close(scanned.features[row], features, case.exact)
         for found, wanted in zip(scanned.state, state, strict=True):
             close(found[row], wanted[0], case.exact)
+
+
+@law
+@batches()
+def test_a_walk_equals_stepping(case, lengths, seed):
+    model, rows = case.model, 1 + seed % 4
+    x = draw(case.space, [rows * max(lengths)], seed).values
+    with torch.no_grad():
+        state = model.start(rows)
+        walker = walk(model.recurrence, state)
+        for observations in x.view(-1, rows, *x.shape[1:]):
+            state = model.step(state, observations)
+            walker.push(model.embed(observations))
+            close(walker.features, model.read(state), case.exact)
+        for found, wanted in zip(walker.state, state, strict=True):
+            close(found, wanted, case.exact)
 
 
 @law

@@ -202,13 +202,13 @@ def test_where_only_the_forbidden_is_possible_something_else_comes():
 
 def test_rows_that_ended_leave_the_batch():
     model, seen = random_chain(2), []
-    step = model.step
+    step = model.recurrence.step
 
     def watched(state, x):
         seen.append(len(x))
         return step(state, x)
 
-    model.step = watched
+    model.recurrence.step = watched
     drawn = draw(model, Sampling(max_length=40), n=64)
     running = [int((drawn.lengths > t).sum()) for t in range(int(drawn.lengths.max()))]
     assert [n for n in seen if n] == running
@@ -256,8 +256,7 @@ def test_the_models_own_probabilities_are_untouched():
     before = model.log_prob(batch).values
     draw(model, Sampling(0.3, 2, 0.5, max_length=9), n=20)
     beam(model, starts(1), 4, min_length=2, max_length=5)
-    state = model.start(2)
-    allowed_log_probs(model, state, may_end=False)
+    allowed_log_probs(model, model.read(model.start(2)), may_end=False)
     assert torch.equal(model.head.table, table)
     assert torch.equal(model.log_prob(batch).values, before)
 

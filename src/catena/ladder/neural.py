@@ -20,12 +20,14 @@ from catena.emission import Emission, emission_for
 from catena.errors import CatenaError
 from catena.kernels.cell.cell import Cell, Weights
 from catena.kernels.cell.dispatch import refusal, scan_cell
+from catena.kernels.cell.walker import CellWalker, walks
 from catena.kernels.registry import register
 from catena.ladder.rung import fraction, one_of, whole
 from catena.layout import Layout
 from catena.model import SequenceModel
 from catena.recurrence import Recurrence, State
 from catena.space import Counts, Space, Symbols, Vectors
+from catena.walking import register as register_walker
 
 
 class Embedding(nn.Module):
@@ -220,9 +222,14 @@ _Kind = TypeVar("_Kind", bound=type[Gated])
 
 
 def fast(kind: _Kind) -> _Kind:
-    """Enter the kernels for a class of cells: the native one, then PyTorch's."""
+    """Enter the kernels for a class of cells, the native one before PyTorch's, and its walker."""
     for backend in ("native", "torch"):
         _enter(kind, backend)
+
+    @register_walker(kind)
+    def _walk(layer: Gated, state: State) -> CellWalker | None:
+        return CellWalker(layer, state) if walks(layer, state) else None
+
     return kind
 
 

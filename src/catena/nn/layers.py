@@ -14,7 +14,7 @@ from catena.errors import CatenaError
 from catena.kernels.cell.cell import Cell, Weights
 from catena.kernels.cell.dispatch import scan_cell
 from catena.kernels.cell.frozen import Frozen
-from catena.kernels.cell.stepper import Stepper
+from catena.kernels.cell.stepper import Stepper, pack_layers
 from catena.nn.inputs import Batch, Listed, Packed, Padded, Ragged, ShapeError
 from catena.nn.noise import Noise
 from catena.nn.parameters import check_chances, check_sizes, initialise, name, shapes
@@ -190,18 +190,20 @@ class Layers(nn.Module):
         self._frozen = None
         return super()._apply(fn, recurse)
 
-    def stepper(self, batch: int = 1) -> Stepper:
+    def stepper(self, batch: int = 1, *, weights: torch.dtype = torch.float32) -> Stepper:
         """These layers as they are now, one step at a time, in one native call a step.
 
         Args:
             batch: how many sequences step together.
+            weights: torch.bfloat16 rounds weight_ih and weight_hh to half the memory. Inputs,
+                state, biases and sums are float32 either way.
 
         Returns:
             what has `push(x)`, `state` and `reset()`; see `Stepper`.
 
         Raises:
-            CatenaError: in training, for bidirectional layers, layer normalisation, projections,
-                and for weights that are not float32 on the CPU.
+            CatenaError: in training, for bidirectional layers, projections, and for a layer that is
+                not float32 on the CPU.
 
         >>> from catena.nn import GRU
         >>> layer = GRU(3, 5, num_layers=2).eval()
@@ -217,7 +219,8 @@ class Layers(nn.Module):
         if self.learned_start:
             starts = (self.get_parameter(f"{part}_0") for part in "hc"[: len(self._sizes)])
             start = [part[:, None].expand(-1, batch, -1) for part in starts]
-        return Stepper(self.cell, [self._weights(names) for names in self._names], batch, start)
+        layers = pack_layers(self.cell, [self._weights(names) for names in self._names], weights)
+        return Stepper(self.cell, layers, batch, start)
 
     def _weights(self, names: list[str | None]) -> Weights:
         # Where a parameter is what its name says (and no parametrization), asking the module's

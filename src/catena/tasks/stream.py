@@ -13,6 +13,7 @@ from catena.errors import CatenaError
 from catena.model import SequenceModel
 from catena.recurrence import State, state_from_bytes, state_to_bytes
 from catena.space import Symbols
+from catena.walking import walk
 
 
 class Stream:
@@ -29,30 +30,33 @@ class Stream:
     def __init__(self, model: SequenceModel, stored: bytes | None = None) -> None:
         self._model = model
         with torch.no_grad():
-            self._state: State = model.start(1)
+            state = model.start(1)
         if stored is not None:
-            self._state = _matching(state_from_bytes(stored), self._state)
+            state = _matching(state_from_bytes(stored), state)
+        self._walker = walk(model.recurrence, state)
 
     @torch.no_grad()
     def push(self, x: Any) -> float:
         """Take one observation; returns how surprising it was, in bits."""
         observation = self._encode(x)
-        features = self._model.read(self._state)
-        log_p = self._model.head.log_prob(features, observation)
-        self._state = self._model.step(self._state, observation)
+        log_p = self._model.head.log_prob(self._walker.features, observation)
+        self._walker.push(self._model.embed(observation))
         return -float(log_p) / math.log(2.0)
 
     @torch.no_grad()
     def next(self) -> Distribution:
         """p(next observation given all that was pushed), batch shape `[1]`."""
-        return self._model.next(self._state)
+        # A copy: a distribution may hold on to its features, and the next push writes over them.
+        return self._model.head.distribution(self._walker.features.clone())
 
     def to_bytes(self) -> bytes:
         """The state, to be stored or sent; its size does not grow with the sequence."""
-        return state_to_bytes(self._state)
+        return state_to_bytes(self._walker.state)
 
     def _encode(self, x: Any) -> Tensor:
         space = self._model.space
+        if isinstance(space, Symbols) and (known := space.number(x)) is not None:
+            return torch.tensor([known])
         wrapped = x if isinstance(space, Symbols) and isinstance(x, (str, bytes)) else [x]
         wrapped = [x] if isinstance(space, Symbols) and space.unit == "item" else wrapped
         encoded = space.encode([wrapped])

@@ -7,7 +7,7 @@ row does little else than read the weights, so they lie in the order in which th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -29,11 +29,56 @@ def refuses(weights: Sequence[Weights]) -> str | None:
     for layer in weights:
         if layer.ih.device.type != "cpu" or layer.ih.dtype != torch.float32:
             return f"it takes float32 on the CPU, not {layer.ih.dtype} on {layer.ih.device}"
-        if layer.projection is not None or layer.norm_hh is not None:
-            return "it has neither projection nor layer normalisation"
+        if layer.projection is not None:
+            return "it has no projection"
         if layer.hh.shape[1] != units:
             return "its layers have the same number of units"
     return None
+
+
+class Packed(NamedTuple):
+    """A layer's weights as a step reads them; see native/stream.hpp.
+
+    `weights` is float32 or bfloat16, the rest float32.
+    """
+
+    inputs: int
+    units: int
+    weights: Tensor
+    bias: Tensor | None
+    bias_n: Tensor | None
+    peephole: Tensor | None
+    norm_ih: Tensor | None
+    norm_hh: Tensor | None
+    norm_c: Tensor | None
+
+
+@torch.no_grad()
+def pack_layers(
+    cell: Cell, weights: Sequence[Weights], dtype: torch.dtype = torch.float32
+) -> list[Packed]:
+    """A copy of the weights of each layer, the lowest first, in the order in which they are read.
+
+    Args:
+        dtype: what the matrices are rounded to: float32, or bfloat16 in half the memory.
+
+    Raises:
+        CatenaError: when there is no native step for these layers.
+    """
+    if dtype not in (torch.float32, torch.bfloat16):
+        raise CatenaError(f"the weights of a step are float32 or bfloat16, not {dtype}")
+    if reason := refuses(weights):
+        raise CatenaError(f"the native step cannot run this {cell.kind}: {reason}")
+    return [_packed(cell, layer, dtype) for layer in weights]
+
+
+def _packed(cell: Cell, layer: Weights, dtype: torch.dtype) -> Packed:
+    inputs, units = layer.ih.shape[1], layer.hh.shape[1]
+    rest = *biases(cell, layer), layer.peephole, layer.norm_ih, layer.norm_hh, layer.norm_c
+    kept = (None if part is None else part.detach().clone() for part in rest)
+    deep = 2 if dtype is torch.bfloat16 else 1
+    matrices = (pad(part, (0, -part.shape[1] % deep)) for part in (layer.ih, layer.hh))
+    return Packed(inputs, units, pack(torch.cat([*matrices], 1).to(dtype), cell.gates, deep), *kept)
 
 
 class Stepper:
@@ -43,12 +88,10 @@ class Stepper:
 
     Args:
         cell: what each layer computes.
-        weights: of each layer, the lowest first; all have the same number of units.
+        layers: the weights of each layer, the lowest first; all have the same number of units and
+            one dtype.
         batch: how many sequences step together.
         start: where they start, each part `[layers, batch, units]`; zero unless given.
-
-    Raises:
-        CatenaError: when there is no native step for these layers.
 
     >>> import catena.nn
     >>> stepper = catena.nn.LSTM(3, 5).eval().stepper()
@@ -59,44 +102,35 @@ class Stepper:
     def __init__(
         self,
         cell: Cell,
-        weights: Sequence[Weights],
+        layers: Sequence[Packed],
         batch: int = 1,
         start: Sequence[Tensor] | None = None,
     ) -> None:
-        if reason := refuses(weights):
-            raise CatenaError(f"the native step cannot run this {cell.kind}: {reason}")
         if batch < 1:
             raise CatenaError(f"batch must be at least 1, not {batch}")
-        units = weights[0].hh.shape[1]
-        shape = (len(weights), batch, units)
+        units = layers[0].units
+        shape = (len(layers), batch, units)
         self._state = [torch.zeros(shape) for _ in range(cell.states)]
         self._start = [part.clone() for part in self._state]
-        self._shape = torch.Size((batch, weights[0].ih.shape[1]))
+        self._shape = torch.Size((batch, layers[0].inputs))
         self._out = torch.zeros(batch, units)
-        rooms = torch.empty(shape), torch.empty(batch, 4 * units)
-        self._alive: list[Any] = [*rooms]
+        products = 2 * cell.gates * units if layers[0].norm_ih is not None else 0
+        rooms = torch.empty(shape), torch.empty(batch, 4 * units), torch.empty(batch, products)
+        self._alive = [*rooms, *layers]
         c = self._state[1].data_ptr() if cell.states == 2 else 0
-        fresh, gates = (room.data_ptr() for room in rooms)
+        fresh, gates, room = (room.data_ptr() for room in rooms)
         self._native = _native.Stepper(
             KINDS.index(cell.kind), cell.coupled, cell.zoneout, cell.zoneout_c,
-            _threads(weights), batch, units, self._state[0].data_ptr(), fresh, c, gates,
-            self._out.data_ptr(),
+            layers[0].weights.dtype is torch.bfloat16, _threads(layers), batch, units,
+            self._state[0].data_ptr(), fresh, c, gates, room, self._out.data_ptr(),
         )  # fmt: skip
-        for layer in weights:
-            self._add(cell, layer)
+        for layer in layers:
+            addresses = (0 if part is None else part.data_ptr() for part in layer[2:])
+            self._native.add(layer.inputs, *addresses)
         self._push = self._native.push
         if start is not None:
             self.state = start
             self._start = [part.clone() for part in self._state]
-
-    @torch.no_grad()
-    def _add(self, cell: Cell, layer: Weights) -> None:
-        frozen = [pack(torch.cat([layer.ih, layer.hh], 1), cell.gates), *biases(cell, layer)]
-        frozen.append(layer.peephole)
-        kept = [None if part is None else part.detach().clone() for part in frozen]
-        self._alive.extend(kept)
-        addresses = (0 if part is None else part.data_ptr() for part in kept)
-        self._native.add(layer.ih.shape[1], *addresses)
 
     def push(self, x: Tensor) -> Tensor:
         """One step.
@@ -130,7 +164,7 @@ class Stepper:
 
         What is assigned is copied too.
         """
-        parts = tuple(part.clone() for part in self._state)
+        parts = self.parts
         return parts[0] if len(parts) == 1 else parts
 
     @state.setter
@@ -143,16 +177,21 @@ class Stepper:
         for own, part in zip(self._state, parts, strict=True):
             own.copy_(part.detach())
 
+    @property
+    def parts(self) -> tuple[Tensor, ...]:
+        """A copy of the state, always as a tuple."""
+        return tuple(part.clone() for part in self._state)
+
     def reset(self) -> None:
         """Back to where it started."""
         for own, first in zip(self._state, self._start, strict=True):
             own.copy_(first)
 
 
-def pack(weights: Tensor, gates: int) -> Tensor:
-    """`[G*H, K]` in strips `[K, panels, 16]`, one after another; see native/stream.hpp.
+def pack(weights: Tensor, gates: int, deep: int) -> Tensor:
+    """`[G*H, K]` in strips `[K / deep, panels, 16, deep]`, one after another.
 
-    A strip holds the gates of 16 units; of a cell with one gate, 64 units.
+    A strip holds the gates of 16 units; of a cell with one gate, 64 units. See native/stream.hpp.
     """
     rows, depth = weights.shape
     units = rows // gates
@@ -160,9 +199,10 @@ def pack(weights: Tensor, gates: int) -> Tensor:
     padded = pad(weights.view(gates, units, depth), (0, 0, 0, blocks * PANEL - units))
     panels = padded.view(gates, blocks, PANEL, depth).transpose(0, 1).flatten(0, 1)
     strips = panels.split(4 if gates == 1 else gates)
-    return torch.cat([strip.permute(2, 0, 1).reshape(-1) for strip in strips])
+    rows = (strip.unflatten(2, (-1, deep)).permute(2, 0, 1, 3) for strip in strips)
+    return torch.cat([strip.reshape(-1) for strip in rows])
 
 
-def _threads(weights: Sequence[Weights]) -> int:
-    numbers = min(layer.ih.numel() + layer.hh.numel() for layer in weights)
+def _threads(layers: Sequence[Packed]) -> int:
+    numbers = min(layer.weights.numel() for layer in layers)
     return max(1, min(torch.get_num_threads(), numbers // SHARE))
