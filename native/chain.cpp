@@ -40,13 +40,14 @@ template <class Score>
 void expect_of(const Expect& call) {
     const Tables tables(call.chain);
     const long pitch = tables.pitch, size = Counts::size(pitch);
-    std::vector<double> sums(call.weight ? std::min(call.chain.n, kBlocks) * size : 0, 0);
+    const bool counted = call.transitions != nullptr;
+    std::vector<double> sums(counted ? std::min(call.chain.n, kBlocks) * size : 0, 0);
     over_blocks(call.chain, SumPass<Score>::room(tables.longest, pitch), [&](double* room, long block, long first, long last) {
         SumPass<Score> pass(call, tables, room);
-        double* own = call.weight ? sums.data() + block * size : nullptr;
+        double* own = counted ? sums.data() + block * size : nullptr;
         for (long i = first; i < last; ++i) pass.run(i, Counts(own, pitch));
     });
-    if (!call.weight) return;
+    if (!counted) return;
     std::vector<double> total(size, 0);
     for (std::size_t k = 0; k < sums.size(); ++k) total[k % size] += sums[k];
     const Counts found(total.data(), pitch);

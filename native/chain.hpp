@@ -23,10 +23,10 @@ struct Chain {
 // path has log Z = -inf and expectations of 0; NaN or +inf among its scores makes all of its own NaN.
 struct Expect {
     Chain chain;
-    const double* weight;  // [n]; null: log Z alone
+    const double* weight;  // [n]
     double* log_z;         // [n]
     void* marginals;       // [total, labels], as the scores
-    double* transitions;   // [labels, labels]
+    double* transitions;   // [labels, labels]; null: log Z alone
     double* start;         // [labels]
     double* end;           // [labels]
 };

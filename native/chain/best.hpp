@@ -131,12 +131,14 @@ private:
     }
 
     double score(long rank) const {
-        double total = t_.start.logs[label(0, rank)];
+        LongSum total;
+        total.add(t_.start.logs[label(0, rank)]);
         for (long t = 0; t < steps_; ++t) {
-            if (t) total += t_.moves.logs[label(t - 1, rank) * pitch_ + label(t, rank)];
-            total += scores_[t * t_.labels + label(t, rank)];
+            if (t) total.add(t_.moves.logs[label(t - 1, rank) * pitch_ + label(t, rank)]);
+            total.add(scores_[t * t_.labels + label(t, rank)]);
         }
-        return total + t_.end.logs[label(steps_ - 1, rank)];
+        total.add(t_.end.logs[label(steps_ - 1, rank)]);
+        return total.total();
     }
 
     const Best& call_;

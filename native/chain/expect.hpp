@@ -8,29 +8,6 @@
 
 namespace catena::CATENA_ARCH {
 
-// A sum of many numbers with what rounding took from it (Neumaier 1974).
-class LongSum {
-public:
-    void add(double x) {
-        const double next = sum_ + x;
-        lost_ += std::abs(sum_) >= std::abs(x) ? (sum_ - next) + x : (x - next) + sum_;
-        sum_ = next;
-    }
-
-    // The logarithm of x, of which several are taken together.
-    void add_log(double x) {
-        product_ *= x;
-        if (product_ > 1e-100 && product_ < 1e100) return;
-        add(std::log(product_));
-        product_ = 1;
-    }
-
-    double total() const { return sum_ + (lost_ + std::log(product_)); }
-
-private:
-    double sum_ = 0, lost_ = 0, product_ = 1;
-};
-
 // What one block of sequences adds to the expected counts: [pitch, pitch], [pitch] and [pitch].
 struct Counts {
     double *moves, *start, *end;
@@ -58,7 +35,7 @@ public:
             return;
         }
         scores_ = static_cast<const Score*>(call_.chain.scores) + begin * t_.labels;
-        const bool wanted = call_.weight != nullptr;
+        const bool wanted = call_.transitions != nullptr;
         if (wanted) {
             out_ = static_cast<Score*>(call_.marginals) + begin * t_.labels;
             weight_ = call_.weight[i];
@@ -174,27 +151,31 @@ private:
         for (long j = 0; j < pitch_; j += kWide) put(to + j, get(to + j) + get(from + j));
     }
 
-    // Σ_t alpha_{t-1}(i) power_t(j), in tiles that stay in registers, times the weights.
+    // Σ_t alpha_{t-1}(i) power_t(j) times the weights: a long sum rounds less in parts.
     void count_pairs(Counts counts) const {
-        constexpr long kHigh = 4;
-        for (long i = 0; i < t_.labels; i += kHigh) {
-            long j = 0;
-            for (; j + 3 * kWide <= pitch_; j += 3 * kWide) tile<kHigh, 3>(i, j, counts.moves);
-            if (j + 2 * kWide == pitch_) tile<kHigh, 2>(i, j, counts.moves);
-            else if (j + kWide == pitch_) tile<kHigh, 1>(i, j, counts.moves);
+        constexpr long kPart = 256;
+        for (long t = 1; t < steps_; t += kPart) {
+            const long to = std::min(t + kPart, steps_);
+            for (long i = 0; i < t_.labels; i += kHigh) {
+                long j = 0;
+                for (; j + 3 * kWide <= pitch_; j += 3 * kWide) tile<3>(t, to, i, j, counts.moves);
+                if (j + 2 * kWide == pitch_) tile<2>(t, to, i, j, counts.moves);
+                else if (j + kWide == pitch_) tile<1>(t, to, i, j, counts.moves);
+            }
         }
     }
 
-    template <int High, int Broad>
-    CATENA_INLINE void tile(long i, long j, double* moves) const {
-        Wide sums[High][Broad] = {};
-        for (long t = 1; t < steps_; ++t) {
+    // As much of it as stays in registers.
+    template <int Broad>
+    CATENA_INLINE void tile(long from, long to, long i, long j, double* moves) const {
+        Wide sums[kHigh][Broad] = {};
+        for (long t = from; t < to; ++t) {
             const double *a = alpha(t - 1) + i, *p = power(t) + j;
-            for (int r = 0; r < High; ++r) {
+            for (int r = 0; r < kHigh; ++r) {
                 for (int v = 0; v < Broad; ++v) sums[r][v] += a[r] * get(p + v * kWide);
             }
         }
-        for (int r = 0; r < High; ++r) {
+        for (int r = 0; r < kHigh; ++r) {
             for (int v = 0; v < Broad; ++v) {
                 const long at = (i + r) * pitch_ + j + v * kWide;
                 put(moves + at, get(moves + at) + weight_ * get(t_.moves.powers.data() + at) * sums[r][v]);

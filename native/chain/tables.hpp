@@ -17,11 +17,37 @@ namespace catena::CATENA_ARCH {
 constexpr double kSpan = 230;
 constexpr double kFloor = 1e-100;
 
-// A register tile of the sums over time is 4 labels high.
+// How many labels a register tile of the sums over time is high.
+constexpr long kHigh = 4;
+
+// How far apart rows lie: a multiple of a vector and of a tile.
 constexpr long pitch_of(long labels) {
-    constexpr long step = kWide > 4 ? kWide : 4;
+    constexpr long step = kWide > kHigh ? kWide : kHigh;
     return (labels + step - 1) / step * step;
 }
+
+// A sum of many numbers with what rounding took from it (Neumaier 1974).
+class LongSum {
+public:
+    void add(double x) {
+        const double next = sum_ + x;
+        lost_ += std::abs(sum_) >= std::abs(x) ? (sum_ - next) + x : (x - next) + sum_;
+        sum_ = next;
+    }
+
+    // The logarithm of x, of which several are taken together.
+    void add_log(double x) {
+        product_ *= x;
+        if (product_ > 1e-100 && product_ < 1e100) return;
+        add(std::log(product_));
+        product_ = 1;
+    }
+
+    double total() const { return sum_ + (lost_ + std::log(product_)); }
+
+private:
+    double sum_ = 0, lost_ = 0, product_ = 1;
+};
 
 // Room for numbers, aligned and not set to anything.
 class Room {

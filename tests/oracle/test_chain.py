@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from itertools import product
+from itertools import pairwise, product
 
 import pytest
 import torch
@@ -54,7 +54,7 @@ def score_of(path: tuple[int, ...], rows: Tensor, chain: Potentials) -> float:
         return 0.0
     found = float(chain.start[path[0]] + chain.end[path[-1]])
     found += sum(float(rows[t, label]) for t, label in enumerate(path))
-    return found + sum(float(chain.transitions[i, j]) for i, j in zip(path, path[1:], strict=False))
+    return found + sum(float(chain.transitions[i, j]) for i, j in pairwise(path))
 
 
 @cache
@@ -92,7 +92,7 @@ def expected(kind: str, labels: int, weight: Tensor) -> reference.Expectations:
             steps = torch.tensor([path for _, path in paths]).T
             for t, step in enumerate(steps):
                 marginals[begin + t].index_add_(0, step, share)
-            for before, after in zip(steps, steps[1:], strict=False):
+            for before, after in pairwise(steps):
                 moves.index_put_((before, after), share, accumulate=True)
             start.index_add_(0, steps[0], share)
             end.index_add_(0, steps[-1], share)
@@ -198,7 +198,10 @@ def test_derivatives_of_every_order(kind):
         )
         return Potentials(scores, chain.lengths, *rest)
 
-    parts = [torch.where(mask, 0.0, part).requires_grad_() for part, mask in zip(given, fixed)]
+    parts = [
+        torch.where(mask, 0.0, part).requires_grad_()
+        for part, mask in zip(given, fixed, strict=True)
+    ]
     weight = torch.tensor([1.0, 2.0, 0.5, 3.0], dtype=torch.float64)
     finite = reference.log_z(chain) > -INF
     functions = [

@@ -148,7 +148,8 @@ def _total(semiring: Semiring, chain: Potentials) -> Tensor:
         if live is not None:
             ended.append(live[len(alpha) :])
         live = alpha
-    nothing = chain.end.new_zeros(int((chain.lengths == 0).sum()), dtype=torch.float64)
+    # A sum of no scores: 0, and a constant that autograd knows.
+    nothing = chain.scores[:0].double().sum().expand(int((chain.lengths == 0).sum()))
     totals = [semiring.lift(nothing)]
     if live is not None:
         last = torch.cat([live, *reversed(ended)])
