@@ -116,16 +116,17 @@ private:
     // Notes the paths that deviate from this one before step `before`, as many as may be wanted.
     void deviate(long rank, long before, double cost) {
         const std::size_t room = static_cast<std::size_t>(k_ - rank - 1);
+        double limit = pending_.size() < room ? kInfinity : pending_.rbegin()->cost;
         for (long t = before; t > 0; --t) {
             const double *v = best(t - 1), *moves = into(t, label_at(t, rank));
             const long taken = label(t - 1, rank);
             const double most = v[taken] + moves[taken];
             for (long i = 0; i < t_.labels; ++i) {
                 const double whole = cost + (most - (v[i] + moves[i]));
-                const double limit = pending_.size() < room ? kInfinity : pending_.rbegin()->cost;
-                if (i == taken || !(whole < limit)) continue;
+                if (!(whole < limit) || i == taken) continue;
                 pending_.insert({whole, order_++, rank, t - 1, i});
                 if (pending_.size() > room) pending_.erase(std::prev(pending_.end()));
+                if (pending_.size() == room) limit = pending_.rbegin()->cost;
             }
         }
     }
