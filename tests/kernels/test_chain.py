@@ -239,21 +239,37 @@ def test_a_weight_that_is_no_number_spoils_all(place):
 
 
 @everywhere
-def test_a_detour_that_looks_lost():
-    """A label of next to no probability is the only one that may go on; the others look far better
-    for long, step by step, by less than would be noticed at one."""
-    labels, steps = 3, 12
-    moves = torch.full((labels, labels), -INF, dtype=torch.float64)
-    moves[0, 0] = moves[1, 1] = moves[2, 2] = 0.0
+@pytest.mark.parametrize("drops", [[150.0] * 6, [1000.0]])
+def test_a_detour_that_looks_lost(drops):
+    """No label can be left. One falls behind, at once or by less at every step than would
+    be noticed, and makes up for it later."""
+    labels, rises = 3, [100.0] * (int(sum(drops)) // 100)
+    steps = len(drops) + len(rises)
+    moves = torch.full((labels, labels), -INF, dtype=torch.float64).fill_diagonal_(0.0)
     scores = torch.zeros(steps, labels, dtype=torch.float64)
-    scores[:6, 1], scores[6:, 1] = -150.0, 150.0
+    scores[:, 1] = torch.tensor([*(-drop for drop in drops), *rises])
     nothing = torch.zeros(labels, dtype=torch.float64)
     given = Potentials(scores, torch.tensor([steps]), moves, nothing, nothing)
     wanted = reference.expectations(given, torch.ones(1))
     torch.testing.assert_close(native.expectations(given, torch.ones(1)), wanted, **EXACT)
-    torch.testing.assert_close(
-        wanted.marginals[3], torch.full((3,), 1 / 3).double(), rtol=1e-6, atol=0
-    )
+    third = torch.full((steps, labels), 1 / 3, dtype=torch.float64)
+    torch.testing.assert_close(wanted.marginals, third, **EXACT)
+
+
+@everywhere
+def test_what_cannot_be_reached_does_not_grow():
+    """The last label is far better than the others, which it is never reached from."""
+    labels, steps = 3, 2000
+    moves = torch.zeros(labels, labels, dtype=torch.float64)
+    moves[:2, 2] = -INF
+    start, end = torch.tensor([0.0, 0.0, -INF]).double(), torch.zeros(labels).double()
+    scores = torch.tensor([0.0, 1.0, 9.0]).double().repeat(steps, 1)
+    given = Potentials(scores, torch.tensor([steps]), moves, start, end)
+    found = native.expectations(given, torch.ones(1))
+    share = torch.tensor([0.0, 1.0]).double().softmax(0)
+    wanted = torch.cat([share, share.new_zeros(1)]).expand(steps, 3)
+    torch.testing.assert_close(found.marginals, wanted, **EXACT)
+    torch.testing.assert_close(found.log_z, steps * scores[:1, :2].logsumexp(1), **EXACT)
 
 
 # -- refusals ----------------------------------------------------------------------------------
