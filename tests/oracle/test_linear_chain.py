@@ -164,8 +164,8 @@ def test_refusals():
         chain.log_z(scores, torch.ones(11, 3))
     with pytest.raises(CatenaError, match="allowed of start must be bool"):
         chain.constrained(start=torch.ones(2, dtype=torch.bool))
-    with pytest.raises(CatenaError, match=r"label 3 is not one of 0 to 2 \(sequence 3, step 1"):
-        chain.score(scores, scores.with_values(torch.tensor([0] * 6 + [3] + [0] * 4)))
+    with pytest.raises(CatenaError, match=r"label 3 is not one of 0 to 2 \(sequence 3, step 0"):
+        chain.score(scores, scores.with_values(torch.tensor([0] * 5 + [3] + [0] * 5)))
     with pytest.raises(CatenaError, match="one label for each row"):
         chain.score(scores, Sequences.from_list([[0, 1]]))
     with pytest.raises(CatenaError, match="draws must be at least 1"):
