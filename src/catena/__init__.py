@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from catena.errors import CatenaError
     from catena.ladder import GRU, HMM, LADDER, LSTM, RNN, Custom, Markov, Window
     from catena.learn import EM, Count, Gradient
+    from catena.linear_chain import LinearChain
     from catena.model import SequenceModel
     from catena.recurrence import FromFunction, Recurrence
     from catena.scanning import scan
@@ -36,6 +37,7 @@ _HOMES = {
     "HMM": "ladder",
     "LADDER": "ladder",
     "LSTM": "ladder",
+    "LinearChain": "linear_chain",
     "Markov": "ladder",
     "RNN": "ladder",
     "Recurrence": "recurrence",
@@ -67,6 +69,7 @@ __all__ = [
     "FromFunction",
     "Generator",
     "Gradient",
+    "LinearChain",
     "Markov",
     "Recurrence",
     "Residual",
