@@ -36,6 +36,12 @@ def pack_forward(w: int, gates: int, units: int, depth: int, threads: int, to: i
 def pack_backward(w: int, rows: int, columns: int, threads: int, to: int) -> None:
     """[rows, columns] to panels, for d @ W."""
 
+def feature_scores(*call: int) -> None:
+    """Scores of labels from sparse attributes; see native/features.hpp."""
+
+def feature_gradient(*call: int) -> None:
+    """The way back from scores to weights; see native/features.hpp."""
+
 class Stepper:
     """A stack of layers, one step at a time; see native/stream.hpp."""
 
