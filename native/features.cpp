@@ -27,51 +27,10 @@ void ask_ahead(const Features& f, long at, long end, const Weight* weights, cons
     __builtin_prefetch(f.labels + place.begin);
 }
 
-// Rows of one step, summed block by block of labels, so that the sums stay in registers.
-class Rows {
-public:
-    static constexpr int kMost = 64;
-
-    explicit Rows(const Features& f) : f_(f) {}
-    bool full() const { return count_ == kMost; }
-
-    void add(const double* row, double value) {
-        row_[count_] = row;
-        value_[count_++] = value;
-    }
-
-    template <bool Weighted>
-    void flush(double* to) {
-        long block = 0;
-        for (; block + kLabelBlock <= f_.width; block += kLabelBlock) {
-            sum<Weighted, kLabelBlock>(block, to, kLabelBlock);
-        }
-        if (block < f_.width) sum<Weighted, kLabelBlock>(block, to, f_.width - block);
-        count_ = 0;
-    }
-
-private:
-    template <bool Weighted, long Block>
-    void sum(long block, double* to, long labels) const {
-        double total[Block] = {};
-        for (int i = 0; i < count_; ++i) {
-            const double* row = row_[i] + block;
-            for (long l = 0; l < Block; ++l) total[l] += Weighted ? value_[i] * row[l] : row[l];
-        }
-        for (long l = 0; l < labels; ++l) to[block + l] += total[l];
-    }
-
-    const Features& f_;
-    const double* row_[kMost];
-    double value_[kMost];
-    int count_ = 0;
-};
-
 template <bool Weighted>
 void score_steps(const FeatureScores& call, long first, long last) {
     const Features& f = call.features;
     const long end = call.steps[last];
-    Rows rows(f);
     for (long t = first; t < last; ++t) {
         double* to = call.to + t * f.width;
         for (long l = 0; l < f.width; ++l) to[l] = 0;
@@ -80,15 +39,14 @@ void score_steps(const FeatureScores& call, long first, long last) {
             const Place place = f.places[f.ids[j]];
             const double value = Weighted ? f.values[j] : 1.0;
             if (place.count < 0) {
-                if (rows.full()) rows.flush<Weighted>(to);
-                rows.add(call.rows + place.begin * f.pitch, value);
+                const double* row = call.rows + place.begin * f.pitch;
+                for (long l = 0; l < f.width; ++l) to[l] += Weighted ? value * row[l] : row[l];
                 continue;
             }
             for (long k = place.begin; k < place.begin + place.count; ++k) {
                 to[f.labels[k]] += Weighted ? value * call.weights[k] : call.weights[k];
             }
         }
-        rows.flush<Weighted>(to);
     }
 }
 

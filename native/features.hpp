@@ -16,14 +16,12 @@ struct Place {
 
 struct Features {
     int threads;
-    long total, width, pitch;    // steps, labels, and labels rounded up to whole blocks
+    long total, width, pitch;    // steps, labels, and how far apart the rows are
     const std::int32_t* ids;     // [m]
     const double* values;        // [m], or null where all are 1
     const Place* places;         // [attributes]
     const std::int32_t* labels;  // [features]
 };
-
-constexpr long kLabelBlock = 8;  // pitch is a multiple of it
 
 struct FeatureScores {
     Features features;

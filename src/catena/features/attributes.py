@@ -62,7 +62,7 @@ class Attributes:
             CatenaError: when a step is neither strings nor a mapping, or a value is not one of
                 those above, or not finite.
         """
-        steps = list(steps)
+        steps: list[Any] = list(steps)
         kinds = set(map(type, steps))
         if kinds == {dict}:
             return _of_mappings(steps)
@@ -95,9 +95,7 @@ def _of_mappings(steps: list[dict[str, Any]]) -> Attributes:
     names = pc.coalesce(pc.binary_join_element_wise(keys, texts, pa.scalar(SEPARATOR, TEXT)), keys)
     if kinds == {str}:
         return _gathered(names, None, counts)
-    return _gathered(
-        names, _numbers([1.0 if type(v) is str else v for v in values], names), counts
-    )
+    return _gathered(names, _numbers([1.0 if type(v) is str else v for v in values], names), counts)
 
 
 def _of_pairs(steps: list[list[tuple[str, float]]]) -> Attributes:
@@ -128,7 +126,9 @@ def _unfold(mapping: Mapping[str, Any], prefix: str, i: int) -> Iterator[tuple[s
         elif isinstance(value, Mapping):
             yield from _unfold(value, name + SEPARATOR, i)
         elif isinstance(value, list | tuple | AnySet):
-            yield from ((f"{name}{SEPARATOR}{_only_text(x, name, i)}", 1.0) for x in _ordered(value))
+            yield from (
+                (f"{name}{SEPARATOR}{_only_text(x, name, i)}", 1.0) for x in _ordered(value)
+            )
         else:
             raise _odd_value(value, name, i)
 

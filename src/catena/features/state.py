@@ -37,7 +37,10 @@ class StateFeatures:
         ends = len(self.pairs) > 0 and self.pairs[0] == 0 and self.pairs[-1] == len(self.labels)
         if not ends or bool((self.pairs.diff() < 0).any()):
             raise CatenaError("state features: pairs must grow from 0 to the number of labels")
-        if len(self.labels) and not 0 <= int(self.labels.min()) <= int(self.labels.max()) < self.width:
+        if (
+            len(self.labels)
+            and not 0 <= int(self.labels.min()) <= int(self.labels.max()) < self.width
+        ):
             raise CatenaError(f"state features: labels must lie from 0 to {self.width - 1}")
         if len(self.labels) >= 1 << 31:
             raise CatenaError(f"{len(self.labels)} state features are too many; raise the minimum")
@@ -74,15 +77,20 @@ class StateFeatures:
         pairs = torch.arange(attributes + 1) * width
         return StateFeatures(pairs, torch.arange(width).repeat(attributes), width)
 
-    def scores(self, data: Encoded, weights: Tensor) -> Tensor:
+    def scores(self, data: Encoded, weights: Tensor, out: Tensor | None = None) -> Tensor:
         """float64 `[total, width]`: for each step and label, the sum of value times weight.
 
         Args:
             weights: float64 `[features]`.
+            out: a tensor of the result's shape to put it into.
         """
         self._check(data)
         _check_numbers("weights", weights, (len(self),))
-        return kernel.scores(self._layout, data.rows, weights.contiguous())
+        if out is not None:
+            _check_numbers("out", out, (len(data), self.width))
+            if not out.is_contiguous():
+                raise CatenaError("out must be contiguous")
+        return kernel.scores(self._layout, data.rows, weights.contiguous(), out)
 
     def gradient(self, data: Encoded, grad: Tensor) -> Tensor:
         """float64 `[features]`: the way back from the gradient of the scores to the weights.

@@ -161,7 +161,7 @@ def _pieces(line: str, place: str) -> tuple[str | Cell, ...]:
     for piece in pieces:
         if isinstance(piece, str) and "%" in piece:
             raise CatenaError(
-                f"{place}: {piece[piece.index('%'):]!r} is no macro; write %x[row,column], or "
+                f"{place}: {piece[piece.index('%') :]!r} is no macro; write %x[row,column], or "
                 '%t[row,column,"pattern"] and %m[row,column,"pattern"]'
             )
     return tuple(piece for piece in pieces if piece != "")
@@ -171,7 +171,7 @@ def _cell(macro: re.Match[str], place: str) -> Cell:
     kind, row, column, pattern = macro[1], int(macro[2]), int(macro[3]), macro[4]
     if (kind in "xX") != (pattern is None):
         raise CatenaError(
-            f"{place}: {macro[0]}: %t and %m have a pattern, as in %t[0,0,\"\\u\"], and %x has none"
+            f'{place}: {macro[0]}: %t and %m have a pattern, as in %t[0,0,"\\u"], and %x has none'
         )
     if abs(row) > LONGEST_REACH:
         raise CatenaError(f"{place}: {macro[0]}: a row is at most {LONGEST_REACH} steps away")

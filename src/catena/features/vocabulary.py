@@ -97,7 +97,9 @@ class AttributeVocabulary:
     def __post_init__(self) -> None:
         object.__setattr__(self, "names", pc.cast(self.names, TEXT))
         if self.names.null_count or len(pc.unique(self.names)) != len(self.names):
-            raise CatenaError("a vocabulary's attributes must be distinct, and none of them missing")
+            raise CatenaError(
+                "a vocabulary's attributes must be distinct, and none of them missing"
+            )
 
     @staticmethod
     def learn(attributes: Attributes, minimum: int = 1) -> AttributeVocabulary:

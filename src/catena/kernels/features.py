@@ -1,7 +1,7 @@
 """Scores of labels from sparse attributes, and the gradients' way back: C++ beside eager PyTorch.
 
-Attribute a goes with the labels `labels[pairs[a]:pairs[a + 1]]` and has a weight for each; a pair of
-the two is a feature. Step t has the attributes `ids[steps[t]:steps[t + 1]]`, each times its value.
+Attribute a goes with the labels `labels[pairs[a]:pairs[a + 1]]` and has a weight for each; a pair
+of the two is a feature. Step t has the attributes `ids[steps[t]:steps[t + 1]]`, each times its value.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from torch import Tensor
 
 import catena._native as _native
 
-# Rows of weights are whole blocks of so many labels; see native/features.hpp.
+# Rows of weights start at whole cache lines, of so many numbers.
 BLOCK = 8
 # An attribute that goes with a quarter of the labels has a row: reading all of it costs less.
 SHARE = 4
@@ -85,15 +85,16 @@ def share_out(data: Rows, threads: int) -> Rows:
     return Rows(torch.stack(steps), data.ids[by_thread], values)
 
 
-def scores(layout: Layout, data: Rows, weights: Tensor) -> Tensor:
+def scores(layout: Layout, data: Rows, weights: Tensor, out: Tensor | None = None) -> Tensor:
     """float64 `[total, width]`: the values times the weights of each step's attributes.
 
     Args:
         weights: float64 `[features]`.
+        out: where to put them; fresh memory takes longer to get than to fill.
     """
     rows = weights.new_zeros(layout.rows * layout.pitch)
     rows[layout.cells] = weights[layout.filled]
-    to = weights.new_empty(len(data.steps) - 1, layout.width)
+    to = weights.new_empty(len(data.steps) - 1, layout.width) if out is None else out
     _native.feature_scores(
         *_head(layout, data, threads_for(data), len(to)),
         *(data.steps.data_ptr(), weights.data_ptr(), rows.data_ptr(), to.data_ptr()),
