@@ -1,7 +1,8 @@
 """Scores of labels from sparse attributes, and the gradients' way back: C++ beside eager PyTorch.
 
 Attribute a goes with the labels `labels[pairs[a]:pairs[a + 1]]` and has a weight for each; a pair
-of the two is a feature. Step t has the attributes `ids[steps[t]:steps[t + 1]]`, each times its value.
+of the two is a feature. Step t has the attributes `ids[steps[t]:steps[t + 1]]`, each times its
+value.
 """
 
 from __future__ import annotations
