@@ -22,8 +22,9 @@ void ask_ahead(const Features& f, long at, long end, const Weight* weights, cons
     if (at + kFarAhead < end) __builtin_prefetch(&f.places[f.ids[at + kFarAhead]]);
     if (at + kAhead >= end) return;
     const Place place = f.places[f.ids[at + kAhead]];
-    if (place.count < 0) return __builtin_prefetch(rows + place.begin * f.pitch);
-    __builtin_prefetch(weights + place.begin);
+    const Weight* row = rows + place.begin * f.pitch;
+    const Weight* own = weights + place.begin;
+    __builtin_prefetch(place.count < 0 ? row : own);
     __builtin_prefetch(f.labels + place.begin);
 }
 

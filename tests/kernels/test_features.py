@@ -60,7 +60,7 @@ def test_the_same_as_dense_matrices_and_as_the_reference(total, attributes, widt
         weights = torch.randn(len(features), dtype=torch.float64)
         grad = torch.randn(total, width, dtype=torch.float64)
         layout = features._layout
-        scores, back = features.scores(data, weights), features.gradient(data, grad)
+        scores, back = features.scores(data, weights), features.gradient([(data, grad)])
         assert torch.allclose(scores, matrix(data) @ table(features, weights), atol=1e-12)
         for native_one, reference in (
             (scores, kernel.reference_scores(layout, data.rows, weights)),
@@ -78,13 +78,12 @@ def test_rows_and_single_weights_both_occur():
     assert 0 < len(layout.filled) < len(layout.labels)
 
 
-def test_out_is_filled_whatever_was_in_it():
+def test_the_gradient_of_parts_is_that_of_the_whole():
     data, labels = made(60, 200, 9, True)
     features = StateFeatures.seen(data, labels, 9)
-    weights = torch.randn(len(features), dtype=torch.float64)
-    out = torch.full((60, 9), torch.nan, dtype=torch.float64)
-    assert features.scores(data, weights, out) is out
-    assert torch.equal(out, features.scores(data, weights))
+    grad = torch.randn(60, 9, dtype=torch.float64)
+    parts = [(data.steps(a, b), grad[a:b]) for a, b in ((0, 20), (20, 20), (20, 59), (59, 60))]
+    assert torch.equal(features.gradient(parts), features.gradient([(data, grad)]))
 
 
 def test_one_step_alone_scores_as_in_any_company(level):
@@ -108,7 +107,7 @@ def test_every_number_of_threads_gives_the_same_bits(valued, monkeypatch):
         for threads in (1, 2, 3, 5):
             torch.set_num_threads(threads)
             assert len(data.shared().steps) == threads
-            found.append((features.scores(data, weights), features.gradient(data, grad)))
+            found.append((features.scores(data, weights), features.gradient([(data, grad)])))
     finally:
         torch.set_num_threads(1)
     for scores, back in found[1:]:
@@ -137,9 +136,7 @@ def test_wrong_calls_are_refused():
         with pytest.raises(CatenaError, match="weights must be float64"):
             features.scores(data, wrong)
     with pytest.raises(CatenaError, match="grad must be float64"):
-        features.gradient(data, torch.zeros(10, 4, dtype=torch.float64))
-    with pytest.raises(CatenaError, match="out must be contiguous"):
-        features.scores(data, weights, torch.zeros(3, 10, dtype=torch.float64).T)
+        features.gradient([(data, torch.zeros(10, 4, dtype=torch.float64))])
     with pytest.raises(CatenaError, match="steps of 6 attributes"):
         features.scores(made(10, 6, 3, False)[0], weights)
     with pytest.raises(CatenaError, match="labels must lie from 0 to 2"):

@@ -62,14 +62,14 @@ class Attributes:
             CatenaError: when a step is neither strings nor a mapping, or a value is not one of
                 those above, or not finite.
         """
-        steps: list[Any] = list(steps)
-        kinds = set(map(type, steps))
+        given: list[Any] = list(steps)
+        kinds = set(map(type, given))
         if kinds == {dict}:
-            return _of_mappings(steps)
+            return _of_mappings(given)
         if kinds <= {list, tuple}:
-            names = list(chain.from_iterable(steps))
-            return _gathered(_text(names, steps), None, list(map(len, steps)))
-        return _of_pairs([list(_pairs(step, i)) for i, step in enumerate(steps)])
+            names = list(chain.from_iterable(given))
+            return _gathered(_text(names, given), None, list(map(len, given)))
+        return _of_pairs([list(_pairs(step, i)) for i, step in enumerate(given)])
 
     @staticmethod
     def from_function(

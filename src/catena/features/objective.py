@@ -7,6 +7,9 @@ The gradient is the difference of what is expected of a path and what was observ
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -15,6 +18,10 @@ from catena.features.state import StateFeatures
 from catena.features.vocabulary import Encoded
 from catena.kernels.chain.dispatch import expectations
 from catena.kernels.chain.potentials import Potentials
+
+# So many steps are worked on together: the memory for them is used again for the next ones, and a
+# thread gets enough to do.
+PART = 1 << 16
 
 
 def seen_moves(labels: Tensor, lengths: Tensor, width: int) -> Tensor:
@@ -55,7 +62,7 @@ class Objective:
         followed = _moves(labels, lengths, features.width)
         counts = torch.bincount(followed, minlength=features.width**2)[moves]
         self._observed = torch.cat([features.count(data, labels), counts.double()])
-        self._scores = torch.empty(len(data), features.width, dtype=torch.float64)
+        self._parts = list(_parts(data, lengths))
 
     def __call__(self, theta: Tensor) -> tuple[float, Tensor]:
         """The objective in nats, and its gradient, both float64.
@@ -64,16 +71,44 @@ class Objective:
             theta: float64 `[size]`.
         """
         weights, of_moves = theta.split([len(self.features), len(self.moves)])
-        scores = self.features.scores(self.data, weights, self._scores)
-        found = expectations(self._chain(scores, of_moves), scores.new_ones(len(self.lengths)))
-        gradient = self.features.gradient(self.data, found.marginals)
-        expected = torch.cat([gradient, found.transitions.flatten()[self.moves]])
-        value = float(found.log_z.sum()) - float(self._observed @ theta)
-        return value, expected.sub_(self._observed)
+        sums = _Sums(-float(self._observed @ theta), self._transitions(of_moves).zero_())
+        gradient = self.features.gradient(self._expect(weights, of_moves, sums))
+        expected = torch.cat([gradient, sums.moves.flatten()[self.moves]])
+        return sums.value, expected.sub_(self._observed)
 
-    def _chain(self, scores: Tensor, of_moves: Tensor) -> Potentials:
+    def _expect(
+        self, weights: Tensor, of_moves: Tensor, sums: _Sums
+    ) -> Iterator[tuple[Encoded, Tensor]]:
+        """The marginals of one part after the other; log Z and the moves go into the sums."""
+        scorer, transitions = self.features.scorer(weights), self._transitions(of_moves)
+        ends = transitions.new_zeros(self.features.width)
+        for data, lengths in self._parts:
+            chain = Potentials(scorer(data), lengths, transitions, ends, ends)
+            found = expectations(chain, ends.new_ones(len(lengths)))
+            sums.value += float(found.log_z.sum())
+            sums.moves += found.transitions
+            yield data, found.marginals
+
+    def _transitions(self, of_moves: Tensor) -> Tensor:
+        """float64 `[width, width]`."""
         width = self.features.width
-        transitions = scores.new_zeros(width * width)
-        transitions[self.moves] = of_moves
-        ends = scores.new_zeros(width)
-        return Potentials(scores, self.lengths, transitions.view(width, width), ends, ends)
+        return of_moves.new_zeros(width * width).index_put((self.moves,), of_moves).view(width, -1)
+
+
+@dataclass
+class _Sums:
+    """What the parts add up to: the objective, and how often each move is expected."""
+
+    value: float
+    moves: Tensor
+
+
+def _parts(data: Encoded, lengths: Tensor) -> Iterator[tuple[Encoded, Tensor]]:
+    """Whole sequences, some PART steps together."""
+    ends = lengths.cumsum(0)
+    number = (ends - 1).clamp_min(0) // PART
+    begin = 0
+    for own in lengths.split(number.unique_consecutive(return_counts=True)[1].tolist()):
+        end = begin + int(own.sum())
+        yield data.steps(begin, end), own
+        begin = end

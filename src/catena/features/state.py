@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -77,31 +78,40 @@ class StateFeatures:
         pairs = torch.arange(attributes + 1) * width
         return StateFeatures(pairs, torch.arange(width).repeat(attributes), width)
 
-    def scores(self, data: Encoded, weights: Tensor, out: Tensor | None = None) -> Tensor:
+    def scores(self, data: Encoded, weights: Tensor) -> Tensor:
         """float64 `[total, width]`: for each step and label, the sum of value times weight.
 
         Args:
             weights: float64 `[features]`.
-            out: a tensor of the result's shape to put it into.
         """
-        self._check(data)
-        _check_numbers("weights", weights, (len(self),))
-        if out is not None:
-            _check_numbers("out", out, (len(data), self.width))
-            if not out.is_contiguous():
-                raise CatenaError("out must be contiguous")
-        return kernel.scores(self._layout, data.rows, weights.contiguous(), out)
+        return self.scorer(weights)(data)
 
-    def gradient(self, data: Encoded, grad: Tensor) -> Tensor:
+    def scorer(self, weights: Tensor) -> Callable[[Encoded], Tensor]:
+        """`scores` for one part of the data after the other."""
+        _check_numbers("weights", weights, (len(self),))
+        ready = kernel.spread(self._layout, weights.contiguous())
+
+        def scores(data: Encoded) -> Tensor:
+            self._check(data)
+            to = torch.empty(len(data), self.width, dtype=torch.float64)
+            kernel.scores(self._layout, data.rows, ready, to)
+            return to
+
+        return scores
+
+    def gradient(self, parts: Iterable[tuple[Encoded, Tensor]]) -> Tensor:
         """float64 `[features]`: the way back from the gradient of the scores to the weights.
 
         Args:
-            grad: float64 `[total, width]`; for a likelihood's, one minus the marginals at the right
-                label, and minus the marginals elsewhere.
+            parts: data, part by part, each with the gradient of its scores, float64
+                `[total, width]`: for log Z, the marginals.
         """
-        self._check(data)
-        _check_numbers("grad", grad, (len(data), self.width))
-        return kernel.gradient(self._layout, data.shared(), grad.contiguous())
+        sums = kernel.nothing(self._layout)
+        for data, grad in parts:
+            self._check(data)
+            _check_numbers("grad", grad, (len(data), self.width))
+            kernel.add_gradient(self._layout, data.shared(), grad.contiguous(), sums)
+        return kernel.gathered(self._layout, sums)
 
     def count(self, data: Encoded, labels: Tensor) -> Tensor:
         """float64 `[features]`: the sum of the values with which each pair occurs.
@@ -111,7 +121,7 @@ class StateFeatures:
         """
         _check_labels(data, labels, self.width)
         there = torch.zeros(len(data), self.width, dtype=torch.float64)
-        return self.gradient(data, there.scatter_(1, labels.long()[:, None], 1.0))
+        return self.gradient([(data, there.scatter_(1, labels.long()[:, None], 1.0))])
 
     @cached_property
     def _layout(self) -> kernel.Layout:

@@ -86,25 +86,44 @@ def share_out(data: Rows, threads: int) -> Rows:
     return Rows(torch.stack(steps), data.ids[by_thread], values)
 
 
-def scores(layout: Layout, data: Rows, weights: Tensor, out: Tensor | None = None) -> Tensor:
-    """float64 `[total, width]`: the values times the weights of each step's attributes.
+class Weights(NamedTuple):
+    """A number for each feature, float64: single ones `[features]`; of attributes with a row, in
+    rows `[rows * pitch]`."""
 
-    Args:
-        weights: float64 `[features]`.
-        out: where to put them; fresh memory takes longer to get than to fill.
-    """
+    single: Tensor
+    rows: Tensor
+
+
+def spread(layout: Layout, weights: Tensor) -> Weights:
+    """float64 `[features]` as the kernels read them."""
     rows = weights.new_zeros(layout.rows * layout.pitch)
     rows[layout.cells] = weights[layout.filled]
-    to = weights.new_empty(len(data.steps) - 1, layout.width) if out is None else out
+    return Weights(weights, rows)
+
+
+def nothing(layout: Layout) -> Weights:
+    """Sums that nothing has been added to."""
+    single = torch.zeros(len(layout.labels), dtype=torch.float64)
+    return Weights(single, single.new_zeros(layout.rows * layout.pitch))
+
+
+def gathered(layout: Layout, sums: Weights) -> Tensor:
+    """float64 `[features]`, what was added up; the sums may not be added to after that."""
+    sums.single[layout.filled] = sums.rows[layout.cells]
+    return sums.single
+
+
+def scores(layout: Layout, data: Rows, weights: Weights, to: Tensor) -> None:
+    """Put the values times the weights of each step's attributes into float64 `[total, width]`."""
     _native.feature_scores(
         *_head(layout, data, threads_for(data), len(to)),
-        *(data.steps.data_ptr(), weights.data_ptr(), rows.data_ptr(), to.data_ptr()),
+        *(data.steps.data_ptr(), weights.single.data_ptr(), weights.rows.data_ptr()),
+        to.data_ptr(),
     )
-    return to
 
 
-def gradient(layout: Layout, shared: Rows, grad: Tensor) -> Tensor:
-    """float64 `[features]`: the gradient of the weights from that of the scores.
+def add_gradient(layout: Layout, shared: Rows, grad: Tensor, sums: Weights) -> None:
+    """Add the gradient of the weights, from that of the scores, to sums.
 
     Each sum is made in the order of the steps, whatever the number of threads.
 
@@ -112,14 +131,11 @@ def gradient(layout: Layout, shared: Rows, grad: Tensor) -> Tensor:
         shared: what `share_out` made.
         grad: float64 `[total, width]`.
     """
-    weights = grad.new_zeros(len(layout.labels))
-    rows = grad.new_zeros(layout.rows * layout.pitch)
     _native.feature_gradient(
         *_head(layout, shared, len(shared.steps), len(grad)),
-        *(shared.steps.data_ptr(), grad.data_ptr(), weights.data_ptr(), rows.data_ptr()),
+        *(shared.steps.data_ptr(), grad.data_ptr()),
+        *(sums.single.data_ptr(), sums.rows.data_ptr()),
     )
-    weights[layout.filled] = rows[layout.cells]
-    return weights
 
 
 def _head(layout: Layout, data: Rows, threads: int, total: int) -> tuple[int, ...]:
@@ -129,14 +145,14 @@ def _head(layout: Layout, data: Rows, threads: int, total: int) -> tuple[int, ..
 
 
 def reference_scores(layout: Layout, data: Rows, weights: Tensor) -> Tensor:
-    """What `scores` computes, on any device, one number for each feature of each step."""
+    """What `scores` puts, on any device, one number for each feature of each step."""
     step, feature, value = _spread(layout, data)
     to = weights.new_zeros(len(data.steps) - 1, layout.width)
     return to.index_put((step, layout.labels[feature]), weights[feature] * value, accumulate=True)
 
 
 def reference_gradient(layout: Layout, data: Rows, grad: Tensor) -> Tensor:
-    """What `gradient` computes, on any device, from rows that are not shared out."""
+    """What `add_gradient` adds, on any device, from rows that are not shared out."""
     step, feature, value = _spread(layout, data)
     to = grad.new_zeros(len(layout.labels))
     return to.index_put((feature,), grad[step, layout.labels[feature]] * value, accumulate=True)
