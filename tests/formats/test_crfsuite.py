@@ -8,6 +8,7 @@ import math
 import random
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -135,6 +136,23 @@ def test_a_model_tags_as_crfsuite_does():
         assert [model.labels[y] for y in best] == tagged["labels"]
         share = math.exp(paths[best]) / sum(map(math.exp, paths.values()))
         assert share == pytest.approx(tagged["probability"], rel=1e-9)
+
+
+def test_features_may_lie_in_any_order(write):
+    """The first state feature and the last one change places, and with them their numbers."""
+    raw = bytearray(MODEL.read_bytes())
+    lists, states = int.from_bytes(raw[44:48], "little"), 80
+    words = np.frombuffer(raw, "<u4")
+    at = words[lists // 4 + 3 :][: words[lists // 4 + 2]] // 4
+    features = np.frombuffer(raw, np.dtype("V20"), states, 60)
+    features[[0, states - 1]] = features[[states - 1, 0]]
+    for place in at:
+        named = words[place + 1 : place + 1 + words[place]]
+        first, last = named == 0, named == states - 1
+        named[first], named[last] = states - 1, 0
+    plain, moved = read_crfsuite_model(MODEL), read_crfsuite_model(write(bytes(raw), "moved"))
+    assert torch.equal(moved.weights, plain.weights)
+    assert torch.equal(moved.features.labels, plain.features.labels)
 
 
 def test_every_cut_is_refused(write):

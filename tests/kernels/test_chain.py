@@ -143,10 +143,6 @@ def test_alone_as_in_any_batch(scale, forbidden):
         assert torch.equal(found.log_z, whole.log_z[i : i + 1])
         assert torch.equal(found.marginals, whole.marginals[begin : begin + len(own)])
         for one, several in zip(native.best(alone, 3), best, strict=True):
-            place = (
-                slice(begin, begin + len(own))
-                if one is not found and len(one) == len(own)
-                else slice(i, i + 1)
-            )
+            place = slice(begin, begin + len(own)) if one is not found and len(one) == len(own) else slice(i, i + 1)
             del place, several
         begin += len(own)
