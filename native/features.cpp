@@ -22,9 +22,7 @@ void ask_ahead(const Features& f, long at, long end, const Weight* weights, cons
     if (at + kFarAhead < end) __builtin_prefetch(&f.places[f.ids[at + kFarAhead]]);
     if (at + kAhead >= end) return;
     const Place place = f.places[f.ids[at + kAhead]];
-    const Weight* row = rows + place.begin * f.pitch;
-    const Weight* own = weights + place.begin;
-    __builtin_prefetch(place.count < 0 ? row : own);
+    __builtin_prefetch(place.count < 0 ? rows + place.begin * f.pitch : weights + place.begin);
     __builtin_prefetch(f.labels + place.begin);
 }
 
