@@ -99,3 +99,5 @@ def test_lengths_that_do_not_fit_are_refused():
     features = StateFeatures.seen(data, labels, WIDTH)
     with pytest.raises(CatenaError, match="the lengths sum to 3"):
         Objective(data, labels, torch.tensor([3]), features, torch.arange(9))
+    with pytest.raises(CatenaError, match="there are 9 labels, for 10 steps"):
+        Objective(data, labels[1:], LENGTHS, features, torch.arange(9))

@@ -49,20 +49,26 @@ class Objective:
         moves: int64 `[k]`, from * width + to: the moves that have weights; the others weigh 0.
 
     Raises:
-        CatenaError: when the lengths do not sum to the number of steps.
+        CatenaError: when there are not as many labels, or the lengths do not sum to as much, as there
+            are steps.
     """
 
     def __init__(
         self, data: Encoded, labels: Tensor, lengths: Tensor, features: StateFeatures, moves: Tensor
     ) -> None:
-        if int(lengths.sum()) != len(data):
-            raise CatenaError(f"the lengths sum to {int(lengths.sum())} for {len(data)} steps")
-        self.data, self.lengths, self.features, self.moves = data, lengths, features, moves
+        if not int(lengths.sum()) == len(labels) == len(data):
+            raise CatenaError(
+                f"the lengths sum to {int(lengths.sum())}, and there are {len(labels)} labels, for "
+                f"{len(data)} steps"
+            )
+        self.features, self.moves = features, moves
         self.size = len(features) + len(moves)
         followed = _moves(labels, lengths, features.width)
         counts = torch.bincount(followed, minlength=features.width**2)[moves]
-        self._observed = torch.cat([features.count(data, labels), counts.double()])
         self._parts = list(_parts(data, lengths))
+        steps = [len(part) for part, _ in self._parts]
+        labelled = zip((part for part, _ in self._parts), labels.split(steps), strict=True)
+        self._observed = torch.cat([features.count(labelled), counts.double()])
 
     def __call__(self, theta: Tensor) -> tuple[float, Tensor]:
         """The objective in nats, and its gradient, both float64.

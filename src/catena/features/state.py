@@ -113,15 +113,19 @@ class StateFeatures:
             kernel.add_gradient(self._layout, data.shared(), grad.contiguous(), sums)
         return kernel.gathered(self._layout, sums)
 
-    def count(self, data: Encoded, labels: Tensor) -> Tensor:
+    def count(self, parts: Iterable[tuple[Encoded, Tensor]]) -> Tensor:
         """float64 `[features]`: the sum of the values with which each pair occurs.
 
         Args:
-            labels: int64 `[total]`, the label of every step.
+            parts: data, part by part, each with the label of every step, int64 `[total]`.
         """
+        return self.gradient((data, self._indicators(data, labels)) for data, labels in parts)
+
+    def _indicators(self, data: Encoded, labels: Tensor) -> Tensor:
+        """float64 `[total, width]`, 1 at the label of each step."""
         _check_labels(data, labels, self.width)
         there = torch.zeros(len(data), self.width, dtype=torch.float64)
-        return self.gradient([(data, there.scatter_(1, labels.long()[:, None], 1.0))])
+        return there.scatter_(1, labels.long()[:, None], 1.0)
 
     @cached_property
     def _layout(self) -> kernel.Layout:
