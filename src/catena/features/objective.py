@@ -49,8 +49,7 @@ class Objective:
         moves: int64 `[k]`, from * width + to: the moves that have weights; the others weigh 0.
 
     Raises:
-        CatenaError: when there are not as many labels, or the lengths do not sum to as much, as there
-            are steps.
+        CatenaError: when the labels, or the lengths' sum, are not as many as the steps.
     """
 
     def __init__(
