@@ -42,6 +42,12 @@ def expect(*call: int) -> None:
 def best(*call: int) -> None:
     """The k best paths of linear chains; see native/chain.hpp."""
 
+def feature_scores(*call: int) -> None:
+    """Scores of labels from sparse attributes; see native/features.hpp."""
+
+def feature_gradient(*call: int) -> None:
+    """The way back from scores to weights; see native/features.hpp."""
+
 class Stepper:
     """A stack of layers, one step at a time; see native/stream.hpp."""
 
