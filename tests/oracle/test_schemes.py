@@ -165,6 +165,7 @@ def test_the_first_invalid_tag_is_named(tags, scheme, step, reason):
         (["I-A I-A O", "I-A B-A"], "IOB1"),
         (["I-A I-A O", "I-A", "B-A"], "IOB1"),
         (["B-A E-A O"], "IOBES"),
+        (["B-A", "I-A"], "IOB2"),
         (["B-A L-A O", "U-A"], "BILOU"),
         (["DET NOUN"], None),
         (["O O", ""], None),
