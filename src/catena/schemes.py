@@ -3,13 +3,14 @@
 A tag is `O`, outside of every span, or a prefix and a label, `B-NP`. Spans do not overlap. How the
 four schemes write a span of one token, one of three, and one that touches another of its label:
 
-    IOB1    I           I I I        I I B       B only where the span before has the same label
+    IOB1    I           I I I        I I B       B where the span before has the same label
     IOB2    B           B I I        B I B       every span begins with B
     IOBES   S           B I E        B E S       the last token is E, a single one S
     BILOU   U           B I L        B L U       the same with L and U
 
 In all four, whether a tag may follow another depends on these two alone, so validity fits into a
-matrix, which is what a CRF needs.
+matrix, which is what a CRF needs. In IOB1 every sequence is valid: a B where I would do means the
+same, and the files of CoNLL-2003 have some.
 
 Source: Ramshaw and Marcus 1995 (IOB1); Tjong Kim Sang and Veenstra 1999 (representations);
 Ratinov and Roth 2009 (BILOU); conlleval, Tjong Kim Sang 2004 (the lenient reading).
@@ -17,8 +18,10 @@ Ratinov and Roth 2009 (BILOU); conlleval, Tjong Kim Sang 2004 (the lenient readi
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 from catena.errors import CatenaError
@@ -79,7 +82,7 @@ class Scheme:
     @property
     def prefixes(self) -> set[str]:
         """All that the scheme writes before a label."""
-        return {self.single, self.first, self.inside, self.last} | self.joining
+        return {"B", self.single, self.first, self.inside, self.last}
 
     def follows(self, before: Tag, after: Tag) -> bool:
         """Whether `after` may stand behind `before`; the outside stands before the first token
@@ -93,7 +96,7 @@ class Scheme:
 SCHEMES: dict[str, Scheme] = {
     scheme.name: scheme
     for scheme in (
-        Scheme("IOB1", "I", "I", "I", "I", frozenset("B"), closes=False),
+        Scheme("IOB1", "I", "I", "I", "I", frozenset(), closes=False),
         Scheme("IOB2", "B", "B", "I", "I", frozenset("I"), closes=False),
         Scheme("IOBES", "S", "B", "I", "E", frozenset("IE"), closes=True),
         Scheme("BILOU", "U", "B", "I", "L", frozenset("IL"), closes=True),
@@ -246,7 +249,8 @@ def _written(span: Span, before: Span, scheme: Scheme) -> list[str]:
 
 
 def convert(tags: Sequence[str], source: str, target: str) -> list[str]:
-    """The same spans in another scheme. Nothing is lost, and converting back gives the same tags.
+    """The same spans in another scheme. Nothing is lost: converting back gives the same tags, but
+    for a B of IOB1 where I would do.
 
     Raises:
         CatenaError: at the first tag that is invalid in the source scheme; `repair` mends it.
@@ -320,13 +324,11 @@ def detect(sequences: Iterable[Sequence[str]]) -> SchemeName | None:
     """The scheme that tags are written in; None where they are not tags of spans, such as parts
     of speech, or mark no span.
 
-    L or U make it BILOU, E or S IOBES. Of the other two it is the one that more sequences keep to,
-    IOB2 where both fit equally well.
+    L or U make it BILOU, E or S IOBES. It is IOB1 where more spans begin with I than with B.
     """
     rows = [list(tags) for tags in sequences]
-    used = {tag for tags in rows for tag in tags}
     try:
-        prefixes = {parse(tag).prefix for tag in used} - {OUTSIDE}
+        prefixes = {parse(tag).prefix for tag in set(chain.from_iterable(rows))} - {OUTSIDE}
     except CatenaError:
         return None
     if not prefixes:
@@ -335,8 +337,8 @@ def detect(sequences: Iterable[Sequence[str]]) -> SchemeName | None:
         return "BILOU"
     if prefixes & {"E", "S"}:
         return "IOBES"
-    kept = {name: sum(first_invalid(tags, name) is None for tags in rows) for name in SCHEMES}
-    return "IOB2" if kept["IOB2"] >= kept["IOB1"] else "IOB1"
+    begun = Counter(parse(tags[span.start]).prefix for tags in rows for span in spans(tags))
+    return "IOB1" if begun["I"] > begun["B"] else "IOB2"
 
 
 class Constraints(NamedTuple):

@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from catena.errors import CatenaError
 from catena.formats import read_tokens
@@ -98,6 +100,25 @@ def test_only_the_labels_change(write, name, bom):
     assert again.labels() == [[f"<{label}>" for label in row] for row in file.labels()]
 
 
+@settings(max_examples=200)
+@given(
+    st.text(" \t\n\r#_12-.aX\u00a0\u2028é\ufeff"), st.sampled_from(["d.txt", "d.tsv", "d.conllu"])
+)
+@example("a\t\t\nb\t \tc\r\n\t", "d.tsv")
+def test_whatever_is_in_a_file_it_is_refused_or_kept(write, text, name):
+    path = write(text, name)
+    file = refused = None
+    try:
+        file = read_tokens(path)
+    except CatenaError as error:
+        refused = str(error)
+    assert refused is None or refused.startswith(str(path))
+    for column in () if file is None else file.columns:
+        values = file.column(column)
+        if all(all(row) for row in values):
+            assert file.replaced(values, column) == text.encode()
+
+
 def test_other_columns_can_be_replaced_and_added(write):
     file = read_tokens(write(ENTITIES))
     values = [["1", "2"], ["3"]]
@@ -141,6 +162,7 @@ def test_standard_input(pipe):
         ("a X\nb\n", "d.txt", 2, "1 column, where 2 are expected"),
         ("a X\nb Y Z\n", "d.txt", 2, "3 columns, where 2 are expected"),
         ("a X\n\n# text = a b\nc X\n", "d.txt", 3, "comments are for CoNLL-U"),
+        ("a X\nb Y\rc Z\n", "d.txt", 2, "a carriage return inside the line"),
         ("a\tX\nb X\n", "d.tsv", 2, "this line has spaces where others have tabs"),
         (TREEBANK.replace("\t1\tobl", "\tobl"), "d.conllu", 7, "9 columns, where 10 are expected"),
         (TREEBANK.replace("3\tNew", "x\tNew"), "d.conllu", 7, "'x' is no number of a token"),

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from catena.errors import CatenaError
 from catena.formats import read_series
@@ -50,6 +52,22 @@ def test_series_without_classes_and_with_targets(write):
 def test_wrong_lines_are_named(write, line, message):
     with pytest.raises(CatenaError, match=message):
         read_series(write(HEADER + CLASSES + line + "\n", "two.ts"))
+
+
+@settings(max_examples=100)
+@given(st.text("12.,:?-e \n@#uop", max_size=30))
+def test_whatever_is_in_a_file_it_is_read_or_refused(write, text):
+    path = write("@classLabel true up\n@data\n" + text, "x.ts")
+    series = refused = None
+    try:
+        series = read_series(path)
+    except CatenaError as error:
+        refused = str(error)
+    if series is None:
+        assert refused.startswith(str(path))
+    else:
+        assert set(series.labels) == {"up"}
+        assert int(series.sequences.lengths.sum()) == series.sequences.total
 
 
 @pytest.mark.parametrize(

@@ -65,12 +65,22 @@ def test_no_conversion_loses_a_span(source, target):
             assert convert(there, target, source) == tags
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("scheme", STRICT)
 def test_valid_are_exactly_the_sequences_that_spans_can_be_written_as(scheme):
     for length in range(5):
         valid = {tuple(tags_of(found, length, scheme)) for found in segmentations(length)}
         for tags in product(tags_in(scheme), repeat=length):
             assert (first_invalid(tags, scheme) is None) == (tags in valid), tags
+
+
+def test_in_iob1_everything_is_valid_and_reads_the_same_without_needless_b():
+    for tags in product(tags_in("IOB1"), repeat=4):
+        assert first_invalid(tags, "IOB1") is None
+        plain = convert(tags, "IOB1", "IOB1")
+        assert spans(plain) == spans(tags)
+        for step, tag in enumerate(plain):
+            before = plain[step - 1] if step else "O"
+            assert tag[0] != "B" or before[1:] == tag[1:]
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
@@ -140,7 +150,7 @@ def test_repair_keeps_every_span_of_every_sequence(scheme):
     [
         ("O I-A", "IOB2", 1, "'I-A' cannot follow 'O' in IOB2"),
         ("I-A", "IOB2", 0, "'I-A' cannot follow the beginning in IOB2"),
-        ("O B-A", "IOB1", 1, "'B-A' cannot follow 'O' in IOB1"),
+        ("O B-A E-A", "IOB1", 2, "IOB1 has no tag 'E-A'"),
         ("B-A E-B", "IOBES", 1, "'E-B' cannot follow 'B-A' in IOBES"),
         ("S-A B-A", "IOBES", 2, "'B-A' cannot be the last tag in IOBES"),
         ("O S-A", "BILOU", 1, "BILOU has no tag 'S-A'"),

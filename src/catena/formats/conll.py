@@ -218,11 +218,12 @@ def read_tokens(
 
     Raises:
         CatenaError: with the file and the line, when a token has more or fewer columns than the
-            first or than are named, when CoNLL-U's first column is no number, and when there is no
-            token at all.
+            first or than are named, when CoNLL-U's first column is no number, at a stray carriage
+            return, and when there is no token at all.
     """
     opened = open_sources([source])[0]
     lines = decode(opened, Options(encoding=encoding, errors=errors)).split("\n")
+    _check_ends(opened.name, lines)
     first = next((i for i, line in enumerate(lines) if _is_token(line, opened.suffix)), None)
     if first is None:
         raise CatenaError(f"{opened.name}: no tokens; there is nothing to read")
@@ -231,6 +232,16 @@ def read_tokens(
     rows, documents = _sentences(opened.name, lines, form, len(names))
     written = "utf-8-sig" if opened.raw.startswith(BOM.encode()) else encoding or "utf-8"
     return TokenFile(opened.name, names, form, written, lines, rows, documents)
+
+
+def _check_ends(name: str, lines: list[str]) -> None:
+    """Refuse a carriage return that does not stand before a line feed: a cell could not hold it."""
+    wrong = next((i for i, line in enumerate(lines) if "\r" in line[:-1]), None)
+    if wrong is not None:
+        raise CatenaError(
+            f"{name}, line {wrong + 1}: a carriage return inside the line; end lines with "
+            "line feeds"
+        )
 
 
 def _is_token(line: str, suffix: str) -> bool:
