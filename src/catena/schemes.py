@@ -21,6 +21,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
@@ -116,6 +117,7 @@ def scheme_of(name: str) -> Scheme:
     return SCHEMES[name]
 
 
+@lru_cache(1 << 12)
 def parse(tag: str) -> Tag:
     """The prefix and the label; a label may itself hold hyphens, and may be missing.
 

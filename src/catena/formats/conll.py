@@ -38,7 +38,7 @@ OTHER_ID = re.compile(r"\d+\.\d+|\d+-\d+")
 
 
 @dataclass(frozen=True)
-class Form:
+class Style:
     """How the cells of a line are told apart.
 
     Args:
@@ -84,7 +84,7 @@ class TokenFile:
     Args:
         name: the file, for messages.
         columns: the name of each column; `_` is one without a use.
-        form: how lines are cut into cells.
+        style: how lines are cut into cells.
         encoding: how the file's bytes are read.
         lines: the whole file, cut at line feeds.
         rows: for each sentence, the numbers of its tokens' lines, from 0.
@@ -93,7 +93,7 @@ class TokenFile:
 
     name: str
     columns: tuple[str, ...]
-    form: Form
+    style: Style
     encoding: str
     lines: list[str] = field(repr=False)
     rows: list[list[int]] = field(repr=False)
@@ -123,7 +123,7 @@ class TokenFile:
                 f"{self.name}: there is no column {name!r} (there are: {', '.join(self.columns)}); "
                 "name them in their order with --columns"
             )
-        at, cells, lines = self.columns.index(name), self.form.cells, self.lines
+        at, cells, lines = self.columns.index(name), self.style.cells, self.lines
         return [[cells(lines[line])[at] for line in rows] for rows in self.rows]
 
     def labels(self, name: str | None = None) -> list[list[str]]:
@@ -134,7 +134,7 @@ class TokenFile:
         """
         wanted = self.label if name is None else name
         labels = self.column(wanted)
-        missing = {"", UNUSED} if self.form.conllu else {""}
+        missing = {"", UNUSED} if self.style.conllu else {""}
         for i, sentence in enumerate(labels):
             if missing.isdisjoint(sentence):
                 continue
@@ -158,16 +158,16 @@ class TokenFile:
         at = self._place_of(self.label if name is None else name)
         lines = self.lines.copy()
         for line, value in self._beside(values):
-            lines[line] = self.form.put(lines[line], at, value)
+            lines[line] = self.style.put(lines[line], at, value)
         if at == len(self.columns):
             for line in self.documents:
-                lines[line] = self.form.put(lines[line], at, "O")
+                lines[line] = self.style.put(lines[line], at, "O")
         return self._encoded("\n".join(lines))
 
     def _place_of(self, name: str) -> int:
         if name in self.columns and name != UNUSED:
             return self.columns.index(name)
-        if self.form.conllu:
+        if self.style.conllu:
             raise CatenaError(
                 f"{self.name}: CoNLL-U has no column {name!r}; choose one of {', '.join(CONLLU)}"
             )
@@ -183,7 +183,7 @@ class TokenFile:
                     f"{self.place(i)}: a sentence of {len(rows)} tokens, but {len(sentence)} values"
                 )
             for step, (line, value) in enumerate(zip(rows, sentence, strict=True)):
-                if not self.form.fits(value):
+                if not self.style.fits(value):
                     raise CatenaError(f"{self.place(i, step)}: {value!r} does not fit into a cell")
                 yield line, value
 
@@ -227,11 +227,11 @@ def read_tokens(
     first = next((i for i, line in enumerate(lines) if _is_token(line, opened.suffix)), None)
     if first is None:
         raise CatenaError(f"{opened.name}: no tokens; there is nothing to read")
-    form = _form(opened, lines[first])
-    names = _names(opened.name, columns, lines[first], first, form)
-    rows, documents = _sentences(opened.name, lines, form, len(names))
+    style = _style(opened, lines[first])
+    names = _names(opened.name, columns, lines[first], first, style)
+    rows, documents = _sentences(opened.name, lines, style, len(names))
     written = "utf-8-sig" if opened.raw.startswith(BOM.encode()) else encoding or "utf-8"
-    return TokenFile(opened.name, names, form, written, lines, rows, documents)
+    return TokenFile(opened.name, names, style, written, lines, rows, documents)
 
 
 def _check_ends(name: str, lines: list[str]) -> None:
@@ -250,11 +250,11 @@ def _is_token(line: str, suffix: str) -> bool:
     return bool(line.strip()) and not comment and not line.startswith(DOCUMENT)
 
 
-def _form(source: Source, token: str) -> Form:
-    cells = Form(tabbed=True).cells(token)
+def _style(source: Source, token: str) -> Style:
+    cells = Style(tabbed=True).cells(token)
     looks = len(cells) == len(CONLLU) and _is_id(cells[0])
     conllu = source.suffix == ".conllu" or looks
-    return Form(tabbed=conllu or source.suffix == ".tsv" or "\t" in token, conllu=conllu)
+    return Style(tabbed=conllu or source.suffix == ".tsv" or "\t" in token, conllu=conllu)
 
 
 def _is_id(cell: str) -> bool:
@@ -262,13 +262,13 @@ def _is_id(cell: str) -> bool:
 
 
 def _names(
-    name: str, columns: str | Sequence[str] | None, token: str, line: int, form: Form
+    name: str, columns: str | Sequence[str] | None, token: str, line: int, style: Style
 ) -> tuple[str, ...]:
     """The columns' names, as many as the first token has columns."""
-    count = len(form.cells(token))
+    count = len(style.cells(token))
     if columns is None:
         middle = tuple(f"column {i}" for i in range(2, count))
-        return CONLLU if form.conllu else USUAL.get(count, ("form", *middle, "label"))
+        return CONLLU if style.conllu else USUAL.get(count, ("form", *middle, "label"))
     names = tuple(columns.split(",") if isinstance(columns, str) else columns)
     names = tuple(part.strip() for part in names)
     used = [part for part in names if part != UNUSED]
@@ -285,7 +285,7 @@ def _names(
 
 
 def _sentences(
-    name: str, lines: list[str], form: Form, width: int
+    name: str, lines: list[str], style: Style, width: int
 ) -> tuple[list[list[int]], list[int]]:
     """The numbers of the lines of each sentence's tokens, and of those that begin documents."""
     rows: list[list[int]] = [[]]
@@ -293,17 +293,17 @@ def _sentences(
     for number, line in enumerate(lines):
         if not line or line.isspace():
             rows.append([])
-        elif form.conllu and line[0] == "#":
+        elif style.conllu and line[0] == "#":
             continue
         elif line.startswith(DOCUMENT):
             documents.append(number)
             rows.append([])
-        elif _counts(name, number, form.cells(line), form, width):
+        elif _counts(name, number, style.cells(line), style, width):
             rows[-1].append(number)
     return [row for row in rows if row], documents
 
 
-def _counts(name: str, number: int, cells: list[str], form: Form, width: int) -> bool:
+def _counts(name: str, number: int, cells: list[str], style: Style, width: int) -> bool:
     """Whether a line is a token to be labelled, and not a multiword token or an empty node.
 
     Raises:
@@ -312,9 +312,9 @@ def _counts(name: str, number: int, cells: list[str], form: Form, width: int) ->
     if len(cells) != width:
         raise CatenaError(
             f"{name}, line {number + 1}: {_columns(len(cells))}, where {width} are expected; give "
-            f"every token as many, and separate sentences by an empty line{_hint(cells, form)}"
+            f"every token as many, and separate sentences by an empty line{_hint(cells, style)}"
         )
-    if not form.conllu or TOKEN_ID.fullmatch(cells[0]):
+    if not style.conllu or TOKEN_ID.fullmatch(cells[0]):
         return True
     if OTHER_ID.fullmatch(cells[0]):
         return False
@@ -328,8 +328,8 @@ def _columns(count: int) -> str:
     return "1 column" if count == 1 else f"{count} columns"
 
 
-def _hint(cells: list[str], form: Form) -> str:
+def _hint(cells: list[str], style: Style) -> str:
     """What may be behind a wrong number of columns."""
-    if form.tabbed and len(cells) == 1 and len(CELL.findall(cells[0])) > 1:
+    if style.tabbed and len(cells) == 1 and len(CELL.findall(cells[0])) > 1:
         return " (this line has spaces where others have tabs)"
-    return "" if form.tabbed or cells[0] != "#" else " (comments are for CoNLL-U, .conllu)"
+    return "" if style.tabbed or cells[0] != "#" else " (comments are for CoNLL-U, .conllu)"
