@@ -157,10 +157,9 @@ class Layers(nn.Module):
                 torch.nn raises one.
         """
         batch = self._arrange(input, hx, lengths)
-        weights = [self._weights(names) for names in self._names]
-        self._check(batch, weights[0].ih.dtype)
+        self._check(batch, getattr(self, str(self._names[0][0])).dtype)
         noise = Noise(generator, self._zones) if self.training and self._noisy() else None
-        outputs, last = self._run(batch, weights, self._begin(batch, hx), noise)
+        outputs, last = self._run(batch, self._begin(batch, hx), noise)
         return batch.leave(outputs), self._end(batch, last)
 
     def freeze(self) -> Self:
@@ -295,7 +294,7 @@ class Layers(nn.Module):
         return self._zones or chances > 0
 
     def _run(
-        self, batch: Batch, weights: list[Weights], states: list[State], noise: Noise | None
+        self, batch: Batch, states: list[State], noise: Noise | None
     ) -> tuple[Tensor, list[State]]:
         """All layers over all of time. Between them everything stays in time-major order."""
         values, last = batch.values, []
@@ -307,7 +306,7 @@ class Layers(nn.Module):
             for place in range(layer * self._directions, (layer + 1) * self._directions):
                 backwards = place % self._directions
                 seen = batch.turn(values, reversal) if backwards else values
-                output, after = self._scan(place, weights, seen, batch, states, noise)
+                output, after = self._scan(place, seen, batch, states, noise)
                 outputs.append(batch.turn(output, reversal) if backwards else output)
                 last.append(after)
             values = torch.cat(outputs, 1) if self.bidirectional else outputs[0]
@@ -316,7 +315,6 @@ class Layers(nn.Module):
     def _scan(
         self,
         place: int,
-        weights: list[Weights],
         values: Tensor,
         batch: Batch,
         states: list[State],
@@ -325,7 +323,7 @@ class Layers(nn.Module):
         """One direction of one layer."""
         if self._frozen is not None and not _needs_gradient(values, states[place]):
             return self._frozen[place].run(values, batch.batch_sizes, states[place])
-        own, mask, seed = weights[place], None, None
+        own, mask, seed = self._weights(self._names[place]), None, None
         if noise is not None:
             if self.weight_drop:
                 own = own._replace(hh=noise.drop(own.hh, self.weight_drop))

@@ -146,7 +146,7 @@ def forward(
     _check(packs.cell, packs.weights, x, sizes, h0, c0, mask)
     x, h0, c0, mask = x.contiguous(), h0.contiguous(), c0.contiguous(), _contiguous(mask)
     kept = "nothing" if not keep else "memory" if recompute else "gates"
-    return _Forward(packs, x, sizes, h0, c0, mask, seed, kept).run()
+    return Forward(packs, x, sizes, h0, c0, mask, seed, kept).run()
 
 
 def _check(
@@ -225,7 +225,7 @@ def pieces(sizes: Tensor, rows: int) -> list[tuple[int, int, int, int]]:
     return found
 
 
-class _Forward:
+class Forward:
     """One call: its buffers, and the pieces of time it is done in.
 
     Args:
@@ -251,27 +251,26 @@ class _Forward:
         self.keep = keep == "gates"
         (self.n, self.seen), self.units = h0.shape, packs.units
         self.last_h, self.last_c = h0.clone(), c0.clone()
-        self.empty = x.new_empty(0)
         self.out = x.new_empty(x.shape[0], self.seen)
         self.memory = keep != "nothing" and self.cell.states == 2
         self.c = x.new_empty(x.shape[0], self.units) if self.memory else x.new_empty(0)
-        self.masked = self.empty if mask is None else x.new_empty(2, self.n, self.seen)
+        self.masked = None if mask is None else x.new_empty(2, self.n, self.seen)
         self.hidden = x.new_empty(self.n, self.units) if packs.projected else None
         self.plan = plan(self.cell.gates, self.units, self.n, sizes.shape[0])
         wide = self.cell.gates * self.units if self.keep and self.normed else 0
         self.normal = x.new_empty(x.shape[0] if wide else 0, wide)
         self.scale = x.new_empty(x.shape[0] if wide else 0)
-        self.room = x.new_empty(self.n, self.cell.gates * self.units) if self.normed else self.empty
+        self.room = x.new_empty(self.n, self.cell.gates * self.units) if self.normed else None
 
     def run(self) -> tuple[Tensor, Tensor, Tensor, Kept]:
         width = width_of(self.cell.kind) * self.units
-        gates = self.empty
+        kept = self.x.new_empty(0)
         if self.keep or self.x.shape[0] * width <= PIECE:
             gates = self._projected(0, self.x.shape[0])
             self._advance(0, self.sizes.shape[0], 0, gates, self.h0, self.c0)
+            kept = gates if self.keep and kept_width(self.cell) else kept
         else:
             self._piece_by_piece(PIECE // width)
-        kept = gates if self.keep and kept_width(self.cell) else self.x.new_empty(0)
         return self.out, self.last_h, self.last_c, Kept(kept, self.c, self.normal, self.scale)
 
     def _piece_by_piece(self, rows: int) -> None:
@@ -298,7 +297,7 @@ class _Forward:
         self, first: int, last: int, begin: int, gates: Tensor, h: Tensor, c: Tensor
     ) -> None:
         """The steps from `first` to `last`, from the state h, c; `begin` is their first row."""
-        if self.mask is not None:
+        if self.mask is not None and self.masked is not None:
             torch.mul(h, self.mask[: len(h)], out=self.masked[0, : len(h)])
         _native.forward(
             *_shape(self.cell, self.plan, last - first, self.n, self.units, self.seen),
@@ -313,7 +312,7 @@ class _Forward:
             self.c[begin:].data_ptr() if len(self.c) else 0,
             self.last_h.data_ptr(),
             self.last_c.data_ptr(),
-            self.masked.data_ptr(),
+            _address(self.masked),
             _address(self.packs.projection),
             _address(self.hidden),
             *_variant(self.cell, self.weights, self.mask, self.seed),
@@ -328,7 +327,7 @@ class _Forward:
         else:
             normal = self.passing = self.x.new_empty(rows, self.cell.gates * self.units + 1)
             scale = normal.view(-1)[rows * self.cell.gates * self.units :]
-        return (*_gains(self.weights), *(part.data_ptr() for part in (self.room, normal, scale)))
+        return (*_gains(self.weights), *map(_address, (self.room, normal, scale)))
 
 
 def _shape(cell: Cell, plan: Plan, steps: int, n: int, units: int, seen: int) -> tuple[int, ...]:
@@ -474,7 +473,7 @@ class _Again:
             h, c = self.out[former : former + live], self.c[former : former + live]
         mask = None if self.mask is None else self.mask[:live]
         given = (self.packs, self.x[begin:end], self.sizes[first:last], h, c, mask, self.seed)
-        out, _, _, kept = _Forward(*given, "gates", first).run()
+        out, _, _, kept = Forward(*given, "gates", first).run()
         return Backward(*given, out, kept, first)
 
 
@@ -486,7 +485,7 @@ def _sum(total: Gradients, found: Gradients) -> Gradients:
 
 
 class Backward:
-    """The way back through one call of `_Forward` that kept the gates; `done` steps before it."""
+    """The way back through one call of `Forward` that kept the gates; `done` steps before it."""
 
     def __init__(
         self,
