@@ -144,7 +144,7 @@ class _Table:
                 codes, words = self._column(Cell(0, cell.column))
                 self._words[key] = codes, _seen_as(cell, words)
             else:
-                encoded = _strings(self.columns[cell.column], cell.column).dictionary_encode()
+                encoded = strings(self.columns[cell.column], cell.column).dictionary_encode()
                 self._words[key] = encoded.indices.to_numpy(), encoded.dictionary
         return self._words[key]
 
@@ -157,7 +157,12 @@ class _Table:
         return self._shifts[row]
 
 
-def _strings(column: Sequence[str] | pa.Array, number: int) -> pa.Array:
+def strings(column: Sequence[str] | pa.Array, number: int) -> pa.Array:
+    """A column as Arrow strings.
+
+    Raises:
+        CatenaError: where an entry is missing, or is not a string.
+    """
     try:
         strings = column if isinstance(column, pa.Array) else pa.array(column, TEXT)
         strings = pc.cast(strings, TEXT)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from catena.errors import CatenaError
@@ -104,9 +104,8 @@ class TokenFile:
 
     @property
     def label(self) -> str:
-        """The column of labels: `label`, or in CoNLL-U `upos`, else the last."""
-        usual = (name for name in ("label", "upos") if name in self.columns)
-        return next(usual, self.columns[-1])
+        """The column of labels."""
+        return label_of(self.columns)
 
     def place(self, sentence: int, token: int = 0) -> str:
         """Where a token stands, both numbers from 0: the file and the line."""
@@ -148,6 +147,10 @@ class TokenFile:
         return labels
 
     def replaced(self, values: Sequence[Sequence[str]], name: str | None = None) -> bytes:
+        """The file as `with_column` makes it; raises likewise."""
+        return self.encoded("\n".join(self.with_column(values, name).lines))
+
+    def with_column(self, values: Sequence[Sequence[str]], name: str | None = None) -> TokenFile:
         """The file with other values in one column, by default that of labels, and every other
         byte as it was. A column that the file does not have is put behind the last.
 
@@ -155,14 +158,16 @@ class TokenFile:
             CatenaError: when a sentence has more or fewer values than tokens, a value does not fit
                 into a cell or the encoding, or CoNLL-U would get an eleventh column.
         """
-        at = self._place_of(self.label if name is None else name)
+        wanted = self.label if name is None else name
+        at = self._place_of(wanted)
         lines = self.lines.copy()
         for line, value in self._beside(values):
             lines[line] = self.style.put(lines[line], at, value)
-        if at == len(self.columns):
-            for line in self.documents:
-                lines[line] = self.style.put(lines[line], at, "O")
-        return self._encoded("\n".join(lines))
+        if at < len(self.columns):
+            return replace(self, lines=lines)
+        for line in self.documents:
+            lines[line] = self.style.put(lines[line], at, "O")
+        return replace(self, lines=lines, columns=(*self.columns, wanted))
 
     def _place_of(self, name: str) -> int:
         if name in self.columns and name != UNUSED:
@@ -187,7 +192,8 @@ class TokenFile:
                     raise CatenaError(f"{self.place(i, step)}: {value!r} does not fit into a cell")
                 yield line, value
 
-    def _encoded(self, text: str) -> bytes:
+    def encoded(self, text: str) -> bytes:
+        """Text as bytes of the file's encoding; raises where that has not all characters."""
         try:
             return text.encode(self.encoding)
         except UnicodeEncodeError as error:
@@ -195,6 +201,11 @@ class TokenFile:
                 f"{self.name}: {text[error.start]!r} cannot be written as {self.encoding}; "
                 "convert the file to utf-8"
             ) from error
+
+
+def label_of(columns: Sequence[str]) -> str:
+    """The column of labels: `label`, or in CoNLL-U `upos`, else the last."""
+    return next((name for name in ("label", "upos") if name in columns), columns[-1])
 
 
 def read_tokens(
