@@ -11,8 +11,12 @@
 #include <string>
 #include <vector>
 
+#include "bind_chain.hpp"
+#include "bind_features.hpp"
 #include "bind_stream.hpp"
 #include "call.hpp"
+#include "chain.hpp"
+#include "features.hpp"
 #include "stream.hpp"
 #include "threads.hpp"
 
@@ -30,6 +34,8 @@ struct Level {
     std::string name;
     const Kernels& kernels;
     StepStream step;
+    const ChainKernels& chain;
+    const FeatureKernels& features;
 };
 
 // What this processor can run, the best first.
@@ -38,16 +44,18 @@ std::vector<Level> available() {
 #if defined(CATENA_X86)
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq"))
-        found.push_back({"avx512", kernels_avx512(), step_avx512});
+        found.push_back({"avx512", kernels_avx512(), step_avx512, chain_avx512(), feature_kernels_avx512()});
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-        found.push_back({"avx2", kernels_avx2(), step_avx2});
+        found.push_back({"avx2", kernels_avx2(), step_avx2, chain_avx2(), feature_kernels_avx2()});
 #endif
-    found.push_back({"portable", kernels_portable(), step_portable});
+    found.push_back({"portable", kernels_portable(), step_portable, chain_portable(), feature_kernels_portable()});
     return found;
 }
 
 const Kernels* chosen = &available().front().kernels;
 StepStream step_in_use = available().front().step;
+const ChainKernels* chain_in_use = &available().front().chain;
+const FeatureKernels* features_in_use = &available().front().features;
 
 std::vector<std::string> levels() {
     std::vector<std::string> names;
@@ -60,6 +68,8 @@ void use_level(const std::string& name) {
         if (level.name == name) {
             chosen = &level.kernels;
             step_in_use = level.step;
+            chain_in_use = &level.chain;
+            features_in_use = &level.features;
             return;
         }
     }
@@ -164,6 +174,8 @@ void pack_backward(Address w, long rows, long columns, int threads, Address to) 
 }  // namespace
 
 StepStream catena::chosen_step() { return step_in_use; }
+const ChainKernels& catena::chosen_chain() { return *chain_in_use; }
+const FeatureKernels& catena::chosen_features() { return *features_in_use; }
 
 NB_MODULE(_native, m) {
     using free = nb::call_guard<nb::gil_scoped_release>;
@@ -180,4 +192,6 @@ NB_MODULE(_native, m) {
     m.def("pack_forward", &pack_forward, free(), "[gates * units, depth] to panels, for h @ W.T.");
     m.def("pack_backward", &pack_backward, free(), "[rows, columns] to panels, for d @ W.");
     bind_stream(m);
+    bind_chain(m);
+    bind_features(m);
 }

@@ -9,14 +9,17 @@ if TYPE_CHECKING:
     from catena.combine import Bidirectional, Residual, Stack
     from catena.comparing.compare import compare
     from catena.errors import CatenaError
-    from catena.ladder import GRU, HMM, LADDER, LSTM, RNN, Custom, Markov, Window
-    from catena.learn import EM, Count, Gradient
+    from catena.ladder import CRF, GRU, HMM, LADDER, LSTM, RNN, Custom, Markov, Window
+    from catena.learn import EM, Count, Gradient, QuasiNewton
+    from catena.linear_chain import LinearChain
     from catena.model import SequenceModel
     from catena.recurrence import FromFunction, Recurrence
     from catena.scanning import scan
     from catena.sequences import Sequences
     from catena.space import Bits, Counts, Symbols, Vectors
-    from catena.tasks.generate import Generator, load
+    from catena.tasks.generate import Generator
+    from catena.tasks.loading import load
+    from catena.tasks.tag import Tagger
 
 __version__ = "0.1.0"
 
@@ -24,6 +27,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Bidirectional": "combine",
     "Bits": "space",
+    "CRF": "ladder",
     "CatenaError": "errors",
     "Count": "learn",
     "Counts": "space",
@@ -36,7 +40,9 @@ _HOMES = {
     "HMM": "ladder",
     "LADDER": "ladder",
     "LSTM": "ladder",
+    "LinearChain": "linear_chain",
     "Markov": "ladder",
+    "QuasiNewton": "learn",
     "RNN": "ladder",
     "Recurrence": "recurrence",
     "Residual": "combine",
@@ -44,14 +50,16 @@ _HOMES = {
     "Sequences": "sequences",
     "Stack": "combine",
     "Symbols": "space",
+    "Tagger": "tasks.tag",
     "Vectors": "space",
     "Window": "ladder",
     "compare": "comparing.compare",
-    "load": "tasks.generate",
+    "load": "tasks.loading",
     "scan": "scanning",
 }
 
 __all__ = [
+    "CRF",
     "EM",
     "GRU",
     "HMM",
@@ -67,13 +75,16 @@ __all__ = [
     "FromFunction",
     "Generator",
     "Gradient",
+    "LinearChain",
     "Markov",
+    "QuasiNewton",
     "Recurrence",
     "Residual",
     "SequenceModel",
     "Sequences",
     "Stack",
     "Symbols",
+    "Tagger",
     "Vectors",
     "Window",
     "compare",

@@ -36,6 +36,18 @@ def pack_forward(w: int, gates: int, units: int, depth: int, threads: int, to: i
 def pack_backward(w: int, rows: int, columns: int, threads: int, to: int) -> None:
     """[rows, columns] to panels, for d @ W."""
 
+def expect(*call: int) -> None:
+    """log Z of linear chains and what is expected of a path; see native/chain.hpp."""
+
+def best(*call: int) -> None:
+    """The k best paths of linear chains; see native/chain.hpp."""
+
+def feature_scores(*call: int) -> None:
+    """Scores of labels from sparse attributes; see native/features.hpp."""
+
+def feature_gradient(*call: int) -> None:
+    """The way back from scores to weights; see native/features.hpp."""
+
 class Stepper:
     """A stack of layers, one step at a time; see native/stream.hpp."""
 

@@ -51,7 +51,7 @@ def fit(job: Job) -> None:
     held_out = encode(space, job.reading.read_like(space, job.valid)) if job.valid else None
     generator = Generator(rung, space=space, learner=learner, seed=job.seed)
     checkpoint = checkpoint_of(job.output)
-    _say_beginning(checkpoint, job.resume)
+    say_beginning(checkpoint, job.resume)
     with show.progress() as board:
         generator.fit(
             train,
@@ -108,7 +108,7 @@ def checkpoint_of(output: Path) -> Path:
     return output.with_name(output.name + ".checkpoint")
 
 
-def _say_beginning(checkpoint: Path, resume: bool) -> None:
+def say_beginning(checkpoint: Path, resume: bool) -> None:
     """What becomes of unfinished work, where that may not be what the user thinks."""
     if resume and not checkpoint.exists():
         show.say(f"{checkpoint}: there is nothing to resume; beginning anew")

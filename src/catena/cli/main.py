@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +18,8 @@ from catena.errors import CatenaError
 
 BAD_INPUT = 2
 STOPPED = 130
+# How DATA is read where it is no file of tokens.
+OF_SEQUENCES = ("stream", "unit", "group_by", "order_by", "item", "space", "unknown")
 
 
 class Commands(TyperGroup):
@@ -151,12 +154,16 @@ def compare(
 def fit(
     data: o.Data,
     model: Annotated[
-        str, typer.Option(help="markov, hmm, window, rnn, gru or lstm.", show_default=False)
+        str,
+        typer.Option(
+            help="markov, hmm, window, rnn, gru or lstm; with --task tag: crf or hmm.",
+            show_default=False,
+        ),
     ],
     output: Annotated[
         Path, typer.Option("-o", "--output", help="The file to write.", show_default=False)
     ],
-    task: Annotated[str, typer.Option(help="What for.")] = "generate",
+    task: Annotated[str, typer.Option(help="What for: generate or tag.")] = "generate",
     valid: Annotated[
         list[str] | None, typer.Option(help="Held-out data that says when to stop.")
     ] = None,
@@ -176,6 +183,12 @@ def fit(
     start: o.Start = None,
     bidirectional: o.Bidirectional = None,
     emission: o.Emission = None,
+    features: o.Features = None,
+    scheme: o.Scheme = None,
+    l1: o.L1 = None,
+    l2: o.L2 = None,
+    all_states: o.AllStates = None,
+    all_transitions: o.AllTransitions = None,
     minutes: o.Minutes = None,
     epochs: o.Epochs = None,
     batch: o.Batch = None,
@@ -206,6 +219,8 @@ def fit(
     space: o.SpaceName = None,
     unknown: o.Unknown = None,
     minimum: o.Minimum = None,
+    columns: o.Columns = None,
+    repair: o.Repair = None,
 ) -> None:
     """Learn a model from data and write it to one file.
 
@@ -213,14 +228,18 @@ def fit(
     Examples:
       catena fit shakespeare --model lstm --minutes 5 -o lstm.safetensors
       catena fit tang --model markov --order 3 -o tang.safetensors
+      catena fit train.conll --task tag --model crf -o tagger.safetensors
     """
     # Options are told apart by name, so that what one model does not have is refused.
-    given = {
-        name: value for name, value in locals().items() if name in o.OF_MODELS and value is not None
-    }
+    everything = {name: value for name, value in locals().items() if value is not None}
+    if task == "tag":
+        return _fit_tagger(everything)
+    given = {name: value for name, value in everything.items() if name in o.OF_MODELS}
     from catena.cli import fit as command
 
-    _only_generate(task)
+    if task != "generate":
+        raise CatenaError(f"--task must be generate or tag, not {task!r}")
+    _refuse(everything, [*o.OF_TAGGERS, "columns", "scheme", "repair"], "is for --task tag")
     reading = _reading(stream, unit, encoding, errors, group_by, order_by, item, space)
     job = command.Job(
         sources=data,
@@ -250,17 +269,58 @@ def evaluate(
     order_by: o.OrderBy = None,
     item: o.Item = None,
     space: o.SpaceName = None,
+    columns: o.Columns = None,
 ) -> None:
-    """How well a model predicts some data, in bits per symbol.
+    """How well a model predicts or labels some data.
 
     \b
-    Example:
+    Examples:
       catena evaluate lstm.safetensors held-out.txt --json
+      catena evaluate tagger.safetensors test.conll
     """
+    everything = {name: value for name, value in locals().items() if value is not None}
+    if _tags(model):
+        from catena.cli import tag as tagging
+
+        _refuse(everything, OF_SEQUENCES, "is not for taggers")
+        return tagging.evaluate(model, data, _token_reading(everything), json)
     from catena.cli import use
+
+    _refuse(everything, ["columns"], "is for taggers")
 
     reading = _reading(stream, unit, encoding, errors, group_by, order_by, item, space)
     use.evaluate(model, data, reading, json)
+
+
+@app.command()
+def tag(
+    model: o.Model,
+    data: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE", help="A file of tokens, or - for standard input.", show_default=False
+        ),
+    ],
+    n_best: Annotated[
+        int | None, typer.Option(help="So many paths a sentence, under lines `# rank p`.")
+    ] = None,
+    marginals: Annotated[
+        bool, typer.Option("--marginals", help="Add a column: how probable each label is.")
+    ] = False,
+    columns: o.Columns = None,
+    encoding: o.Encoding = None,
+    errors: o.Errors = None,
+) -> None:
+    """Label every token of a file: the same file with labels.
+
+    \b
+    Example:
+      catena tag tagger.safetensors test.conll > tagged.conll
+    """
+    from catena.cli import tag as tagging
+
+    reading = tagging.TokenReading(columns, encoding, errors)  # type: ignore[arg-type]
+    tagging.tag(model, data, reading, n_best, marginals)
 
 
 @app.command()
@@ -349,6 +409,10 @@ def info(model: o.Model, json: o.Json = False) -> None:
     Example:
       catena info lstm.safetensors
     """
+    if _tags(model):
+        from catena.cli import tag as tagging
+
+        return tagging.info(model, json)
     from catena.cli import use
 
     use.info(model, json)
@@ -370,6 +434,51 @@ def _reading(*given: Any) -> Any:
     from catena.cli.reading import Reading
 
     return Reading(*given)
+
+
+def _token_reading(given: dict[str, Any]) -> Any:
+    from catena.cli.tokens import TokenReading
+
+    return TokenReading(given.get("columns"), given.get("encoding"), given.get("errors"))
+
+
+def _fit_tagger(given: dict[str, Any]) -> None:
+    """`fit` for --task tag.
+
+    Args:
+        given: all that stands on the command line, by name.
+    """
+    from catena.cli import tag as tagging
+
+    _refuse(given, OF_SEQUENCES, "is not for --task tag")
+    names = o.OF_MODELS | o.OF_TAGGERS | {"minimum"}
+    job = tagging.Job(
+        sources=given["data"],
+        model=given["model"],
+        output=given["output"],
+        reading=_token_reading(given),
+        given={name: value for name, value in given.items() if name in names},
+        scheme=given.get("scheme"),
+        mend=given.get("repair", False),
+        valid=given.get("valid", []),
+        seed=given["seed"],
+        resume=given["resume"],
+    )
+    tagging.fit(job)
+
+
+def _tags(model: Path) -> bool:
+    """Whether a file holds a tagger."""
+    from catena.save import load_facts
+
+    return load_facts(model)["task"].get("kind") == "tag"
+
+
+def _refuse(given: dict[str, Any], names: Iterable[str], why: str) -> None:
+    """Raise if one of the named options stands on the command line."""
+    for name in names:
+        if name in given:
+            raise CatenaError(f"--{name.replace('_', '-')} {why}")
 
 
 def _only_generate(task: str) -> None:

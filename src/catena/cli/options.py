@@ -23,6 +23,9 @@ OF_MODELS = frozenset({
     "tolerance", "pseudocount",
 })  # fmt: skip
 
+# Those of a tagger beside iterations, minutes and minimum.
+OF_TAGGERS = frozenset({"l1", "l2", "all_states", "all_transitions", "features"})
+
 
 def _option(*flags: str, panel: str | None = None, text: str, **more: Any) -> Any:
     return Option(*flags, help=text, rich_help_panel=panel, show_default=False, **more)
@@ -93,6 +96,19 @@ Minimum = Annotated[
     _option("--minimum", panel=READING, text="Symbols that occur less often count as unknown."),
 ]
 
+Columns = Annotated[
+    str | None,
+    _option(
+        "--columns",
+        panel=READING,
+        text="Of a file of tokens: the columns' names, form,pos,label; _ for one without a use.",
+    ),
+]
+Repair = Annotated[
+    bool | None,
+    _option("--repair", panel=READING, text="Mend invalid tags as conlleval reads them."),
+]
+
 Order = Annotated[int | None, _option("--order", panel=RUNG, text="markov: symbols it remembers.")]
 Smoothing = Annotated[
     str | None,
@@ -146,6 +162,25 @@ Emission = Annotated[
     _option("--emission", panel=RUNG, text="Of vectors: gaussian, full, or (not hmm) mixture."),
 ]
 
+Features = Annotated[
+    Path | None,
+    _option("--features", panel=RUNG, text="crf: a CRF++ or Wapiti template file."),
+]
+Scheme = Annotated[
+    str | None,
+    _option("--scheme", panel=RUNG, text="crf, hmm: tags are iob1, iob2, iobes or bilou."),
+]
+L1 = Annotated[float | None, _option("--l1", panel=RUNG, text="crf: weight of the L1 penalty.")]
+L2 = Annotated[float | None, _option("--l2", panel=RUNG, text="crf: weight of the L2 penalty.")]
+AllStates = Annotated[
+    bool | None,
+    _option("--all-states", panel=RUNG, text="crf: weights for unseen attributes of a label too."),
+]
+AllTransitions = Annotated[
+    bool | None,
+    _option("--all-transitions", panel=RUNG, text="crf: weights for unseen pairs of labels too."),
+]
+
 Minutes = Annotated[
     float | None, _option("--minutes", panel=LEARNING, text="A time budget (not markov).")
 ]
@@ -197,7 +232,8 @@ Device = Annotated[
     str | None, _option("--device", panel=LEARNING, text="gradient: auto, cpu, cuda, ...")
 ]
 Iterations = Annotated[
-    int | None, _option("--iterations", panel=LEARNING, text="hmm: of EM, at most.")
+    int | None,
+    _option("--iterations", panel=LEARNING, text="Of EM (hmm) or L-BFGS (crf), at most."),
 ]
 Restarts = Annotated[
     int | None, _option("--restarts", panel=LEARNING, text="hmm: beginnings to try.")

@@ -82,6 +82,17 @@ def result(text: str) -> None:
         raise CatenaError(f"the result cannot be written: {error.strerror}") from error
 
 
+def raw(content: bytes) -> None:
+    """The result as bytes, on standard output; raises as `result`."""
+    try:
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise CatenaError(f"the result cannot be written: {error.strerror}") from error
+
+
 def as_json(value: Any, indent: int | None = 2) -> None:
     """The result as JSON, in which infinite and undefined numbers are null."""
     result(json.dumps(finite(value), indent=indent, allow_nan=False))
@@ -101,6 +112,15 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         for row in (heads, *rows):
             shown = [_pad(row[i], widths[i], left=not i) for i in (0, *block)]
             result(GAP.join(shown).rstrip())
+
+
+def facts(named: dict[str, Any], in_json: bool) -> None:
+    """What is known of a model: a line each, or as JSON."""
+    if in_json:
+        as_json(named)
+        return
+    for name, value in named.items():
+        result(f"{name:<11} {_plain(value)}")
 
 
 def comparison(found: Comparison) -> None:
@@ -169,6 +189,18 @@ def _notes(found: Comparison) -> dict[str, list[str]]:
         for note in row.notes:
             notes.setdefault(note, []).append(row.label)
     return notes
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name}={part}" for name, part in value.items())
+    if isinstance(value, list):
+        return "; ".join(map(str, value)) or "–"
+    if isinstance(value, float):
+        return f"{value:,.2f}"
+    if value is None:
+        return "–"
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _facts(learned: Learned) -> str:

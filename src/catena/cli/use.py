@@ -135,11 +135,7 @@ def info(model: Path, as_json: bool) -> None:
         "notes": history.notes,
         "seed": generator.seed,
     }
-    if as_json:
-        show.as_json(facts)
-        return
-    for name, value in facts.items():
-        show.result(f"{name:<11} {_plain(value)}")
+    show.facts(facts, as_json)
 
 
 def parse_prompt(space: Space, prompt: str | None) -> Any:
@@ -235,13 +231,3 @@ def _visible(symbol: Any) -> str:
     """A symbol that does not disturb the line it is printed on."""
     text = str(symbol)
     return text if text.isprintable() and text.strip() else repr(text)
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{name}={part}" for name, part in value.items())
-    if isinstance(value, list):
-        return "; ".join(map(str, value)) or "–"
-    if isinstance(value, float):
-        return f"{value:,.2f}"
-    return f"{value:,}" if isinstance(value, int) else str(value)

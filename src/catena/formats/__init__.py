@@ -1,6 +1,9 @@
-"""Reading data: text, JSON lines, event tables and numeric arrays, compressed or not."""
+"""Reading data: text, JSON lines, event tables, numeric arrays, files of tokens and of series,
+compressed or not."""
 
+from catena.formats.conll import TokenFile, read_tokens
 from catena.formats.data import Data
 from catena.formats.reading import read
+from catena.formats.ts import Series, read_series
 
-__all__ = ["Data", "read"]
+__all__ = ["Data", "Series", "TokenFile", "read", "read_series", "read_tokens"]

@@ -1,5 +1,6 @@
 """The ladder, from the shortest memory to the longest."""
 
+from catena.ladder.crf import CRF
 from catena.ladder.custom import Custom
 from catena.ladder.gru import GRU
 from catena.ladder.hmm import HMM
@@ -15,6 +16,7 @@ LADDER = (Markov, HMM, Window, RNN, GRU, LSTM)
 RUNGS: dict[str, type[Rung]] = {rung.kind: rung for rung in LADDER}
 
 __all__ = [
+    "CRF",
     "GRU",
     "HMM",
     "LADDER",

@@ -21,7 +21,8 @@ from torch import Tensor
 from catena.kernels.registry import register
 from catena.layout import Layout
 from catena.recurrence import State
-from catena.scanning import reference
+from catena.scanning import reference, scan
+from catena.sequences import Sequences
 
 # A product of weights and likelihoods whose sum is at least this, the largest likelihood being 1,
 # has lost nothing to underflow that could be seen; below, logarithms are taken.
@@ -149,3 +150,27 @@ class Backtrace:
 
     def read(self, state: State) -> Tensor:
         return state[0]
+
+
+def best_path(
+    log_first: Tensor, log_transition: Tensor, log_last: Tensor, log_likelihood: Sequences
+) -> tuple[Sequences, Tensor]:
+    """The path of hidden states with the highest score, `[total]`, and its score in nats, `[n]`.
+
+    Of paths that score the same, one; the empty path of a sequence of length 0 scores the best
+    that `log_first + log_last` has, which means nothing.
+
+    Args:
+        log_first, log_last: `[K]`, of the first and the last state.
+        log_transition: `[K, K]`, row: from, column: to.
+        log_likelihood: `[total, K]`, log p(x_t given z_t).
+    """
+    forward = scan(MaxProduct(log_first, log_transition), log_likelihood)
+    best, last = (forward.state[1] + log_last).max(1)
+    there = log_likelihood.lengths > 0
+    # At its last step every pointer of a sequence leads to the best last state.
+    pointers = forward.features.values.index_copy(
+        0, log_likelihood.offsets[1:][there] - 1, last[there, None].expand(-1, len(log_first))
+    )
+    path = scan(Backtrace(), log_likelihood.with_values(pointers), reverse=True).features
+    return path, best

@@ -33,13 +33,13 @@ from torch import distributions as D
 from catena.emission import Categorical, Emission, ExpectationEmission, emission_for
 from catena.errors import CatenaError
 from catena.kernels.registry import register
-from catena.ladder.chain import Backtrace, MaxProduct, Propagation
+from catena.ladder.chain import Propagation, best_path
 from catena.ladder.forward_backward import forward, forward_backward
 from catena.ladder.rung import whole
 from catena.layout import Layout
 from catena.model import SequenceModel
 from catena.recurrence import State
-from catena.scanning import run, scan
+from catena.scanning import run
 from catena.sequences import Sequences
 from catena.space import Space
 
@@ -235,13 +235,8 @@ class HiddenMarkov(SequenceModel):
         Of paths that are equally probable, one; the log joint is `log_joint` of it.
         """
         log_likelihood = sequences.with_values(self.embed(sequences.values))
-        forward = scan(MaxProduct(self.log_initial, self.log_transition), log_likelihood)
-        best, last = (forward.state[1] + self._log_end).max(1)
-        # At its last step every pointer of a sequence leads to the best last state.
-        pointers = forward.features.values.index_copy(
-            0, _lasts(sequences), last[sequences.lengths > 0, None].expand(-1, self.states)
-        )
-        path = scan(Backtrace(), sequences.with_values(pointers), reverse=True).features
+        moves = self.log_initial, self.log_transition, self._log_end
+        path, best = best_path(*moves, log_likelihood)
         return path, torch.where(sequences.lengths > 0, best, self._log_evidence_of_nothing)
 
     def evidence(self, sequences: Sequences) -> Tensor:

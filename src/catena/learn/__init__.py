@@ -1,4 +1,4 @@
-"""How θ is found: by counting, by expectation-maximisation, by gradient descent."""
+"""How θ is found: by counting, by expectation-maximisation, by L-BFGS, by gradient descent."""
 
 from catena.ladder import HMM, Markov, Rung
 from catena.learn.count import Count
@@ -6,6 +6,7 @@ from catena.learn.em import EM
 from catena.learn.gradient import Gradient
 from catena.learn.interrupt import Interrupted
 from catena.learn.learner import History, Learner, Progress, Run
+from catena.learn.quasi_newton import QuasiNewton
 
 LEARNERS: dict[str, type[Learner]] = {learner.kind: learner for learner in (Count, EM, Gradient)}
 
@@ -26,6 +27,7 @@ __all__ = [
     "Interrupted",
     "Learner",
     "Progress",
+    "QuasiNewton",
     "Run",
     "learner_for",
 ]

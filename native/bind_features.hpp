@@ -1,0 +1,10 @@
+#pragma once
+
+#include <nanobind/nanobind.h>
+
+namespace catena {
+
+// Adds the functions feature_scores and feature_gradient to the module.
+void bind_features(nanobind::module_& m);
+
+}  // namespace catena

@@ -1,0 +1,83 @@
+// The linear chain's kernels for one instruction set; compiled once for each.
+//
+// Threads take one block of sequences after another. Blocks depend on the number of sequences alone,
+// and what is summed over all is summed block by block: it is the same for any number of threads.
+#include "chain.hpp"
+
+#include <atomic>
+
+#include "chain/best.hpp"
+#include "chain/expect.hpp"
+#include "threads.hpp"
+
+namespace catena::CATENA_ARCH {
+namespace {
+
+constexpr long kBlocks = 32;
+
+// Calls work(room, block, first, last) for each block of sequences.
+template <class Work>
+void over_blocks(const Chain& chain, long room, const Work& work) {
+    struct Context {
+        const Work& work;
+        double* room;
+        long size, n, blocks;
+        std::atomic<long> next{0};
+    };
+    const long blocks = std::min(chain.n, kBlocks);
+    const long threads = std::min<long>(chain.threads, blocks);
+    const Room rooms(room * std::max(threads, 1L));
+    Context context{work, rooms.get(), room, chain.n, blocks};
+    run_team(static_cast<int>(threads), [](void* data, const Member& member) {
+        Context& c = *static_cast<Context*>(data);
+        for (long b; (b = c.next.fetch_add(1)) < c.blocks;) {
+            c.work(c.room + member.index * c.size, b, c.n * b / c.blocks, c.n * (b + 1) / c.blocks);
+        }
+    }, &context);
+}
+
+template <class Score>
+void expect_of(const Expect& call) {
+    const Tables tables(call.chain);
+    const long pitch = tables.pitch, size = Counts::size(pitch);
+    const bool counted = call.transitions != nullptr;
+    std::vector<double> sums(counted ? std::min(call.chain.n, kBlocks) * size : 0, 0);
+    over_blocks(call.chain, SumPass<Score>::room(tables.longest, pitch), [&](double* room, long block, long first, long last) {
+        SumPass<Score> pass(call, tables, room);
+        double* own = counted ? sums.data() + block * size : nullptr;
+        for (long i = first; i < last; ++i) pass.run(i, Counts(own, pitch));
+    });
+    if (!counted) return;
+    std::vector<double> total(size, 0);
+    for (std::size_t k = 0; k < sums.size(); ++k) total[k % size] += sums[k];
+    const Counts found(total.data(), pitch);
+    for (long i = 0; i < tables.labels; ++i) {
+        std::copy_n(found.moves + i * pitch, tables.labels, call.transitions + i * tables.labels);
+    }
+    std::copy_n(found.start, tables.labels, call.start);
+    std::copy_n(found.end, tables.labels, call.end);
+}
+
+template <class Score>
+void best_of(const Best& call) {
+    const Tables tables(call.chain);
+    over_blocks(call.chain, BestPass<Score>::room(tables.longest, tables.pitch), [&](double* room, long, long first, long last) {
+        BestPass<Score> pass(call, tables, room);
+        for (long i = first; i < last; ++i) pass.run(i);
+    });
+}
+
+void expect(const Expect& call) { call.chain.doubles ? expect_of<double>(call) : expect_of<float>(call); }
+void best(const Best& call) { call.chain.doubles ? best_of<double>(call) : best_of<float>(call); }
+
+constexpr ChainKernels kKernels{expect, best};
+
+}  // namespace
+}  // namespace catena::CATENA_ARCH
+
+#define CATENA_NAME_(arch) chain_##arch
+#define CATENA_NAME(arch) CATENA_NAME_(arch)
+
+namespace catena {
+const ChainKernels& CATENA_NAME(CATENA_ARCH)() { return CATENA_ARCH::kKernels; }
+}  // namespace catena

@@ -1,0 +1,246 @@
+"""Taggers on the command line: fit, tag, evaluate, info."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from catena.cli import show
+from catena.cli.fit import checkpoint_of, say_beginning
+from catena.cli.tokens import Corpus, TokenReading, inputs, read_labelled, sentences
+from catena.cli.writing import check_writable
+from catena.errors import CatenaError
+from catena.formats import TokenFile
+from catena.formats.conll import label_of
+from catena.ladder import CRF, HMM
+from catena.learn.quasi_newton import QuasiNewton
+from catena.metrics import Score
+from catena.schemes import check, repair
+from catena.tasks.judging import TagEvaluation
+from catena.tasks.tag import Tagger, TagPath, load_tagger
+
+OF_RUNG = {"l1", "l2", "minimum", "all_states", "all_transitions"}
+OF_LEARNER = {"iterations", "minutes"}
+OWN: dict[str, set[str]] = {"crf": OF_RUNG | OF_LEARNER | {"features"}, "hmm": set()}
+
+
+@dataclass(frozen=True)
+class Job:
+    """What `catena fit --task tag` was asked for.
+
+    Args:
+        given: the options of model and learner that were given, by name.
+        mend: whether invalid tags are read as conlleval reads them.
+    """
+
+    sources: list[str]
+    model: str
+    output: Path
+    reading: TokenReading
+    given: dict[str, Any]
+    scheme: str | None
+    mend: bool
+    valid: list[str]
+    seed: int
+    resume: bool
+
+
+def fit(job: Job) -> None:
+    """Learn, show the progress, write the file, say what came of it."""
+    tagger = choose(job)
+    check_writable(job.output)
+    files = [job.reading.read(source) for source in job.sources]
+    columns = files[0].columns
+    corpus = read_labelled(files, columns)
+    held_out = _read(job.valid, job.reading, columns)
+    labels = _valid(corpus, job)
+    checkpoint = checkpoint_of(job.output)
+    say_beginning(checkpoint, job.resume)
+    with show.progress() as board:
+        tagger.fit(
+            corpus.sentences,
+            labels,
+            columns=columns,
+            report=lambda learned: board.report(job.model, learned),
+            checkpoint=checkpoint,
+            resume=job.resume,
+        )
+    tagger.save(job.output)
+    checkpoint.unlink(missing_ok=True)
+    for note in tagger.history_.notes:
+        show.say(note)
+    if job.valid:
+        show.say(_summary(held_out.name, tagger.evaluate(held_out.sentences, held_out.labels)))
+    parameters = tagger.labeller_.parameters
+    show.say(
+        f"wrote {job.output}: {tagger.rung}, {len(tagger.labels_)} labels, {parameters:,} weights"
+    )
+
+
+def choose(job: Job) -> Tagger:
+    """The tagger that the options describe.
+
+    Raises:
+        CatenaError: for an option that belongs to another model.
+    """
+    if job.model not in OWN:
+        raise CatenaError(f"--model must be crf or hmm with --task tag, not {job.model!r}")
+    own = OWN[job.model]
+    for name in job.given:
+        if name not in own:
+            has = ", ".join("--" + _flag(other) for other in sorted(own)) or "none"
+            raise CatenaError(
+                f"--{_flag(name)} is not an option of {job.model} with --task tag; it has {has}"
+            )
+    if job.model == "hmm":
+        return Tagger(HMM(), scheme=job.scheme, seed=job.seed)
+    of_rung, of_learner = (
+        {name: value for name, value in job.given.items() if name in names}
+        for names in (OF_RUNG, OF_LEARNER)
+    )
+    return Tagger(
+        CRF(**of_rung),
+        features=job.given.get("features"),
+        scheme=job.scheme,
+        learner=QuasiNewton(**of_learner),
+        seed=job.seed,
+    )
+
+
+def tag(model: Path, source: str, reading: TokenReading, k: int | None, marginals: bool) -> None:
+    """The file with the labels that the model gives its tokens."""
+    if k is not None and k < 1:
+        raise CatenaError(f"--n-best must be at least 1, not {k}")
+    if k is not None and marginals:
+        raise CatenaError("--n-best and --marginals do not go together; choose one")
+    tagger = load_tagger(model)
+    columns = _columns(tagger)
+    file, label = reading.read_as(source, columns), label_of(columns)
+    rows = sentences(file, inputs(columns))
+    if k is not None:
+        lines = _blocks(file, label, tagger.n_best(rows, k))
+        show.raw(file.encoded("\n".join([*lines, ""])))
+    elif marginals:
+        show.raw(_with_marginals(tagger, file, label, rows))
+    else:
+        show.raw(file.replaced(tagger.predict(rows), label))
+
+
+def evaluate(model: Path, sources: list[str], reading: TokenReading, as_json: bool) -> None:
+    """How well a tagger labels some data."""
+    tagger = load_tagger(model)
+    corpus = _read(sources, reading, _columns(tagger))
+    found = tagger.evaluate(corpus.sentences, corpus.labels)
+    _say_unseen(corpus, found)
+    if as_json:
+        show.as_json(found.describe() | {"model": str(model), "data": corpus.name})
+        return
+    rows = [["accuracy", f"{found.accuracy:.4f}"]]
+    if found.span_f1 is not None:
+        rows.append(["span F1", f"{found.span_f1:.4f}"])
+    rows += [["tokens", f"{found.tokens:,}"], ["sentences", f"{found.sentences:,}"]]
+    show.table([corpus.name, tagger.rung.kind], rows)
+    for name, scores in (("span", found.per_span), ("label", found.per_label)):
+        if scores is not None:
+            show.result("")
+            _table(name, scores)
+
+
+def info(model: Path, as_json: bool) -> None:
+    """What a tagger's file holds."""
+    tagger = load_tagger(model)
+    history = tagger.history_
+    facts: dict[str, Any] = {
+        "file": str(model),
+        "bytes": model.stat().st_size,
+        "task": "tag",
+        "model": {"kind": tagger.rung.kind, **asdict(tagger.rung)},
+        "labels": tagger.labels_,
+        "scheme": tagger.scheme,
+        "columns": None if tagger.columns_ is None else list(tagger.columns_),
+        "parameters": tagger.labeller_.parameters,
+        "learner": {"kind": tagger.learner_.kind, **asdict(tagger.learner_)},
+        "epochs": history.epochs,
+        "seconds": history.seconds,
+        "notes": history.notes,
+        "seed": tagger.seed,
+    }
+    show.facts(facts, as_json)
+
+
+def _columns(tagger: Tagger) -> tuple[str, ...]:
+    """The columns that a tagger learned from."""
+    if tagger.columns_ is not None:
+        return tagger.columns_
+    raise CatenaError(
+        "this tagger was fitted in Python, without columns=...; fit it with them, or use it there"
+    )
+
+
+def _read(sources: list[str], reading: TokenReading, columns: Sequence[str]) -> Corpus:
+    return read_labelled([reading.read_as(source, columns) for source in sources], columns)
+
+
+def _valid(corpus: Corpus, job: Job) -> list[list[str]]:
+    """The labels to learn from, once they are known to be valid in the scheme."""
+    if job.scheme is None:
+        if job.mend:
+            raise CatenaError("--repair needs --scheme, which says what is valid")
+        return corpus.labels
+    scheme = job.scheme.upper()
+    if job.mend:
+        return [repair(row, scheme) for row in corpus.labels]
+    check(corpus.labels, scheme, corpus.place)
+    return corpus.labels
+
+
+def _summary(name: str, found: TagEvaluation) -> str:
+    spans = "" if found.span_f1 is None else f", span F1 {found.span_f1:.4f}"
+    return f"{name}: accuracy {found.accuracy:.4f}{spans}"
+
+
+def _say_unseen(corpus: Corpus, found: TagEvaluation) -> None:
+    """Labels that training did not show, each with the place where it is first met."""
+    for label, times in found.unseen.items():
+        sentence = next(i for i, row in enumerate(corpus.labels) if label in row)
+        place = corpus.place(sentence, corpus.labels[sentence].index(label))
+        show.say(f"{place}: label {label!r} was not in training; its {times:,} count as wrong")
+
+
+def _table(name: str, scores: dict[str, Score]) -> None:
+    rows = [
+        [label, f"{one.precision:.4f}", f"{one.recall:.4f}", f"{one.f1:.4f}", f"{one.support:,}"]
+        for label, one in scores.items()
+    ]
+    show.table([name, "precision", "recall", "F1", "support"], rows)
+
+
+def _with_marginals(
+    tagger: Tagger, file: TokenFile, label: str, rows: Sequence[Sequence[Any]]
+) -> bytes:
+    """The file with labels, and behind the last column how probable each is."""
+    number = {name: i for i, name in enumerate(tagger.labels_)}
+    labels = tagger.predict(rows)
+    sure = [
+        [f"{p[number[name]]:.6f}" for p, name in zip(table, row, strict=True)]
+        for table, row in zip(tagger.predict_proba(rows), labels, strict=True)
+    ]
+    return file.with_column(labels, label).replaced(sure, "probability")
+
+
+def _blocks(file: TokenFile, label: str, paths: list[list[TagPath]]) -> Iterator[str]:
+    """Each sentence once for each of its paths, under a line `# rank probability`, rank from 0."""
+    ranks = range(max(map(len, paths)))
+    ranked = [[each[min(rank, len(each) - 1)].labels for each in paths] for rank in ranks]
+    tagged = [file.with_column(labels, label) for labels in ranked]
+    for rows, each in zip(file.rows, paths, strict=True):
+        for rank, path in enumerate(each):
+            yield f"# {rank} {path.probability:.6f}"
+            yield from (tagged[rank].lines[line] for line in rows)
+            yield ""
+
+
+def _flag(name: str) -> str:
+    return name.replace("_", "-")

@@ -1,0 +1,119 @@
+"""What a feature CRF is trained on: the likelihood of labels, and its gradient.
+
+    -log p(y | x) = log Z(x) - Σ_t θ_s · f(x_t, y_t) - Σ_t θ_m(y_{t-1}, y_t)
+
+The gradient is the difference of what is expected of a path and what was observed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from catena.errors import CatenaError
+from catena.features.state import StateFeatures
+from catena.features.vocabulary import Encoded
+from catena.kernels.chain.dispatch import expectations
+from catena.kernels.chain.potentials import Potentials
+
+# So many steps are worked on together: the memory for them is used again for the next ones, and a
+# thread gets enough to do.
+PART = 1 << 16
+
+
+def seen_moves(labels: Tensor, lengths: Tensor, width: int) -> Tensor:
+    """int64 `[k]`: the pairs of labels that follow each other in training, from * width + to."""
+    return _moves(labels, lengths, width).unique()
+
+
+def _moves(labels: Tensor, lengths: Tensor, width: int) -> Tensor:
+    """The pair of labels at each step but the first ones, from * width + to."""
+    first = torch.zeros(len(labels) + 1, dtype=torch.bool)
+    first[lengths.cumsum(0) - lengths] = True
+    return (labels[:-1] * width + labels[1:])[~first[1:-1]]
+
+
+class Objective:
+    """The negative log-likelihood of training labels as a function of θ.
+
+    θ holds the weights of the state features, then those of the moves from label to label.
+
+    Args:
+        data: the attributes of all steps.
+        labels: int64 `[total]`, the right labels.
+        lengths: int64 `[n]`, how many steps each sequence has.
+        features: which attributes have weights for which labels.
+        moves: int64 `[k]`, from * width + to: the moves that have weights; the others weigh 0.
+
+    Raises:
+        CatenaError: when the labels, or the lengths' sum, are not as many as the steps.
+    """
+
+    def __init__(
+        self, data: Encoded, labels: Tensor, lengths: Tensor, features: StateFeatures, moves: Tensor
+    ) -> None:
+        if not int(lengths.sum()) == len(labels) == len(data):
+            raise CatenaError(
+                f"the lengths sum to {int(lengths.sum())}, and there are {len(labels)} labels, for "
+                f"{len(data)} steps"
+            )
+        self.features, self.moves = features, moves
+        self.size = len(features) + len(moves)
+        followed = _moves(labels, lengths, features.width)
+        counts = torch.bincount(followed, minlength=features.width**2)[moves]
+        self._parts = list(_parts(data, lengths))
+        steps = [len(part) for part, _ in self._parts]
+        labelled = zip((part for part, _ in self._parts), labels.split(steps), strict=True)
+        self._observed = torch.cat([features.count(labelled), counts.double()])
+
+    def __call__(self, theta: Tensor) -> tuple[float, Tensor]:
+        """The objective in nats, and its gradient, both float64.
+
+        Args:
+            theta: float64 `[size]`.
+        """
+        weights, of_moves = theta.split([len(self.features), len(self.moves)])
+        sums = _Sums(-float(self._observed @ theta), self._transitions(of_moves).zero_())
+        gradient = self.features.gradient(self._expect(weights, of_moves, sums))
+        expected = torch.cat([gradient, sums.moves.flatten()[self.moves]])
+        return sums.value, expected.sub_(self._observed)
+
+    def _expect(
+        self, weights: Tensor, of_moves: Tensor, sums: _Sums
+    ) -> Iterator[tuple[Encoded, Tensor]]:
+        """The marginals of one part after the other; log Z and the moves go into the sums."""
+        scorer, transitions = self.features.scorer(weights), self._transitions(of_moves)
+        ends = transitions.new_zeros(self.features.width)
+        for data, lengths in self._parts:
+            chain = Potentials(scorer(data), lengths, transitions, ends, ends)
+            found = expectations(chain, ends.new_ones(len(lengths)))
+            sums.value += float(found.log_z.sum())
+            sums.moves += found.transitions
+            yield data, found.marginals
+
+    def _transitions(self, of_moves: Tensor) -> Tensor:
+        """float64 `[width, width]`."""
+        width = self.features.width
+        return of_moves.new_zeros(width * width).index_put((self.moves,), of_moves).view(width, -1)
+
+
+@dataclass
+class _Sums:
+    """What the parts add up to: the objective, and how often each move is expected."""
+
+    value: float
+    moves: Tensor
+
+
+def _parts(data: Encoded, lengths: Tensor) -> Iterator[tuple[Encoded, Tensor]]:
+    """Whole sequences, some PART steps together."""
+    ends = lengths.cumsum(0)
+    number = (ends - 1).clamp_min(0) // PART
+    begin = 0
+    for own in lengths.split(number.unique_consecutive(return_counts=True)[1].tolist()):
+        end = begin + int(own.sum())
+        yield data.steps(begin, end), own
+        begin = end

@@ -1,0 +1,154 @@
+"""State features: the pairs of an attribute and a label that have a weight."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from catena.errors import CatenaError
+from catena.features.vocabulary import Encoded
+from catena.kernels import features as kernel
+
+
+@dataclass(frozen=True, eq=False)
+class StateFeatures:
+    """The weighted pairs, attribute by attribute.
+
+    Args:
+        pairs: int64 `[attributes + 1]`: attribute a goes with `labels[pairs[a]:pairs[a + 1]]`.
+        labels: int32 `[features]`, from 0 to width - 1.
+        width: how many labels there are.
+
+    Raises:
+        CatenaError: when the arrays do not fit together.
+    """
+
+    pairs: Tensor
+    labels: Tensor
+    width: int
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "pairs", self.pairs.to("cpu", torch.int64).contiguous())
+        object.__setattr__(self, "labels", self.labels.to("cpu", torch.int32).contiguous())
+        ends = len(self.pairs) > 0 and self.pairs[0] == 0 and self.pairs[-1] == len(self.labels)
+        if not ends or bool((self.pairs.diff() < 0).any()):
+            raise CatenaError("state features: pairs must grow from 0 to the number of labels")
+        if (
+            len(self.labels)
+            and not 0 <= int(self.labels.min()) <= int(self.labels.max()) < self.width
+        ):
+            raise CatenaError(f"state features: labels must lie from 0 to {self.width - 1}")
+        if len(self.labels) >= 1 << 31:
+            raise CatenaError(f"{len(self.labels)} state features are too many; raise the minimum")
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def attributes(self) -> int:
+        """How many attributes there are."""
+        return len(self.pairs) - 1
+
+    @staticmethod
+    def seen(data: Encoded, labels: Tensor, width: int, minimum: int = 1) -> StateFeatures:
+        """The pairs that occur together in training at least `minimum` times.
+
+        Args:
+            labels: int64 `[total]`, the label of every step.
+            width: how many labels there are.
+        """
+        _check_labels(data, labels, width)
+        each = labels.numpy().astype(np.int64)
+        keys = data.ids.numpy() * np.int64(width)
+        keys += np.repeat(each, np.diff(data.offsets.numpy()))
+        keys, counts = np.unique(keys, return_counts=True)
+        keys = keys[counts >= minimum]
+        sizes = np.bincount(keys // width, minlength=data.attributes)
+        pairs = np.concatenate([np.zeros(1, np.int64), sizes.cumsum()])
+        return StateFeatures(torch.from_numpy(pairs), torch.from_numpy(keys % width), width)
+
+    @staticmethod
+    def every(attributes: int, width: int) -> StateFeatures:
+        """All pairs."""
+        pairs = torch.arange(attributes + 1) * width
+        return StateFeatures(pairs, torch.arange(width).repeat(attributes), width)
+
+    def scores(self, data: Encoded, weights: Tensor) -> Tensor:
+        """float64 `[total, width]`: for each step and label, the sum of value times weight.
+
+        Args:
+            weights: float64 `[features]`.
+        """
+        return self.scorer(weights)(data)
+
+    def scorer(self, weights: Tensor) -> Callable[[Encoded], Tensor]:
+        """`scores` for one part of the data after the other."""
+        _check_numbers("weights", weights, (len(self),))
+        ready = kernel.spread(self._layout, weights.contiguous())
+
+        def scores(data: Encoded) -> Tensor:
+            self._check(data)
+            to = torch.empty(len(data), self.width, dtype=torch.float64)
+            kernel.scores(self._layout, data.rows, ready, to)
+            return to
+
+        return scores
+
+    def gradient(self, parts: Iterable[tuple[Encoded, Tensor]]) -> Tensor:
+        """float64 `[features]`: the way back from the gradient of the scores to the weights.
+
+        Args:
+            parts: data, part by part, each with the gradient of its scores, float64
+                `[total, width]`: for log Z, the marginals.
+        """
+        sums = kernel.nothing(self._layout)
+        for data, grad in parts:
+            self._check(data)
+            _check_numbers("grad", grad, (len(data), self.width))
+            kernel.add_gradient(self._layout, data.shared(), grad.contiguous(), sums)
+        return kernel.gathered(self._layout, sums)
+
+    def count(self, parts: Iterable[tuple[Encoded, Tensor]]) -> Tensor:
+        """float64 `[features]`: the sum of the values with which each pair occurs.
+
+        Args:
+            parts: data, part by part, each with the label of every step, int64 `[total]`.
+        """
+        return self.gradient((data, self._indicators(data, labels)) for data, labels in parts)
+
+    def _indicators(self, data: Encoded, labels: Tensor) -> Tensor:
+        """float64 `[total, width]`, 1 at the label of each step."""
+        _check_labels(data, labels, self.width)
+        there = torch.zeros(len(data), self.width, dtype=torch.float64)
+        return there.scatter_(1, labels.long()[:, None], 1.0)
+
+    @cached_property
+    def _layout(self) -> kernel.Layout:
+        return kernel.lay_out(self.pairs, self.labels, self.width)
+
+    def _check(self, data: Encoded) -> None:
+        if data.attributes != self.attributes:
+            raise CatenaError(
+                f"steps of {data.attributes} attributes, where the features are of "
+                f"{self.attributes}; encode the steps with the vocabulary of the features"
+            )
+
+
+def _check_labels(data: Encoded, labels: Tensor, width: int) -> None:
+    if labels.shape != (len(data),):
+        raise CatenaError(f"labels of shape {tuple(labels.shape)} for {len(data)} steps")
+    if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < width:
+        raise CatenaError(f"labels must lie from 0 to {width - 1}")
+
+
+def _check_numbers(name: str, numbers: Tensor, shape: tuple[int, ...]) -> None:
+    if numbers.dtype != torch.float64 or numbers.device.type != "cpu" or numbers.shape != shape:
+        raise CatenaError(
+            f"{name} must be float64 of shape {shape} on the CPU, not {numbers.dtype} of shape "
+            f"{tuple(numbers.shape)} on {numbers.device}"
+        )

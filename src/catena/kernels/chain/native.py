@@ -1,0 +1,66 @@
+"""The calls into native/chain.hpp: what crosses the border, and in which type."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+import catena._native as _native
+from catena.kernels.chain.potentials import Potentials
+from catena.kernels.chain.reference import Expectations
+
+# Another thread pays from so many products of a score and a weight on.
+SHARE = 200_000
+
+
+def log_z(chain: Potentials) -> Tensor:
+    """log Z `[n]` float64."""
+    border = _Border(chain)
+    found = torch.empty(len(chain.lengths), dtype=torch.float64)
+    _native.expect(*border.given, 0, found.data_ptr(), 0, 0, 0, 0)
+    return found
+
+
+def expectations(chain: Potentials, weight: Tensor) -> Expectations:
+    """As `catena.kernels.chain.reference.expectations`, without a graph."""
+    border = _Border(chain)
+    n, labels = len(chain.lengths), chain.scores.shape[1]
+    weight = _double(weight)
+    found = Expectations(
+        torch.empty(n, dtype=torch.float64),
+        torch.empty(border.scores.shape, dtype=border.scores.dtype),
+        *(torch.empty(shape, dtype=torch.float64) for shape in ((labels, labels), labels, labels)),
+    )
+    _native.expect(*border.given, weight.data_ptr(), *(part.data_ptr() for part in found))
+    return found._replace(marginals=found.marginals.to(chain.scores.dtype))
+
+
+def best(chain: Potentials, k: int) -> tuple[Tensor, Tensor]:
+    """As `catena.kernels.chain.reference.best`."""
+    border = _Border(chain)
+    paths = torch.empty(len(chain.scores), k, dtype=torch.int64)
+    found = torch.empty(len(chain.lengths), k, dtype=torch.float64)
+    _native.best(*border.given, k, paths.data_ptr(), found.data_ptr())
+    return paths, found
+
+
+class _Border:
+    """Keeps alive what the addresses in `given` point to."""
+
+    def __init__(self, chain: Potentials) -> None:
+        kept = torch.float64 if chain.scores.dtype == torch.float64 else torch.float32
+        self.scores = chain.scores.detach().to(kept).contiguous()
+        self._kept = [
+            chain.lengths.contiguous(),
+            self.scores,
+            *(_double(part) for part in chain[2:]),
+        ]
+        n, labels = len(chain.lengths), chain.scores.shape[1]
+        work = len(chain.scores) * labels * labels
+        threads = max(1, min(torch.get_num_threads(), n, work // SHARE))
+        addresses = (part.data_ptr() for part in self._kept)
+        self.given = (threads, n, labels, kept == torch.float64, *addresses)
+
+
+def _double(values: Tensor) -> Tensor:
+    return values.detach().double().contiguous()

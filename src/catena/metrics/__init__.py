@@ -1,0 +1,26 @@
+"""How good labels are: accuracy, precision, recall and F1, confusion, and what went wrong."""
+
+from catena.metrics.labels import (
+    Confusion,
+    LabelError,
+    accuracy,
+    confusion,
+    label_errors,
+    label_scores,
+)
+from catena.metrics.scores import Score, Scores
+from catena.metrics.spans import SpanError, span_errors, span_scores
+
+__all__ = [
+    "Confusion",
+    "LabelError",
+    "Score",
+    "Scores",
+    "SpanError",
+    "accuracy",
+    "confusion",
+    "label_errors",
+    "label_scores",
+    "span_errors",
+    "span_scores",
+]

@@ -1,0 +1,223 @@
+"""A conditional random field over attributes: what it is made of, and how it is learned."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+from torch import Tensor
+
+from catena.errors import CatenaError
+from catena.features.attributes import TEXT
+from catena.features.objective import Objective, seen_moves
+from catena.features.state import StateFeatures
+from catena.features.vocabulary import AttributeVocabulary, Encoded
+from catena.ladder.crf import CRF
+from catena.learn.learner import History, Run
+from catena.learn.quasi_newton import QuasiNewton, minimise
+from catena.linear_chain import LinearChain
+from catena.sequences import Sequences
+from catena.tasks.reader import Reader, Sentence
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureCRF:
+    """A learned field.
+
+    Args:
+        reader: what it reads of a sentence.
+        labels: L of them, sorted.
+        vocabulary: the attributes that it knows.
+        features: which attributes have weights for which labels.
+        weights: float64 `[features]`.
+        transitions: float64 `[L, L]`, from one label to the next.
+
+    Raises:
+        CatenaError: when these do not fit together.
+    """
+
+    reader: Reader
+    labels: tuple[str, ...]
+    vocabulary: AttributeVocabulary
+    features: StateFeatures
+    weights: Tensor
+    transitions: Tensor
+
+    def __post_init__(self) -> None:
+        width = len(self.labels)
+        if len(set(self.labels)) < width or not all(isinstance(x, str) for x in self.labels):
+            raise CatenaError("labels must be distinct strings")
+        if (self.features.width, self.features.attributes) != (width, len(self.vocabulary)):
+            raise CatenaError("the state features are of other labels or attributes")
+        for numbers, shape in (
+            (self.weights, (len(self.features),)),
+            (self.transitions, (width, width)),
+        ):
+            if numbers.dtype != torch.float64 or numbers.shape != shape:
+                raise CatenaError(f"weights must be float64 of shape {shape}")
+            if not bool(numbers.isfinite().all()):
+                raise CatenaError("weights must be finite")
+
+    @property
+    def chain(self) -> LinearChain:
+        ends = self.transitions.new_zeros(len(self.labels))
+        return LinearChain(self.transitions, ends, ends)
+
+    @property
+    def parameters(self) -> int:
+        return len(self.weights) + int(self.transitions.count_nonzero())
+
+    def scores(self, sentences: Sequence[Sentence]) -> Sequences:
+        encoded = self.vocabulary.encode(self.reader.attributes(sentences))
+        return Sequences(self._scorer(encoded), _lengths(sentences))
+
+    @cached_property
+    def _scorer(self) -> Any:
+        return self.features.scorer(self.weights)
+
+    def heaviest(self, k: int) -> Iterator[tuple[str, list[tuple[float, str]]]]:
+        """For each label, the k attributes that weigh most for or against it, and their weights."""
+        order = self.weights.abs().argsort(descending=True, stable=True)
+        order = order[self.weights[order] != 0]
+        label_of = self.features.labels[order]
+        owner = _owners(self.features)
+        for number, label in enumerate(self.labels):
+            chosen = order[label_of == number][:k]
+            names = self.vocabulary.names.take(pa.array(owner[chosen].numpy())).to_pylist()
+            yield label, list(zip(self.weights[chosen].tolist(), names, strict=True))
+
+    def describe(self) -> dict[str, Any]:
+        return {"labels": list(self.labels)}
+
+    def tensors(self) -> dict[str, Tensor]:
+        content, offsets = _packed(self.vocabulary.names)
+        return {
+            "names": content,
+            "name_offsets": offsets,
+            "pairs": self.features.pairs,
+            "labels": self.features.labels,
+            "weights": self.weights,
+            "transitions": self.transitions,
+        }
+
+    @staticmethod
+    def restore(
+        reader: Reader, described: Mapping[str, Any], tensors: Mapping[str, Tensor]
+    ) -> FeatureCRF:
+        """The field that `describe` and `tensors` told of.
+
+        Raises:
+            CatenaError, KeyError, TypeError, ValueError: when they are damaged.
+        """
+        labels = tuple(described["labels"])
+        vocabulary = AttributeVocabulary(_unpacked(tensors["names"], tensors["name_offsets"]))
+        features = StateFeatures(tensors["pairs"], tensors["labels"], len(labels))
+        return FeatureCRF(
+            reader, labels, vocabulary, features, tensors["weights"], tensors["transitions"]
+        )
+
+
+def learn_crf(
+    rung: CRF,
+    learner: QuasiNewton,
+    reader: Reader,
+    sentences: Sequence[Sentence],
+    labels: Sequence[Sequence[str]],
+    run: Run,
+) -> tuple[FeatureCRF, History]:
+    """The field that makes the labels of sentences likeliest, and how it was found.
+
+    Raises:
+        CatenaError: when the data cannot be read.
+        Interrupted: after Ctrl-C, once the work so far has been kept.
+    """
+    names = tuple(sorted({label for row in labels for label in row}))
+    numbers = {label: i for i, label in enumerate(names)}
+    y = torch.tensor([numbers[label] for row in labels for label in row], dtype=torch.int64)
+    attributes, lengths = reader.attributes(sentences), _lengths(sentences)
+    vocabulary = AttributeVocabulary.learn(attributes, rung.minimum)
+    data = vocabulary.encode(attributes)
+    features = _features(rung, data, y, len(names))
+    moves = _moves(rung, reader, y, lengths, len(names))
+    objective = Objective(data, y, lengths, features, moves)
+    job = {**asdict(rung), "data": _fingerprint(data, y, lengths), "job": dict(run.job)}
+    start = torch.zeros(objective.size, dtype=torch.float64)
+    found = minimise(objective, start, learner, replace(run, job=job), len(y))
+    weights, of_moves = found.theta.split([len(features), len(moves)])
+    transitions = weights.new_zeros(len(names) ** 2).index_put((moves,), of_moves)
+    vocabulary, features, weights = _without_zeros(vocabulary, features, weights)
+    transitions = transitions.view(len(names), -1)
+    return FeatureCRF(reader, names, vocabulary, features, weights, transitions), found.history
+
+
+def _features(rung: CRF, data: Encoded, y: Tensor, width: int) -> StateFeatures:
+    if rung.all_states:
+        return StateFeatures.every(data.attributes, width)
+    return StateFeatures.seen(data, y, width)
+
+
+def _moves(rung: CRF, reader: Reader, y: Tensor, lengths: Tensor, width: int) -> Tensor:
+    """int64 `[k]`: the moves that have weights, from * width + to."""
+    if not reader.pairs:
+        return y.new_zeros(0)
+    return torch.arange(width * width) if rung.all_transitions else seen_moves(y, lengths, width)
+
+
+def _without_zeros(
+    vocabulary: AttributeVocabulary, features: StateFeatures, weights: Tensor
+) -> tuple[AttributeVocabulary, StateFeatures, Tensor]:
+    """Only the features that weigh something, and only the attributes that have some."""
+    kept = weights != 0
+    if bool(kept.all()):
+        return vocabulary, features, weights.clone()
+    sizes = torch.bincount(_owners(features)[kept], minlength=features.attributes)
+    names = vocabulary.names.filter(pa.array((sizes > 0).numpy()))
+    pairs = torch.cat([sizes.new_zeros(1), sizes[sizes > 0].cumsum(0)])
+    left = StateFeatures(pairs, features.labels[kept], features.width)
+    return AttributeVocabulary(names), left, weights[kept]
+
+
+def _owners(features: StateFeatures) -> Tensor:
+    """int64 `[features]`: the attribute of each."""
+    return torch.repeat_interleave(features.pairs.diff())
+
+
+def _lengths(sentences: Sequence[Sentence]) -> Tensor:
+    return torch.tensor([len(sentence) for sentence in sentences], dtype=torch.int64)
+
+
+def _fingerprint(data: Encoded, y: Tensor, lengths: Tensor) -> str:
+    """A short name for training data, to tell whether a checkpoint belongs to it."""
+    digest = hashlib.sha256()
+    for part in (data.offsets, data.ids, data.values, y, lengths):
+        if part is not None:
+            digest.update(part.numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _packed(names: pa.Array) -> tuple[Tensor, Tensor]:
+    """Strings as bytes, uint8 `[m]`, and where each begins, int64 `[u + 1]`."""
+    encoded = [name.encode() for name in names.to_pylist()]
+    offsets = np.cumsum([0, *map(len, encoded)], dtype=np.int64)
+    content = np.frombuffer(b"".join(encoded), np.uint8).copy()
+    return torch.from_numpy(content), torch.from_numpy(offsets)
+
+
+def _unpacked(content: Tensor, offsets: Tensor) -> pa.Array:
+    """The strings that `_packed` packed.
+
+    Raises:
+        CatenaError, ValueError: when these are not strings.
+    """
+    if (content.dtype, offsets.dtype) != (torch.uint8, torch.int64) or not len(offsets):
+        raise CatenaError("names must be bytes beside their offsets")
+    buffers = [pa.py_buffer(part.contiguous().numpy()) for part in (offsets, content)]
+    names = pa.LargeStringArray.from_buffers(len(offsets) - 1, *buffers)
+    names.validate(full=True)
+    return names.cast(TEXT)

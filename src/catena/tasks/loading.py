@@ -1,0 +1,27 @@
+"""Fitted models of any task from their files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from catena.save import load_facts
+
+
+def load(path: str | Path, rung: Any = None, features: Any = None) -> Any:
+    """What a file holds: a fitted `Generator` or `Tagger`.
+
+    Args:
+        rung: of a Generator with a Custom rung, whose code no file holds.
+        features: of a Tagger whose features are a function, likewise.
+
+    Raises:
+        CatenaError: when the file is damaged, foreign, newer, or of a task that there is not.
+    """
+    if load_facts(Path(path))["task"].get("kind") == "tag":
+        from catena.tasks.tag import load_tagger
+
+        return load_tagger(path, features)
+    from catena.tasks import generate
+
+    return generate.load(path, rung)

@@ -1,0 +1,331 @@
+"""Taggers from the command line: files of tokens in, the same files with labels out."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from catena import CRF, HMM, Tagger, load
+from catena.cli.main import main
+from catena.metrics import label_scores, span_scores
+
+WORDS = {
+    "the": ("DT", "B-NP"), "a": ("DT", "B-NP"), "dog": ("NN", "I-NP"), "cat": ("NN", "I-NP"),
+    "sees": ("VB", "B-VP"), "hears": ("VB", "B-VP"), ".": (".", "O"), "birds": ("NNS", "B-NP"),
+}  # fmt: skip
+LINES = ["the dog sees a cat .", "a cat hears birds .", "birds hears the dog .", "the cat sees ."]
+
+
+def conll(lines, columns=3, end="\n"):
+    rows = [[" ".join([word, *WORDS[word]][:columns]) for word in line.split()] for line in lines]
+    return "".join(end.join(row) + end + end for row in rows)
+
+
+@pytest.fixture(scope="session")
+def tokens(tmp_path_factory):
+    """A folder of small files of tokens."""
+    folder = tmp_path_factory.mktemp("tokens")
+    (folder / "train.conll").write_text(conll(LINES * 5))
+    (folder / "test.conll").write_text(conll(LINES[:2] + LINES[3:]))
+    (folder / "bare.conll").write_text(conll(LINES[:2], 2))
+    (folder / "template").write_text("U0:%x[0,0]\nU1:%x[-1,1]/%x[0,1]\nB\n")
+    return folder
+
+
+MODELS = {
+    "crf": ["--model", "crf", "--iterations", "20"],
+    "template": ["--model", "crf", "--iterations", "20", "--features"],
+    "scheme": ["--model", "crf", "--iterations", "20", "--scheme", "iob2", "--l2", "0.5"],
+    "hmm": ["--model", "hmm"],
+}
+
+
+@pytest.fixture(scope="session")
+def tagger(tokens):
+    """Model files by name, each learned when first asked for."""
+    made = {}
+
+    def find(name):
+        if name not in made:
+            made[name] = tokens / f"{name}.safetensors"
+            given = [*MODELS[name], *([tokens / "template"] if name == "template" else [])]
+            train = [tokens / "train.conll", "--task", "tag", "--columns", "form,pos,label"]
+            arguments = ["fit", *train, *given, "-o", made[name]]
+            assert main([str(argument) for argument in arguments]) == 0
+        return made[name]
+
+    return find
+
+
+every = pytest.mark.parametrize("name", MODELS)
+
+
+def columns(path, *wanted):
+    """Columns of a file, a list for each sentence: of one column words, of several tuples."""
+    blocks = [block.split("\n") for block in path.read_text().strip().split("\n\n")]
+    cells = [[[line.split()[at] for at in wanted] for line in block] for block in blocks]
+    return [[row[0] if len(row) == 1 else tuple(row) for row in block] for block in cells]
+
+
+# -- what comes out -----------------------------------------------------------------------------
+
+
+@every
+def test_the_labelled_file_is_the_same_elsewhere(catena, tokens, tagger, name):
+    wrong = tokens / "wrong.conll"
+    wrong.write_text((tokens / "test.conll").read_text().replace("NP", "XX"))
+    result = catena("tag", tagger(name), wrong)
+    assert (result.status, result.err) == (0, "")
+    assert result.out == (tokens / "test.conll").read_text()
+
+
+@every
+def test_python_agrees(catena, tokens, tagger, name):
+    model = load(tagger(name))
+    X, y = columns(tokens / "test.conll", 0, 1), columns(tokens / "test.conll", 2)
+    assert model.predict(X) == y
+    found = json.loads(catena("evaluate", tagger(name), tokens / "test.conll", "--json").out)
+    assert found["accuracy"] == model.score(X, y) == 1.0
+    assert found["span_f1"] == span_scores(y, y).micro.f1
+    scores = label_scores(y, y).per_label
+    assert found["per_label"] == {label: one._asdict() for label, one in scores.items()}
+    assert set(found["per_span"]) == {"NP", "VP"}
+    assert (found["tokens"], found["sentences"], found["unseen"]) == (15, 3, {})
+    assert (found["data"], found["model"]) == (str(tokens / "test.conll"), str(tagger(name)))
+
+
+def test_a_file_without_labels_gets_a_column(catena, tokens, tagger):
+    result = catena("tag", tagger("crf"), tokens / "bare.conll")
+    assert (result.status, result.out) == (0, conll(LINES[:2]))
+
+
+def test_standard_input_and_odd_bytes(catena, tagger):
+    text = "\r\nthe  DT\r\ndog NN \r\n\r\n\r\n. ."
+    result = catena("tag", tagger("crf"), "-", stdin=text.encode())
+    labelled = "\r\nthe  DT B-NP\r\ndog NN  I-NP\r\n\r\n\r\n. . O"
+    assert (result.status, result.out) == (0, labelled)
+
+
+def test_several_paths(catena, tokens, tagger):
+    out = catena("tag", tagger("crf"), tokens / "bare.conll", "--n-best", "3").out
+    blocks = [block.split("\n") for block in out.strip().split("\n\n")]
+    assert len(blocks) == 6
+    found = load(tagger("crf")).n_best(columns(tokens / "bare.conll", 0, 1), 3)
+    for i, block in enumerate(blocks):
+        path = found[i // 3][i % 3]
+        assert block[0] == f"# {i % 3} {path.probability:.6f}"
+        assert [line.split()[2] for line in block[1:]] == path.labels
+
+
+def test_marginals(catena, tokens, tagger):
+    result = catena("tag", tagger("crf"), tokens / "test.conll", "--marginals")
+    path = tokens / "marginals.conll"
+    path.write_text(result.out)
+    model, X = load(tagger("crf")), columns(tokens / "test.conll", 0, 1)
+    proba = model.predict_proba(X)
+    for row, table in zip(columns(path, 2, 3), proba, strict=True):
+        for (label, p), each in zip(row, table, strict=True):
+            assert p == f"{each[model.labels_.index(label)]:.6f}"
+
+
+def test_a_treebank(catena, tmp_path):
+    row = "\t_\t_\t_\t_\t_\t_"
+    text = (
+        "# text = don't\n1-2\tdon't\t_\t_" + row + "\n1\tdo\t_\tAUX" + row + "\n2\tn't\t_\tPART"
+        + row + "\n2.1\tgo\t_\t_" + row + "\n\n# x\n1\tgo\t_\tVERB" + row + "\n\n"
+    )  # fmt: skip
+    data, model = tmp_path / "t.conllu", tmp_path / "m"
+    data.write_text(text)
+    for kind in ("hmm", "crf"):
+        fit = ["--task", "tag", "--model", kind, "-o", model]
+        assert catena("fit", data, *fit).status == 0
+        assert catena("tag", model, data).out == text
+        assert json.loads(catena("evaluate", model, data, "--json").out)["span_f1"] is None
+    assert "CoNLL-U has no column" in catena("tag", model, data, "--marginals").err
+
+
+# -- what is said -------------------------------------------------------------------------------
+
+
+def test_fit_says_what_it_did_and_how_well_it_does(catena, tokens, tmp_path):
+    output = tmp_path / "m.safetensors"
+    given = ["--valid", tokens / "test.conll", "--model", "crf", "--task", "tag", "--l1", "0.1"]
+    result = catena("fit", tokens / "train.conll", *given, "--minimum", "2", "-o", output)
+    assert (result.status, result.out) == (0, "")
+    assert f"{tokens / 'test.conll'}: accuracy 1.0000, span F1 1.0000" in result.err
+    assert f"wrote {output}: CRF(l1=0.1, l2=1.0, minimum=2, " in result.err
+    assert list(tmp_path.iterdir()) == [output]
+
+
+def test_options_reach_the_rung_and_the_learner(catena, tokens, tmp_path):
+    output = tmp_path / "m"
+    given = ["--l1", "0.25", "--l2", "0.5", "--minimum", "2", "--all-states", "--all-transitions",
+             "--iterations", "3", "--minutes", "1", "--seed", "4", "--scheme", "iob2"]  # fmt: skip
+    train = [tokens / "train.conll", "--task", "tag", "--model", "crf"]
+    assert catena("fit", *train, *given, "-o", output).status == 0
+    found = load(output)
+    assert found.rung == CRF(0.25, 0.5, 2, True, True)
+    assert (found.learner_.iterations, found.learner_.minutes) == (3, 1.0)
+    assert (found.seed, found.scheme.upper(), found.columns_) == (
+        4, "IOB2", ("form", "pos", "label"),
+    )  # fmt: skip
+
+
+def test_tables(catena, tokens, tagger):
+    out = catena("evaluate", tagger("hmm"), tokens / "test.conll").out
+    assert out.split("\n")[1].split() == ["accuracy", "1.0000"]
+    assert "span F1" in out
+    assert any(line.split() == ["VP", *["1.0000"] * 3, "3"] for line in out.split("\n"))
+    assert any(line.split()[:1] == ["I-NP"] for line in out.split("\n"))
+
+
+@every
+def test_info(catena, tagger, name):
+    found = json.loads(catena("info", tagger(name), "--json").out)
+    assert (found["task"], found["model"]["kind"]) == ("tag", "hmm" if name == "hmm" else "crf")
+    assert found["labels"] == ["B-NP", "B-VP", "I-NP", "O"]
+    assert found["columns"] == ["form", "pos", "label"]
+    assert found["parameters"] == load(tagger(name)).labeller_.parameters
+    lines = catena("info", tagger(name)).out.split("\n")
+    assert "labels      B-NP; B-VP; I-NP; O" in lines
+
+
+def test_labels_that_training_did_not_show_are_listed(catena, tokens, tagger, tmp_path):
+    data = tmp_path / "d.conll"
+    data.write_text((tokens / "test.conll").read_text().replace("B-VP", "B-ZP"))
+    result = catena("evaluate", tagger("crf"), data, "--json")
+    assert result.err == f"{data}, line 3: label 'B-ZP' was not in training; its 3 count as wrong\n"
+    found = json.loads(result.out)
+    assert (found["accuracy"], found["unseen"]) == (12 / 15, {"B-ZP": 3})
+
+
+def test_invalid_tags_are_named_and_mended(catena, refused, tokens, tmp_path):
+    data, output = tokens / "invalid.conll", tmp_path / "m"
+    data.write_text("the DT B-NP\ndog NN I-VP\n\n" + conll(LINES))
+    fit = [data, "--task", "tag", "--model", "crf", "--iterations", "5", "-o", output]
+    line = refused("fit", *fit, "--scheme", "iob2")
+    assert f"{data}, line 2: 'I-VP' cannot follow 'B-NP' in IOB2" in line
+    assert "--repair" in line
+    assert "--scheme" in refused("fit", *fit, "--repair")
+    assert catena("fit", *fit, "--scheme", "iob2", "--repair").status == 0
+    assert catena("fit", *fit).status == 0
+
+
+# -- bad input ----------------------------------------------------------------------------------
+
+
+FIT = ["--task", "tag", "--model", "crf"]
+
+
+@pytest.mark.parametrize(
+    ("content", "given", "told"),
+    [
+        ("a b X\nb X\n", FIT, "d.conll, line 2: 2 columns, where 3 are expected"),
+        ("\n\n", FIT, "d.conll: no tokens"),
+        ("a\tX\nb\t\n", FIT, "d.conll, line 2: no label in column 'label'"),
+        ("a X\n", [*FIT, "--columns", "form,pos,label"], "d.conll, line 1: 2 columns"),
+        ("a X\n", [*FIT, "--columns", "_,label"], "no column to read"),
+        ("a X\n", [*FIT, "--scheme", "iob7"], "scheme must be one of"),
+        ("a X\n", [*FIT, "--scheme", "iob2"], "d.conll, line 1: 'X' is no tag"),
+        ("a X\n", [*FIT, "--units", "3"], "--units is not an option of crf with --task tag"),
+        ("a X\n", ["--task", "tag", "--model", "hmm", "--l2", "3"], "it has none"),
+        ("a X\n", ["--task", "tag", "--model", "lstm"], "--model must be crf or hmm"),
+        ("a X\n", [*FIT, "--unit", "char"], "--unit is not for --task tag"),
+        ("a X\n", [*FIT, "--l2", "-1"], "l2 must be a number of at least 0"),
+        ("a X\n", [*FIT, "--minimum", "0"], "minimum must be at least 1"),
+        ("a X\n", [*FIT, "--features", "nowhere"], "nowhere: cannot be read"),
+        ("a X\n", [*FIT, "--valid", "nowhere.conll"], "nowhere.conll: there is no such file"),
+        ("a X\n", ["--task", "dance", "--model", "crf"], "--task must be generate or tag"),
+        ("a X\n", ["--model", "markov", "--l2", "1"], "--l2 is for --task tag"),
+        ("a X\n", ["--model", "markov", "--columns", "a"], "--columns is for --task tag"),
+    ],
+)
+def test_a_fit_that_is_refused(refused, tmp_path, content, given, told):
+    (tmp_path / "d.conll").write_text(content)
+    assert told in refused("fit", tmp_path / "d.conll", *given, "-o", tmp_path / "m")
+
+
+def test_a_template_is_named_with_its_line(refused, tokens, tmp_path):
+    (tmp_path / "t").write_text("U0:%x[0,0]\nU1:%x[0,7]\n")
+    fit = [tokens / "train.conll", *FIT, "--features", tmp_path / "t", "-o", tmp_path / "m"]
+    assert f"{tmp_path / 't'}, line 2: there is no column 7" in refused("fit", *fit)
+
+
+def test_files_and_models_that_do_not_go_together(refused, tokens, tagger, model, tmp_path):
+    (tmp_path / "d.conll").write_text("a b c d e\n")
+    line = refused("tag", tagger("crf"), tmp_path / "d.conll")
+    assert "5 columns, where the model learned from form,pos,label" in line
+    assert "no column 'label'" in refused("evaluate", tagger("crf"), tokens / "bare.conll")
+    assert "--n-best" in refused("tag", tagger("crf"), tokens / "bare.conll", "--n-best", "0")
+    both = ["--n-best", "2", "--marginals"]
+    assert "do not go together" in refused("tag", tagger("crf"), tokens / "bare.conll", *both)
+    assert "for the task 'generate'" in refused("tag", model("markov"), tokens / "bare.conll")
+    assert "for the task 'tag'" in refused("generate", tagger("crf"))
+    line = refused("evaluate", tagger("crf"), tokens / "test.conll", "--unit", "char")
+    assert "--unit is not for taggers" in line
+    line = refused("evaluate", model("markov"), tokens / "test.conll", "--columns", "form")
+    assert "--columns is for taggers" in line
+    Tagger(HMM()).fit([["a"]], [["X"]]).save(tmp_path / "m")
+    assert "without columns" in refused("tag", tmp_path / "m", tokens / "bare.conll")
+
+
+# -- Ctrl-C -------------------------------------------------------------------------------------
+
+
+CHILD = """
+import sys
+from catena.cli.main import main
+from catena.learn.checkpoint import Checkpoint
+Checkpoint.__init__.__defaults__ = (0.0,)
+sys.exit(main())
+"""
+
+
+def test_a_stopped_fit_goes_on(catena, tokens, tmp_path):
+    output = tmp_path / "m.safetensors"
+    checkpoint = output.with_name(output.name + ".checkpoint")
+    given = [tokens / "train.conll", *FIT, "--l2", "1e-9", "--iterations", "400", "-o", output]
+    child = subprocess.Popen(
+        [sys.executable, "-c", CHILD, "fit", *given],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        while not checkpoint.exists() and child.poll() is None:
+            time.sleep(0.001)
+        child.send_signal(signal.SIGINT)
+        out, err = child.communicate(timeout=60)
+    finally:
+        child.kill()
+    assert (child.returncode, out) == (130, "")
+    assert "run the same command with --resume" in err.splitlines()[-1]
+    assert catena("fit", *given, "--resume").status == 0
+    whole = tmp_path / "whole"
+    assert catena("fit", *given[:-1], whole).status == 0
+    one, other = load(output).labeller_, load(whole).labeller_
+    assert one.weights.equal(other.weights)
+    assert not checkpoint.exists()
+
+
+# -- real data ----------------------------------------------------------------------------------
+
+
+def test_conll_2000(catena, tmp_path):
+    data = Path(os.environ.get("CATENA_DATA", ".")) / "conll2000" / "test.txt.xz"
+    if "CATENA_DATA" not in os.environ or not data.exists():
+        pytest.skip("CATENA_DATA names no folder with conll2000/test.txt.xz")
+    model = tmp_path / "m"
+    fit = ["--task", "tag", "--model", "hmm", "--columns", "form,pos,label", "-o", model]
+    assert catena("fit", data, *fit).status == 0
+    found = json.loads(catena("evaluate", model, data, "--json").out)
+    assert found["sentences"] == 2012
+    assert found["accuracy"] > 0.9
+    lines = catena("tag", model, data).out.split("\n")
+    assert sum(len(line.split()) == 3 for line in lines) == found["tokens"] == 47377
