@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from catena.scanning import scan
     from catena.sequences import Sequences
     from catena.space import Bits, Counts, Symbols, Vectors
-    from catena.tasks.generate import Generator, load
+    from catena.tasks.classify import Classifier
+    from catena.tasks.generate import Generator
+    from catena.tasks.loading import load
 
 __version__ = "0.1.0"
 
@@ -26,6 +28,7 @@ _HOMES = {
     "Bidirectional": "combine",
     "Bits": "space",
     "CatenaError": "errors",
+    "Classifier": "tasks.classify",
     "Count": "learn",
     "Counts": "space",
     "Custom": "ladder",
@@ -49,7 +52,7 @@ _HOMES = {
     "Vectors": "space",
     "Window": "ladder",
     "compare": "comparing.compare",
-    "load": "tasks.generate",
+    "load": "tasks.loading",
     "scan": "scanning",
 }
 
@@ -63,6 +66,7 @@ __all__ = [
     "Bidirectional",
     "Bits",
     "CatenaError",
+    "Classifier",
     "Count",
     "Counts",
     "Custom",
