@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from catena.scanning import scan
     from catena.sequences import Sequences
     from catena.space import Bits, Counts, Symbols, Vectors
+    from catena.tasks.classify import Classifier
     from catena.tasks.generate import Generator
     from catena.tasks.loading import load
     from catena.tasks.tag import Tagger
@@ -29,6 +30,7 @@ _HOMES = {
     "Bits": "space",
     "CRF": "ladder",
     "CatenaError": "errors",
+    "Classifier": "tasks.classify",
     "Count": "learn",
     "Counts": "space",
     "Custom": "ladder",
@@ -69,6 +71,7 @@ __all__ = [
     "Bidirectional",
     "Bits",
     "CatenaError",
+    "Classifier",
     "Count",
     "Counts",
     "Custom",

@@ -145,6 +145,11 @@ class Bidirectional(nn.Module):
         """Where both begin: the one at each sequence's beginning, the other at its end."""
         return (*self.forwards.start(batch), *self.backwards.start(batch))
 
+    def read(self, state: State) -> Tensor:
+        """What both show when each has come to the end of its own way."""
+        ahead, behind = _split(state, self._parts)
+        return torch.cat([self.forwards.read(ahead), self.backwards.read(behind)], -1)
+
 
 @register(Bidirectional, "both ways")
 def _scan_bidirectional(

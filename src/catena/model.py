@@ -112,7 +112,7 @@ class SequenceModel(nn.Module):
         Memory stays bounded: long input is taken in pieces, the state carried from one to the next.
         """
         sizes = sequences.lengths.tolist()
-        parts = [self._log_prob(sequences[rows]) for rows in _groups(sizes, PIECE)]
+        parts = [self._log_prob(sequences[rows]) for rows in groups(sizes, PIECE)]
         return Sequences.concatenate(parts) if parts else self.score(sequences).log_prob
 
     def _log_prob(self, sequences: Sequences) -> Sequences:
@@ -177,7 +177,7 @@ def _prepend(first: Tensor, features: Sequences) -> Sequences:
     return Sequences(values.index_copy(0, rest, features.values), lengths)
 
 
-def _groups(sizes: list[int], budget: int) -> list[list[int]]:
+def groups(sizes: list[int], budget: int) -> list[list[int]]:
     """Consecutive indices whose sizes add up to at most the budget, or one that is larger alone."""
     groups: list[list[int]] = []
     used = budget

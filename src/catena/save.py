@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from catena import container
 from catena.errors import CatenaError
@@ -22,6 +22,8 @@ FORMAT = 1
 PARTS = ("task", "rung", "space", "learner")
 # Options that a model has at least one tensor for each of.
 COUNTED = ("layers", "order")
+
+_Module = TypeVar("_Module", bound=nn.Module)
 
 
 def pack(rung: Rung, space: Space, learner: Learner, task: Mapping[str, Any]) -> dict[str, Any]:
@@ -40,7 +42,7 @@ def rung_facts(rung: Rung) -> dict[str, Any]:
     return describe(rung) if rung.kind in RUNGS else {"kind": rung.kind}
 
 
-def save_model(path: Path, model: SequenceModel, facts: Mapping[str, Any]) -> None:
+def save_model(path: Path, model: nn.Module, facts: Mapping[str, Any]) -> None:
     """Write a model beside its facts, atomically.
 
     Raises:
@@ -63,13 +65,30 @@ def load_model(path: Path, rung: Rung | None = None) -> tuple[SequenceModel, Run
     Raises:
         CatenaError: when the file is damaged, cut short, foreign, or of a newer format.
     """
+    return load_module(path, lambda rung, space, task: rung.build(space), rung)
+
+
+def load_module(
+    path: Path, make: Callable[[Rung, Space, Mapping[str, Any]], _Module], rung: Rung | None = None
+) -> tuple[_Module, Rung, dict[str, Any]]:
+    """What a task keeps in a file, its rung and the facts.
+
+    Args:
+        make: the module, its parameters not yet loaded, from the rung, the space and the facts of
+            the task.
+        rung: as in `load_model`.
+
+    Raises:
+        CatenaError: as `load_model` does.
+    """
     facts = load_facts(path)  # first: a newer format may be sealed in another way
     tensors, _ = container.read(path)
     try:
         rung = rung or _rung(facts["rung"], path, tensors)
         _refuse_absurd(path, facts["space"], tensors)
         space = space_from(facts["space"])
-        model = _build(path, rung, space, tensors)
+        chosen = rung
+        model = _build(path, lambda: make(chosen, space, facts["task"]), tensors)
         model.load_state_dict(tensors)
     except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
         if isinstance(error, CatenaError) and str(error).startswith(str(path)):
@@ -130,10 +149,10 @@ def _refuse_absurd(path: Path, chosen: Mapping[str, Any], tensors: Mapping[str, 
             raise CatenaError(f"{path}: damaged: {name}={value} in a file of {limit} bytes")
 
 
-def _build(path: Path, rung: Rung, space: Space, tensors: Mapping[str, Tensor]) -> SequenceModel:
-    """The model, its parameters not yet loaded; first without memory, to compare the sizes."""
+def _build(path: Path, make: Callable[[], _Module], tensors: Mapping[str, Tensor]) -> _Module:
+    """The module, its parameters not yet loaded; first without memory, to compare the sizes."""
     with torch.device("meta"):
-        wanted = rung.build(space).state_dict()
+        wanted = make().state_dict()
     for name, tensor in wanted.items():
         if name not in tensors:
             raise CatenaError(f"{path}: damaged: the tensor {name} is missing")
@@ -143,7 +162,7 @@ def _build(path: Path, rung: Rung, space: Space, tensors: Mapping[str, Tensor]) 
                 f"not {tuple(tensor.shape)}"
             )
     with torch.random.fork_rng():
-        return rung.build(space)
+        return make()
 
 
 def _fields(learner: Learner) -> dict[str, Any]:

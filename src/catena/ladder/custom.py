@@ -12,6 +12,7 @@ from typing import ClassVar
 
 from catena.emission import emission_for
 from catena.errors import CatenaError
+from catena.ladder.encoder import Encoder
 from catena.ladder.neural import Embedding, NeuralHead, assemble, width_of
 from catena.ladder.rung import fraction, whole
 from catena.model import SequenceModel
@@ -50,10 +51,19 @@ class Custom:
         Raises:
             CatenaError: when what `recurrence` returns lacks one of the three methods.
         """
+        embedding, recurrence = self._reading(space)
+        head = NeuralHead(width_of(recurrence), emission_for(space, self.emission), self.dropout)
+        return assemble(space, recurrence, embedding, head)
+
+    def encoder(self, space: Space) -> Encoder:
+        """A module that reads whole sequences; `emission` concerns prediction alone."""
+        embedding, recurrence = self._reading(space)
+        return Encoder(embedding, recurrence, width_of(recurrence), self.dropout)
+
+    def _reading(self, space: Space) -> tuple[Embedding, Recurrence]:
         embedding = Embedding(space, self.embedding, 0.0, 1.0)
         recurrence = self.recurrence(embedding.width)
         missing = [name for name in ("start", "step", "read") if not hasattr(recurrence, name)]
         if missing:
             raise CatenaError(f"{type(recurrence).__name__} lacks {', '.join(missing)}")
-        head = NeuralHead(width_of(recurrence), emission_for(space, self.emission), self.dropout)
-        return assemble(space, recurrence, embedding, head)
+        return embedding, recurrence

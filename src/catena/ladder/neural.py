@@ -15,13 +15,14 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from catena.combine import Residual, Stack
+from catena.combine import Bidirectional, Residual, Stack
 from catena.emission import Emission, emission_for
 from catena.errors import CatenaError
 from catena.kernels.cell.cell import Cell, Weights
 from catena.kernels.cell.dispatch import refusal, scan_cell
 from catena.kernels.cell.walker import CellWalker, walks
 from catena.kernels.registry import register
+from catena.ladder.encoder import Encoder
 from catena.ladder.rung import fraction, one_of, whole
 from catena.layout import Layout
 from catena.model import SequenceModel
@@ -167,20 +168,39 @@ class Recurrent:
             )
         if self.tied and not isinstance(space, Symbols):
             raise CatenaError("tied needs symbols: only they have a table to share")
-        width = self.embedding or min(self.units, 128)
-        spread = width**-0.5 if self.tied else 1.0
-        embedding = Embedding(space, width, self.embedding_dropout, spread)
+        embedding = self._embedding(space, self.tied)
         recurrence = self._stack(embedding.width)
         table = embedding.table if self.tied else None
         emission = emission_for(space, self.emission)
         head = NeuralHead(width_of(recurrence), emission, self.dropout, table)
         return assemble(space, recurrence, embedding, head)
 
+    def encoder(self, space: Space) -> Encoder:
+        """A module that reads whole sequences; `tied` and `emission` concern prediction alone."""
+        embedding = self._embedding(space, tied=False)
+        recurrence = self._stack(embedding.width)
+        return Encoder(embedding, recurrence, self._shown, self.dropout, self.bidirectional)
+
+    def _embedding(self, space: Space, tied: bool) -> Embedding:
+        width = self.embedding or min(self.units, 128)
+        return Embedding(space, width, self.embedding_dropout, width**-0.5 if tied else 1.0)
+
     def _stack(self, inputs: int) -> Recurrence:
-        cells = [self.cell(self.units if depth else inputs) for depth in range(self.layers)]
+        layers = [self._layer(self._shown if depth else inputs) for depth in range(self.layers)]
         if self.residual:
-            cells[1:] = [Residual(cell) for cell in cells[1:]]
-        return Stack(cells, self.dropout)
+            layers[1:] = [Residual(layer) for layer in layers[1:]]
+        return Stack(layers, self.dropout)
+
+    def _layer(self, inputs: int) -> Recurrence:
+        if not self.bidirectional:
+            return self.cell(inputs)
+        # A stack scans its layers whole, one after the other: none of them has to have a step.
+        return cast(Recurrence, Bidirectional(self.cell(inputs), self.cell(inputs)))
+
+    @property
+    def _shown(self) -> int:
+        """How many features a layer shows."""
+        return 2 * self.units if self.bidirectional else self.units
 
 
 class Gated(nn.Module):

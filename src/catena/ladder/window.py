@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from catena.emission import emission_for
+from catena.ladder.encoder import Encoder
 from catena.ladder.neural import Embedding, NeuralHead, assemble
 from catena.ladder.rung import fraction, whole
 from catena.ladder.shift import Shift
@@ -52,11 +53,20 @@ class Window:
 
     def build(self, space: Space) -> SequenceModel:
         """A model over a space; every space will do."""
-        embedding = Embedding(space, self.embedding, 0.0, 1.0)
-        recurrence = Shift(self.width, torch.zeros(embedding.width))
+        embedding, recurrence = self._reading(space)
         head = NeuralHead(self.units, emission_for(space, self.emission), 0.0)
         perceptron = _perceptron(self.width * embedding.width, self)
         return assemble(space, recurrence, embedding, WindowHead(perceptron, head))
+
+    def encoder(self, space: Space) -> Encoder:
+        """A module that reads whole sequences; `emission` concerns prediction alone."""
+        embedding, recurrence = self._reading(space)
+        perceptron = _perceptron(self.width * embedding.width, self)
+        return Encoder(embedding, recurrence, self.units, finish=perceptron)
+
+    def _reading(self, space: Space) -> tuple[Embedding, Shift]:
+        embedding = Embedding(space, self.embedding, 0.0, 1.0)
+        return embedding, Shift(self.width, torch.zeros(embedding.width))
 
 
 class WindowHead(nn.Module):

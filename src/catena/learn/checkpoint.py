@@ -71,8 +71,12 @@ def grouped(tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
 
 def fingerprint(sequences: Sequences | None) -> str | None:
     """A short name for the data, to tell whether a checkpoint belongs to it."""
-    if sequences is None:
-        return None
-    digest = hashlib.sha256(sequences.lengths.numpy().tobytes())
-    digest.update(sequences.values.contiguous().cpu().numpy().tobytes())
-    return digest.hexdigest()[:16]
+    return None if sequences is None else digest(sequences.lengths, sequences.values)
+
+
+def digest(*tensors: Tensor) -> str:
+    """A short name for what is in these tensors."""
+    found = hashlib.sha256()
+    for tensor in tensors:
+        found.update(tensor.contiguous().cpu().numpy().tobytes())
+    return found.hexdigest()[:16]

@@ -1,5 +1,8 @@
 """Learning by gradient descent on the log-loss, with truncated back-propagation through time.
 
+What is predicted, and from how much of the data at a time, is the objective's affair
+(`catena.learn.objective`); there is one way to descend.
+
 Everything that decides what comes next (parameters, averages, the optimiser's moments, carried
 state, random numbers, the place in the data) goes into the checkpoint, so that a run that was
 killed ends, once resumed, with the same bits as one that was not.
@@ -13,16 +16,16 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from catena.errors import CatenaError
 from catena.ladder.rung import at_least, fraction, one_of, whole
 from catena.learn.average import Average
-from catena.learn.batches import Batches, Piece
-from catena.learn.checkpoint import Checkpoint, fingerprint, grouped
+from catena.learn.checkpoint import Checkpoint, grouped
 from catena.learn.device import PRECISIONS, device_named, precision
 from catena.learn.interrupt import Asked, Interrupted, asked_to_stop
 from catena.learn.learner import History, Progress, Run
+from catena.learn.objective import NextStep, Objective, Part
 from catena.learn.optimizer import OPTIMIZERS, moments, optimizer_for, restore_moments
 from catena.learn.schedule import SCHEDULES, rate
 from catena.model import SequenceModel
@@ -116,15 +119,29 @@ class Gradient:
         if not train.total and train.lengths.numel() and model.space.end_number is None:
             raise CatenaError("all sequences are empty: there is nothing to learn from")
         device = device_named(self.device)
+        objective = NextStep(model, train.to(device), self.batch, self.span)
+        held_out: Objective | None = None
+        if valid is not None and len(valid):
+            held_out = NextStep(model, valid.to(device), 4 * self.batch, 4 * self.span)
+        return self.descend(model, objective, held_out, run)
+
+    def descend(
+        self, model: nn.Module, train: Objective, valid: Objective | None, run: Run
+    ) -> History:
+        """Learn the parameters in place that make what the objective predicts most probable.
+
+        Args:
+            model: what the objectives score with; it is moved to this learner's device, and left
+                there. Their data must be on it.
+        """
+        device = device_named(self.device)
         model.to(device)
-        valid = valid.to(device) if valid is not None and len(valid) else None
-        data = {"data": fingerprint(train), "valid": fingerprint(valid)}
+        data = {"data": train.fingerprint, "valid": valid.fingerprint if valid else None}
         shapes = {name: list(tensor.shape) for name, tensor in model.state_dict().items()}
         own = {"learner": asdict(self), **data, "model": shapes, "seed": run.seed}
-        job = {**own, "job": dict(run.job)}
-        checkpoint = Checkpoint(run.checkpoint, job)
+        checkpoint = Checkpoint(run.checkpoint, {**own, "job": dict(run.job)})
         with torch.random.fork_rng(), asked_to_stop() as asked:
-            descent = _Descent(self, model, train.to(device), valid, run, checkpoint)
+            descent = _Descent(self, model, device, train, valid, run, checkpoint)
             return descent.go(asked)
 
 
@@ -161,17 +178,15 @@ class _Descent:
     def __init__(
         self,
         how: Gradient,
-        model: SequenceModel,
-        train: Sequences,
-        valid: Sequences | None,
+        model: nn.Module,
+        device: torch.device,
+        train: Objective,
+        valid: Objective | None,
         run: Run,
         checkpoint: Checkpoint,
     ) -> None:
         self.how, self.model, self.run, self.checkpoint = how, model, run, checkpoint
-        self.device = train.values.device
-        self.batches = Batches(train, how.batch, how.span)
-        self.valid = Batches(valid, 4 * how.batch, 4 * how.span) if valid is not None else None
-        self.total_observations = train.total + len(train) * (model.space.end_number is not None)
+        self.device, self.train, self.valid = device, train, valid
         self.optimizer = optimizer_for(model, how.optimizer, how.rate, how.weight_decay)
         self.peaks = [group["lr"] for group in self.optimizer.param_groups]
         self.state: State | None = None
@@ -205,15 +220,15 @@ class _Descent:
             self._tell()
         return self._finish()
 
-    def _pieces(self) -> Iterator[Piece]:
+    def _pieces(self) -> Iterator[Part]:
         """All pieces from the present place on, epoch after epoch, the place kept up to date
         before each piece is worked on, so that it names the next one once it is done."""
         place = self.place
         while True:
             order = torch.Generator().manual_seed(self.run.seed * 1_000_003 + place.epoch)
-            batches = self.batches.batches(order)
+            batches = self.train.batches(order)
             for batch in batches[place.batch :]:
-                for number, piece in enumerate(self.batches.pieces(batch)):
+                for number, piece in enumerate(self.train.pieces(batch)):
                     if number < place.span:
                         continue
                     place.span = number + 1
@@ -221,12 +236,12 @@ class _Descent:
                 place.batch, place.span = place.batch + 1, 0
             place.epoch, place.batch = place.epoch + 1, 0
 
-    def _update(self, piece: Piece) -> None:
+    def _update(self, piece: Part) -> None:
         how, place = self.how, self.place
         self._set_rate()
         state = None if piece.fresh else self.state
         with precision(how.precision, self.device):
-            scored = self.model.score(piece.sequences, state, piece.ends)
+            scored = self.train.score(piece, state)
         nats = scored.log_prob.values
         self.state = detach(scored.state)
         if len(nats):
@@ -262,7 +277,7 @@ class _Descent:
 
     def _epoch_total(self) -> int:
         order = torch.Generator().manual_seed(self.run.seed * 1_000_003)
-        updates = self.batches.updates(self.batches.batches(order))
+        updates = self.train.updates(self.train.batches(order))
         if self.how.epochs is None:
             return max(EPOCHS * updates, UPDATES)
         return max(1, round(updates * self.how.epochs))
@@ -355,7 +370,7 @@ class _Descent:
                 state: State | None = None
                 for piece in self.valid.pieces(batch):
                     with precision(self.how.precision, self.device):
-                        scored = self.model.score(piece.sequences, state, piece.ends)
+                        scored = self.valid.score(piece, state)
                     state = scored.state
                     nats -= float(scored.log_prob.values.double().sum())
                     count += scored.log_prob.total
@@ -371,7 +386,7 @@ class _Descent:
         return self.history
 
     def _epochs(self) -> float:
-        return self.place.seen / max(1, self.total_observations)
+        return self.place.seen / max(1, self.train.predictions)
 
     def _save(self) -> None:
         groups = {"model": self.model.state_dict(), "average": self.average.kept, "best": self.best}

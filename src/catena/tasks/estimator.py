@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 from catena.errors import CatenaError
 
@@ -12,6 +12,9 @@ from catena.errors import CatenaError
 class Estimator:
     """Hyperparameters are the arguments of `__init__`, kept under their own names; what `fit`
     finds ends in an underscore. `sklearn.base.clone` and its searches need no more."""
+
+    # What scikit-learn calls this kind of estimator, where it has a word for it.
+    _estimator_type: ClassVar[str | None] = None
 
     @classmethod
     def _names(cls) -> list[str]:
@@ -50,9 +53,14 @@ class Estimator:
 
     def __sklearn_tags__(self) -> Any:
         """What scikit-learn, from 1.6 on, asks an estimator before it searches over it."""
-        from sklearn.utils import Tags, TargetTags
+        from sklearn.utils import ClassifierTags, Tags, TargetTags
 
-        return Tags(estimator_type=None, target_tags=TargetTags(required=False))
+        classifies = self._estimator_type == "classifier"
+        return Tags(
+            estimator_type=self._estimator_type,
+            target_tags=TargetTags(required=classifies),
+            classifier_tags=ClassifierTags() if classifies else None,
+        )
 
     def __repr__(self) -> str:
         defaults = inspect.signature(type(self).__init__).parameters

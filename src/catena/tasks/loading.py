@@ -1,4 +1,4 @@
-"""Fitted models of any task from their files."""
+"""Fitted tasks from their files, whichever task it is."""
 
 from __future__ import annotations
 
@@ -9,19 +9,24 @@ from catena.save import load_facts
 
 
 def load(path: str | Path, rung: Any = None, features: Any = None) -> Any:
-    """What a file holds: a fitted `Generator` or `Tagger`.
+    """What a file holds: a fitted `Generator`, `Classifier` or `Tagger`.
 
     Args:
-        rung: of a Generator with a Custom rung, whose code no file holds.
+        rung: of a Generator or Classifier with a Custom rung, whose code no file holds.
         features: of a Tagger whose features are a function, likewise.
 
     Raises:
         CatenaError: when the file is damaged, foreign, newer, or of a task that there is not.
     """
-    if load_facts(Path(path))["task"].get("kind") == "tag":
+    kind = load_facts(Path(path))["task"].get("kind")
+    if kind == "tag":
         from catena.tasks.tag import load_tagger
 
         return load_tagger(path, features)
+    if kind == "classify":
+        from catena.tasks import classify
+
+        return classify.load(path, rung)
     from catena.tasks import generate
 
     return generate.load(path, rung)

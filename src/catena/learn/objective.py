@@ -1,0 +1,157 @@
+"""What gradient learning asks of data: in what pieces it comes, how well each is predicted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from catena.learn.batches import Batches, Piece
+from catena.learn.checkpoint import digest
+from catena.model import Scored, SequenceModel
+from catena.recurrence import State
+from catena.sequences import Sequences
+
+
+class Part(Protocol):
+    """What one update is computed from."""
+
+    @property
+    def fresh(self) -> bool:
+        """Whether its sequences begin here; otherwise they go on from the piece before."""
+        ...
+
+
+class Objective(Protocol):
+    """Data, and the log-probability of it that is to be made large."""
+
+    @property
+    def predictions(self) -> int:
+        """How many an epoch makes."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """A short name for the data, to tell whether a checkpoint belongs to it."""
+        ...
+
+    def batches(self, generator: torch.Generator | None) -> list[Any]:
+        """The batches of an epoch, in order; without a generator, unshuffled."""
+        ...
+
+    def updates(self, batches: list[Any]) -> int:
+        """How many pieces the batches have."""
+        ...
+
+    def pieces(self, batch: Any) -> Iterator[Part]:
+        """One batch, piece after piece."""
+        ...
+
+    def score(self, piece: Any, state: State | None) -> Scored:
+        """Log-probabilities of a piece's predictions in nats, with gradients, and the state that is
+        carried into the next piece."""
+        ...
+
+
+class NextStep:
+    """Every observation predicted from those before it, and the end where ends are predicted.
+
+    Args:
+        model: what predicts.
+        sequences: the data, on the model's device.
+        rows, span: as in `Batches`.
+    """
+
+    def __init__(self, model: SequenceModel, sequences: Sequences, rows: int, span: int) -> None:
+        self._model, self._sequences = model, sequences
+        self._batches = Batches(sequences, rows, span)
+
+    @property
+    def predictions(self) -> int:
+        ends = len(self._sequences) if self._model.space.end_number is not None else 0
+        return self._sequences.total + ends
+
+    @property
+    def fingerprint(self) -> str:
+        return digest(self._sequences.lengths, self._sequences.values)
+
+    def batches(self, generator: torch.Generator | None) -> list[Any]:
+        return self._batches.batches(generator)
+
+    def updates(self, batches: list[Any]) -> int:
+        return self._batches.updates(batches)
+
+    def pieces(self, batch: Any) -> Iterator[Piece]:
+        return self._batches.pieces(batch)
+
+    def score(self, piece: Piece, state: State | None) -> Scored:
+        return self._model.score(piece.sequences, state, piece.ends)
+
+
+class Labeller(Protocol):
+    """What predicts a target from a whole sequence."""
+
+    def log_prob(self, sequences: Sequences, targets: Tensor) -> Tensor:
+        """log p(target given its sequence) in nats `[n]`, with gradients."""
+        ...
+
+
+@dataclass(frozen=True)
+class Example:
+    """Whole sequences, the target and the weight of each."""
+
+    sequences: Sequences
+    targets: Tensor
+    weights: Tensor
+    fresh: bool = True
+
+
+class WholeSequences:
+    """The target of every sequence predicted from the whole of it.
+
+    Gradients reach back to the first step, and no state is carried on.
+
+    Args:
+        model: what predicts.
+        sequences: n of them.
+        targets: `[n, ...]`.
+        weights: `[n]`, of mean 1: what each sequence's prediction counts.
+        rows: how many sequences an update is computed from.
+    """
+
+    def __init__(
+        self, model: Labeller, sequences: Sequences, targets: Tensor, weights: Tensor, rows: int
+    ) -> None:
+        self._model, self._sequences, self._rows = model, sequences, rows
+        device = sequences.values.device
+        self._targets, self._weights = targets.to(device), weights.to(device)
+
+    @property
+    def predictions(self) -> int:
+        return len(self._sequences)
+
+    @property
+    def fingerprint(self) -> str:
+        data = self._sequences
+        return digest(data.lengths, data.values, self._targets, self._weights)
+
+    def batches(self, generator: torch.Generator | None) -> list[Any]:
+        count = len(self._sequences)
+        order = torch.arange(count)
+        if generator is not None:
+            order = torch.randperm(count, generator=generator)
+        return list(order.split(self._rows))
+
+    def updates(self, batches: list[Any]) -> int:
+        return len(batches)
+
+    def pieces(self, batch: Tensor) -> Iterator[Example]:
+        yield Example(self._sequences[batch], self._targets[batch], self._weights[batch])
+
+    def score(self, piece: Example, state: State | None) -> Scored:
+        log_prob = self._model.log_prob(piece.sequences, piece.targets) * piece.weights
+        once = torch.ones(len(log_prob), dtype=torch.int64)
+        return Scored(Sequences(log_prob, once), ())
