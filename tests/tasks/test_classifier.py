@@ -268,7 +268,7 @@ FULL = Gradient(
 )
 
 
-def probabilities(X, y, **options):  # noqa: N803
+def probabilities(X, y, **options):
     space = Symbols.learn(TEXTS)
     weight = options.pop("sample_weight", None)
     model = Classifier(GRU(units=5), space=space, learner=FULL, **options)

@@ -126,7 +126,7 @@ class Classifier(Estimator):
 
     def fit(
         self,
-        X: Any,  # noqa: N803
+        X: Any,
         y: Any,
         valid: tuple[Any, Any] | None = None,
         *,
@@ -165,20 +165,20 @@ class Classifier(Estimator):
 
     # -- using ------------------------------------------------------------------------------
 
-    def predict(self, X: Any) -> Any:  # noqa: N803
+    def predict(self, X: Any) -> Any:
         """The likeliest label of every sequence `[n]`; of several, the set of the likely ones."""
         scores = self._scores(X)
         return self._labels.decode(scores > 0 if self._labels.many else scores.argmax(1))
 
-    def predict_proba(self, X: Any) -> np.ndarray:  # noqa: N803
+    def predict_proba(self, X: Any) -> np.ndarray:
         """p(label given its sequence), `[n, classes]` in the order of `classes_`."""
         return np.exp(self.predict_log_proba(X))
 
-    def predict_log_proba(self, X: Any) -> np.ndarray:  # noqa: N803
+    def predict_log_proba(self, X: Any) -> np.ndarray:
         """log p(label given its sequence) in nats, `[n, classes]`."""
         return self._log_p(self._scores(X)).numpy()
 
-    def decision_function(self, X: Any) -> np.ndarray:  # noqa: N803
+    def decision_function(self, X: Any) -> np.ndarray:
         """What the classes score before they are made probabilities, `[n, classes]`: of a model a
         class log p(class, x) in nats. Of two classes, as scikit-learn has it, how much more the
         second one does, `[n]`."""
@@ -187,12 +187,12 @@ class Classifier(Estimator):
             return scores
         return scores[:, 1] - scores[:, 0]
 
-    def encode(self, X: Any) -> np.ndarray:  # noqa: N803
+    def encode(self, X: Any) -> np.ndarray:
         """The vector that sums every sequence up, `[n, features]`; of a model a class, log p(x
         given class) in nats, `[n, classes]`."""
         return self._model().summaries(self._encode(X)).numpy()
 
-    def attention(self, X: Any) -> list[np.ndarray]:  # noqa: N803
+    def attention(self, X: Any) -> list[np.ndarray]:
         """What each step of every sequence counts in its summary; the steps of one sum to 1.
 
         Raises:
@@ -204,7 +204,7 @@ class Classifier(Estimator):
             raise CatenaError("attention needs a rung learned by gradient and summary='attention'")
         return [row.numpy() for row in weights]
 
-    def influence(self, X: Any) -> list[np.ndarray]:  # noqa: N803
+    def influence(self, X: Any) -> list[np.ndarray]:
         """What every step does for each label, `[length, classes]` a sequence: by how many nats log
         p(label given its sequence) would be lower if that step were left out.
 
@@ -221,14 +221,14 @@ class Classifier(Estimator):
 
     # -- measuring --------------------------------------------------------------------------
 
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:  # noqa: N803
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """The share of sequences whose label, or whose set of labels, is right."""
         gold, found = self._both(X, y)
         right = list(map(eq, gold, found))
         weights = None if sample_weight is None else _weights(sample_weight, len(gold)).numpy()
         return float(np.average(right, weights=weights)) if right else 0.0
 
-    def evaluate(self, X: Any, y: Any) -> Evaluation:  # noqa: N803
+    def evaluate(self, X: Any, y: Any) -> Evaluation:
         """How good the predicted labels are, beside y."""
         gold, found = self._both(X, y)
         many = self._labels.many
@@ -293,7 +293,7 @@ class Classifier(Estimator):
         names = list(self._labels.names)
         return {"rung": rung_facts(self.rung), "summary": self.summary, "labels": names}
 
-    def _examples(self, X: Any, y: Any, sample_weight: Any = None) -> Examples:  # noqa: N803
+    def _examples(self, X: Any, y: Any, sample_weight: Any = None) -> Examples:
         encoded, labels = self._encode(X), self._labels
         _check_paired(encoded, items(y))
         targets = labels.encode(y)
@@ -311,7 +311,7 @@ class Classifier(Estimator):
         pairs = zip(names, counts.sum(0).tolist(), strict=True)
         return [f"the class {name!r} has one example only" for name, count in pairs if count == 1]
 
-    def _both(self, X: Any, y: Any) -> tuple[list[Any], list[Any]]:  # noqa: N803
+    def _both(self, X: Any, y: Any) -> tuple[list[Any], list[Any]]:
         """The labels that are, and those that are predicted."""
         gold, found = items(y), list(self.predict(X))
         _check_paired(found, gold)
@@ -324,13 +324,13 @@ class Classifier(Estimator):
             raise CatenaError(f"this {type(self).__name__} is not fitted yet: call fit first")
         return self.model_
 
-    def _scores(self, X: Any) -> Tensor:  # noqa: N803
+    def _scores(self, X: Any) -> Tensor:
         return self._model().scores(self._encode(X))
 
     def _log_p(self, scores: Tensor) -> Tensor:
         return log_probabilities(scores / self.temperature_, self._labels.many)
 
-    def _encode(self, X: Any) -> Sequences:  # noqa: N803
+    def _encode(self, X: Any) -> Sequences:
         return encode(self.space_, _many(X), numbered=self.space is not None)
 
 
@@ -413,7 +413,7 @@ def _pairs(weight: Mapping[Any, float]) -> list[tuple[Label, float]]:
     return list(zip(items(list(weight)), map(float, weight.values()), strict=True))
 
 
-def _many(X: Any) -> Any:  # noqa: N803
+def _many(X: Any) -> Any:
     """Sequences in a form that spaces take; one text alone is refused."""
     if isinstance(X, (str, bytes)):
         raise CatenaError("a text is one sequence: wrap it in a list to classify it")
