@@ -164,8 +164,12 @@ def test_a_newer_format_asks_for_an_upgrade(files, tmp_path):
 
 
 def test_a_file_of_another_task(files, tmp_path):
-    path = rewritten(files / "lstm", tmp_path / "m", lambda f: f["task"].update(kind="tag"))
-    refused(path, "a model for the task 'tag', not 'generate'")
+    for kind, told in (("dance", "for the task 'dance', not"), ("tag", "holds a 'lstm'")):
+        change = {"kind": kind}
+        path = rewritten(
+            files / "lstm", tmp_path / "m", lambda f, new=change: f["task"].update(new)
+        )
+        refused(path, told)
 
 
 def test_a_checkpoint_is_not_a_model(tmp_path):
