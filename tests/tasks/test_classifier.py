@@ -38,6 +38,7 @@ from catena.learn.checkpoint import Checkpoint
 from catena.summary import SUMMARIES, Attention, Last, Max, Mean
 from catena.tasks.calibration import temperature
 from catena.tasks.class_models import Discriminative
+from catena.tasks.influence_plot import FOR
 
 TEXTS = ["aba", "abab", "ab", "bbba", "bb", "bbb", "abaa", "bbab"]
 LABELS = ["up", "up", "up", "down", "down", "down", "up", "down"]
@@ -262,6 +263,26 @@ def test_influence_is_what_leaving_a_step_out_does():
         assert [row.shape for row in found] == [(3, 2), (0, 2), (1, 2)]
     impossible = Classifier(Markov(order=1, smoothing="none")).fit(["aab", "bab"], [1, 2])
     assert not np.isnan(impossible.influence(["bab", "bb"])[0]).any()
+
+
+def test_influence_is_drawn(tmp_path):
+    model = Classifier(ADD).fit(TEXTS, LABELS)
+    model.draw(tmp_path / "one.svg", "abz")
+    drawn = (tmp_path / "one.svg").read_text()
+    assert all(f">{text}</text>" in drawn for text in ("a", "b", "⟨unk⟩", "for and against up"))
+    (steps,) = model.influence(["abz"])
+    for column, label in enumerate(["down", "up"]):
+        model.draw(tmp_path / f"{label}.svg", "abz", label)
+        bars = (tmp_path / f"{label}.svg").read_text().count(f"fill: {FOR}")
+        assert bars == (steps[:, column] >= 0).sum()
+    model.draw(tmp_path / "empty.png", "")
+    impossible = Classifier(Markov(order=1, smoothing="none")).fit(["aab", "bab"], [1, 2])
+    impossible.draw(tmp_path / "infinite.pdf", "bab")
+    X, y = series()
+    Classifier(HMM(states=1), learner=EM(iterations=1)).fit(X, y).draw(tmp_path / "long.png", X[0])
+    for message, path, label in [("ends in one of", "x.bmp", "up"), ("not seen", "x.png", "left")]:
+        with pytest.raises(CatenaError, match=message):
+            model.draw(tmp_path / path, "ab", label)
 
 
 # -- weights ----------------------------------------------------------------------------------
