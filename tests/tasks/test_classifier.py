@@ -1,7 +1,9 @@
 """The classifier: a model a class and Bayes' rule, or one network that reads and sums up."""
 
 import math
+import os
 import signal
+from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
@@ -30,11 +32,13 @@ from catena import (
     Window,
     container,
 )
+from catena.formats.ts import read_series
 from catena.learn import Interrupted
 from catena.learn.checkpoint import Checkpoint
 from catena.summary import SUMMARIES, Attention, Last, Max, Mean
 from catena.tasks.calibration import temperature
 from catena.tasks.class_models import Discriminative
+from catena.tasks.influence_plot import FOR
 
 TEXTS = ["aba", "abab", "ab", "bbba", "bb", "bbb", "abaa", "bbab"]
 LABELS = ["up", "up", "up", "down", "down", "down", "up", "down"]
@@ -261,6 +265,26 @@ def test_influence_is_what_leaving_a_step_out_does():
     assert not np.isnan(impossible.influence(["bab", "bb"])[0]).any()
 
 
+def test_influence_is_drawn(tmp_path):
+    model = Classifier(ADD).fit(TEXTS, LABELS)
+    model.draw(tmp_path / "one.svg", "abz")
+    drawn = (tmp_path / "one.svg").read_text()
+    assert all(f">{text}</text>" in drawn for text in ("a", "b", "⟨unk⟩", "for and against up"))
+    (steps,) = model.influence(["abz"])
+    for column, label in enumerate(["down", "up"]):
+        model.draw(tmp_path / f"{label}.svg", "abz", label)
+        bars = (tmp_path / f"{label}.svg").read_text().count(f"fill: {FOR}")
+        assert bars == (steps[:, column] >= 0).sum()
+    model.draw(tmp_path / "empty.png", "")
+    impossible = Classifier(Markov(order=1, smoothing="none")).fit(["aab", "bab"], [1, 2])
+    impossible.draw(tmp_path / "infinite.pdf", "bab")
+    X, y = series()
+    Classifier(HMM(states=1), learner=EM(iterations=1)).fit(X, y).draw(tmp_path / "long.png", X[0])
+    for message, path, label in [("ends in one of", "x.bmp", "up"), ("not seen", "x.png", "left")]:
+        with pytest.raises(CatenaError, match=message):
+            model.draw(tmp_path / path, "ab", label)
+
+
 # -- weights ----------------------------------------------------------------------------------
 
 FULL = Gradient(
@@ -424,6 +448,14 @@ def test_a_saved_classifier_says_the_same(name, tmp_path):
     )  # fmt: skip
     wanted = {**model.get_params(deep=False), "learner": model.learner_}
     assert back.get_params(deep=False) == wanted
+
+
+def test_a_calibrated_classifier_stays_calibrated(tmp_path):
+    model = Classifier(ADD, calibrate=True).fit(TEXTS, LABELS, (TEXTS[::-1], LABELS))
+    model.save(tmp_path / "m")
+    assert model.temperature_ != 1.0
+    found = catena.load(tmp_path / "m").predict_proba(TEXTS)
+    assert (found == model.predict_proba(TEXTS)).all()
 
 
 def test_files_of_other_tasks_and_damaged_ones_are_refused(tmp_path):
@@ -640,3 +672,25 @@ def test_the_network_is_one():
     model = small(NEURAL["lstm"])
     assert isinstance(model.model_, Discriminative)
     assert not model.model_.training
+
+
+# -- real data --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["hmm", "gru"])
+def test_japanese_vowels(kind):
+    """Nine speakers, the archive's own split: at least 0.97 are right."""
+    folder = Path(os.environ.get("CATENA_DATA", "."))
+    paths = [folder / f"uea_ucr/JapaneseVowels_{part}.ts.xz" for part in ("TRAIN", "TEST")]
+    if not paths[0].exists():
+        pytest.skip("CATENA_DATA names no folder with uea_ucr/JapaneseVowels")
+    train, test = map(read_series, paths)
+    model = {
+        "hmm": Classifier(HMM(states=5), learner=EM(iterations=30)),
+        "gru": Classifier(
+            GRU(units=32, dropout=0.3, bidirectional=True),
+            summary="mean",
+            learner=Gradient(epochs=40, rate=5e-3, average=0.98),
+        ),
+    }[kind]
+    assert model.fit(train.sequences, train.labels).score(test.sequences, test.labels) >= 0.97

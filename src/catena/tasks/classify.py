@@ -30,13 +30,14 @@ from catena.save import (
     space_from,
 )
 from catena.sequences import Sequences
-from catena.space import Space, Unit, UnknownPolicy
+from catena.space import Space, Symbols, Unit, UnknownPolicy
 from catena.summary import SUMMARIES, summary_for
 from catena.tasks.calibration import temperature
 from catena.tasks.class_learning import Examples, learn_each, learn_network
 from catena.tasks.class_models import Discriminative, Generative, log_probabilities
 from catena.tasks.estimator import Estimator
 from catena.tasks.generate import encode, learn_space
+from catena.tasks.influence_plot import draw
 from catena.tasks.labels import ClassWeight, Label, Labels, as_sets, check, items
 
 TASK = "classify"
@@ -218,6 +219,24 @@ class Classifier(Estimator):
             same = without == own  # a label that is impossible with the step and without it
             found.append(torch.where(same, 0.0, own - without).numpy())
         return found
+
+    def draw(self, path: str | Path, sequence: Any, label: Any = None) -> None:
+        """Write a picture of what every step of one sequence says for a label, as `influence` has
+        it; for its likeliest one unless given. The path ends in .png, .svg or .pdf.
+
+        Raises:
+            CatenaError: for a label that there is not, and a format that cannot be written.
+        """
+        influence, encoded = self.influence([sequence])[0], self._encode([sequence])
+        names = self._labels.names
+        if label is None:
+            label = names[int(self._model().scores(encoded)[0].argmax())]
+        if label not in names:
+            raise CatenaError(f"the label {label!r} was not seen in training")
+        steps = [str(step + 1) for step in range(len(influence))]
+        if isinstance(self.space_, Symbols):
+            steps = [self.space_.name(number) for number in encoded.values.tolist()]
+        draw(Path(path), influence[:, names.index(label)], steps, f"for and against {label}")
 
     # -- measuring --------------------------------------------------------------------------
 
