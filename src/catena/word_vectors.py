@@ -29,7 +29,7 @@ from torch import Tensor
 from catena.errors import CatenaError
 
 csv: Any = pyarrow.csv
-BLOCK = 1 << 24
+BLOCK = 1 << 22
 LONGEST = 1 << 20  # bytes a line: a file without line breaks is no text
 BOM = b"\xef\xbb\xbf"
 HEADER = re.compile(rb"(\d+)[ \t]+(\d+)")
