@@ -1,4 +1,7 @@
-"""`catena`: the commands, their options and examples. Each imports what it needs when it runs."""
+"""`catena`: the program, and the commands for models of every task.
+
+A command imports what it needs when it runs.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ import typer
 from typer.core import TyperGroup
 
 from catena import __version__
+from catena.cli import generating, labelling
 from catena.cli import options as o
 from catena.errors import CatenaError
 
@@ -292,113 +296,13 @@ def evaluate(
     use.evaluate(model, data, reading, json)
 
 
-@app.command()
-def tag(
-    model: o.Model,
-    data: Annotated[
-        str,
-        typer.Argument(
-            metavar="FILE", help="A file of tokens, or - for standard input.", show_default=False
-        ),
-    ],
-    n_best: Annotated[
-        int | None, typer.Option(help="So many paths a sentence, under lines `# rank p`.")
-    ] = None,
-    marginals: Annotated[
-        bool, typer.Option("--marginals", help="Add a column: how probable each label is.")
-    ] = False,
-    columns: o.Columns = None,
-    encoding: o.Encoding = None,
-    errors: o.Errors = None,
-) -> None:
-    """Label every token of a file: the same file with labels.
-
-    \b
-    Example:
-      catena tag tagger.safetensors test.conll > tagged.conll
-    """
-    from catena.cli import tag as tagging
-
-    reading = tagging.TokenReading(columns, encoding, errors)  # type: ignore[arg-type]
-    tagging.tag(model, data, reading, n_best, marginals)
-
-
-@app.command()
-def generate(
-    model: o.Model,
-    prompt: Annotated[
-        str | None, typer.Option(help="What it begins with; for numbers a JSON list.")
-    ] = None,
-    n: Annotated[int, typer.Option("-n", help="How many sequences.")] = 1,
-    length: Annotated[int, typer.Option(help="At most, the prompt not counted.")] = 400,
-    min_length: Annotated[int, typer.Option(help="No end before this.")] = 0,
-    temperature: Annotated[
-        float, typer.Option(help="Below 1 bolder guesses are rarer; 0 takes the likeliest.")
-    ] = 1.0,
-    top_k: Annotated[int | None, typer.Option(help="Among so many of the likeliest.")] = None,
-    top_p: Annotated[
-        float | None, typer.Option(help="Among the fewest that hold this share.")
-    ] = None,
-    beam: Annotated[
-        int | None, typer.Option(help="Search for the likeliest with this many in play.")
-    ] = None,
-    seed: o.Seed = 0,
-) -> None:
-    """Draw sequences from a model.
-
-    \b
-    Example:
-      catena generate lstm.safetensors --prompt "ROMEO:" -n 3 --temperature 0.8
-    """
-    from catena.cli import use
-
-    how = use.Drawing(n, length, min_length, temperature, top_k, top_p, seed)
-    use.generate(model, prompt, how, beam)
-
-
-@app.command("next")
-def next_(
-    model: o.Model,
-    prefix: Annotated[str | None, typer.Option(help="What came before.")] = None,
-    k: Annotated[int, typer.Option("-k", help="How many.")] = 10,
-    json: o.Json = False,
-) -> None:
-    """The likeliest next symbols and their probabilities.
-
-    \b
-    Example:
-      catena next lstm.safetensors --prefix "To be, or not to b" -k 5
-    """
-    from catena.cli import use
-
-    use.next_symbols(model, prefix, k, json)
-
-
-@app.command()
-def surprise(
-    model: o.Model,
-    data: o.Data,
-    top: Annotated[int | None, typer.Option(help="Only so many of the most surprising.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
-    stream: o.Stream = None,
-    unit: o.Unit = None,
-    encoding: o.Encoding = None,
-    errors: o.Errors = None,
-    group_by: o.GroupBy = None,
-    order_by: o.OrderBy = None,
-    item: o.Item = None,
-    space: o.SpaceName = None,
-) -> None:
-    """Bits of every step: what in this log is unusual?
-
-    \b
-    Example:
-      catena surprise model.safetensors today.log --top 20
-    """
-    from catena.cli import use
-
-    reading = _reading(stream, unit, encoding, errors, group_by, order_by, item, space)
-    use.surprise(model, data, reading, top, json)
+for name, command in {
+    "tag": labelling.tag,
+    "generate": generating.generate,
+    "next": generating.next_,
+    "surprise": generating.surprise,
+}.items():
+    app.command(name)(command)
 
 
 @app.command()
