@@ -37,3 +37,31 @@ def tag(
 
     reading = tagging.TokenReading(columns, encoding, errors)  # type: ignore[arg-type]
     tagging.tag(model, data, reading, n_best, marginals)
+
+
+def classify(
+    model: o.Model,
+    data: o.Data,
+    top: Annotated[
+        int | None, typer.Option(help="So many of the likeliest labels of each.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    unit: o.Unit = None,
+    encoding: o.Encoding = None,
+    errors: o.Errors = None,
+    group_by: o.GroupBy = None,
+    order_by: o.OrderBy = None,
+    item: o.Item = None,
+    space: o.SpaceName = None,
+    label: o.Label = None,
+) -> None:
+    """Label whole sequences: a line for each.
+
+    \b
+    Example:
+      catena classify classifier.safetensors new.txt --top 3
+    """
+    from catena.cli import classify as classifying
+
+    given = {name: value for name, value in locals().items() if value is not None}
+    classifying.classify(model, data, classifying.reading(given), top, json)

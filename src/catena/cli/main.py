@@ -23,6 +23,7 @@ from catena.errors import CatenaError
 BAD_INPUT = 2
 STOPPED = 130
 # How DATA is read where it is no file of tokens.
+OF_TOKENS = (*o.OF_TAGGERS, "columns", "scheme", "repair")
 OF_SEQUENCES = ("stream", "unit", "group_by", "order_by", "item", "space", "unknown")
 
 
@@ -167,7 +168,7 @@ def fit(
     output: Annotated[
         Path, typer.Option("-o", "--output", help="The file to write.", show_default=False)
     ],
-    task: Annotated[str, typer.Option(help="What for: generate or tag.")] = "generate",
+    task: Annotated[str, typer.Option(help="What for: generate, classify or tag.")] = "generate",
     valid: Annotated[
         list[str] | None, typer.Option(help="Held-out data that says when to stop.")
     ] = None,
@@ -193,6 +194,9 @@ def fit(
     l2: o.L2 = None,
     all_states: o.AllStates = None,
     all_transitions: o.AllTransitions = None,
+    summary: o.Summary = None,
+    class_weight: o.ClassWeight = None,
+    calibrate: o.Calibrate = None,
     minutes: o.Minutes = None,
     epochs: o.Epochs = None,
     batch: o.Batch = None,
@@ -225,6 +229,8 @@ def fit(
     minimum: o.Minimum = None,
     columns: o.Columns = None,
     repair: o.Repair = None,
+    label: o.Label = None,
+    label_by: o.LabelBy = None,
 ) -> None:
     """Learn a model from data and write it to one file.
 
@@ -232,18 +238,26 @@ def fit(
     Examples:
       catena fit shakespeare --model lstm --minutes 5 -o lstm.safetensors
       catena fit tang --model markov --order 3 -o tang.safetensors
+      catena fit train.tsv --task classify --model gru -o classifier.safetensors
       catena fit train.conll --task tag --model crf -o tagger.safetensors
     """
     # Options are told apart by name, so that what one model does not have is refused.
     everything = {name: value for name, value in locals().items() if value is not None}
     if task == "tag":
+        _refuse(everything, o.OF_CLASSIFIERS, "is for --task classify")
         return _fit_tagger(everything)
+    if task == "classify":
+        _refuse(everything, OF_TOKENS, "is for --task tag")
+        from catena.cli import classify as classifying
+
+        return classifying.fit(classifying.job(everything))
     given = {name: value for name, value in everything.items() if name in o.OF_MODELS}
     from catena.cli import fit as command
 
     if task != "generate":
-        raise CatenaError(f"--task must be generate or tag, not {task!r}")
-    _refuse(everything, [*o.OF_TAGGERS, "columns", "scheme", "repair"], "is for --task tag")
+        raise CatenaError(f"--task must be generate, classify or tag, not {task!r}")
+    _refuse(everything, OF_TOKENS, "is for --task tag")
+    _refuse(everything, o.OF_CLASSIFIERS, "is for --task classify")
     reading = _reading(stream, unit, encoding, errors, group_by, order_by, item, space)
     job = command.Job(
         sources=data,
@@ -274,23 +288,34 @@ def evaluate(
     item: o.Item = None,
     space: o.SpaceName = None,
     columns: o.Columns = None,
+    label: o.Label = None,
+    label_by: o.LabelBy = None,
+    mistakes: o.Mistakes = None,
 ) -> None:
     """How well a model predicts or labels some data.
 
     \b
     Examples:
       catena evaluate lstm.safetensors held-out.txt --json
+      catena evaluate classifier.safetensors test.tsv --mistakes 10
       catena evaluate tagger.safetensors test.conll
     """
     everything = {name: value for name, value in locals().items() if value is not None}
-    if _tags(model):
+    task = _task(model)
+    if task == "tag":
         from catena.cli import tag as tagging
 
-        _refuse(everything, OF_SEQUENCES, "is not for taggers")
-        return tagging.evaluate(model, data, _token_reading(everything), json)
+        _refuse(everything, [*OF_SEQUENCES, "label", "label_by"], "is not for taggers")
+        return tagging.evaluate(model, data, _token_reading(everything), json, mistakes)
+    _refuse(everything, ["columns"], "is for taggers")
+    if task == "classify":
+        from catena.cli import classify as classifying
+
+        reading = classifying.reading(everything)
+        return classifying.evaluate(model, data, reading, json, mistakes)
     from catena.cli import use
 
-    _refuse(everything, ["columns"], "is for taggers")
+    _refuse(everything, ["label", "label_by", "mistakes"], "is for models that label")
 
     reading = _reading(stream, unit, encoding, errors, group_by, order_by, item, space)
     use.evaluate(model, data, reading, json)
@@ -298,6 +323,7 @@ def evaluate(
 
 for name, command in {
     "tag": labelling.tag,
+    "classify": labelling.classify,
     "generate": generating.generate,
     "next": generating.next_,
     "surprise": generating.surprise,
@@ -313,10 +339,15 @@ def info(model: o.Model, json: o.Json = False) -> None:
     Example:
       catena info lstm.safetensors
     """
-    if _tags(model):
+    task = _task(model)
+    if task == "tag":
         from catena.cli import tag as tagging
 
         return tagging.info(model, json)
+    if task == "classify":
+        from catena.cli import classify as classifying
+
+        return classifying.info(model, json)
     from catena.cli import use
 
     use.info(model, json)
@@ -371,11 +402,11 @@ def _fit_tagger(given: dict[str, Any]) -> None:
     tagging.fit(job)
 
 
-def _tags(model: Path) -> bool:
-    """Whether a file holds a tagger."""
+def _task(model: Path) -> Any:
+    """What the model in a file is for."""
     from catena.save import load_facts
 
-    return load_facts(model)["task"].get("kind") == "tag"
+    return load_facts(model)["task"].get("kind")
 
 
 def _refuse(given: dict[str, Any], names: Iterable[str], why: str) -> None:
