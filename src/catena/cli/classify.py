@@ -20,10 +20,11 @@ from catena.cli.writing import check_writable
 from catena.comparing.measure import count_parameters
 from catena.errors import CatenaError
 from catena.formats import Data, Labelled
+from catena.formats.labelled import Labels
 from catena.ladder import Rung, describe
-from catena.learn import Learner
 from catena.metrics import LabelError
 from catena.sequences import Sequences
+from catena.space import Space
 from catena.tasks.classify import Classifier, Evaluation, is_generative, load
 from catena.tasks.labels import lone
 
@@ -103,28 +104,24 @@ def fit(job: Job) -> None:
     check_writable(job.output)
     train = job.reading.read(job.sources)
     notes = notes_on(train.data) + _absent(train)
-    classifier = _classifier(job, rung, learner, train)
-    encoded = encode(classifier.space, train.data)
-    held_out = _held_out(job, classifier, train)
+    space = learn_space(train.data, job.unknown, job.minimum)
+    held_out = _held_out(job, space, train)
+    classifier = Classifier(rung, space=space, learner=learner, seed=job.seed, **job.own)
     checkpoint = checkpoint_of(job.output)
     _say_beginning(checkpoint, job.resume, rung)
-    with show.progress() as board:
-        try:
-            classifier.fit(
-                encoded,
-                train.labels,
-                held_out and (encode(classifier.space, held_out.data), held_out.labels),
-                report=lambda learned: board.report(job.model, learned),
-                checkpoint=checkpoint,
-                resume=job.resume,
-            )
-        except CatenaError as error:
-            raise located(error, train.data) from error
+    _learn(job, classifier, train, held_out, checkpoint)
     classifier.save(job.output)
     checkpoint.unlink(missing_ok=True)
     for note in notes + _placed(classifier.history_.notes, train):
         show.say(note)
-    _say_end(job, classifier, held_out)
+    if held_out is not None:
+        found = classifier.evaluate(*_pair(space, held_out))
+        name = held_out.data.name
+        show.say(f"{name}: accuracy {found.accuracy:.4f}, macro F1 {found.macro_f1:.4f}")
+    show.say(
+        f"wrote {job.output}: {classifier.rung}, {len(classifier.classes_)} labels, "
+        f"{show.space_text(space)}"
+    )
 
 
 def classify(
@@ -152,11 +149,7 @@ def evaluate(
     classifier = _load(model)
     gold = reading.read_like(classifier.space_, sources)
     encoded = encode(classifier.space_, gold.data)
-    labels = _as_learned(gold, classifier)
-    try:
-        found = classifier.evaluate(encoded, labels)
-    except CatenaError as error:
-        raise located(error, gold.data) from error
+    found = classifier.evaluate(encoded, _as_learned(gold, classifier))
     unseen = _unseen(gold, found)
     for label, times in unseen.items():
         place = gold.place_of(label)
@@ -200,12 +193,32 @@ def info(model: Path, as_json: bool) -> None:
 # -- learning -----------------------------------------------------------------------------------
 
 
-def _classifier(job: Job, rung: Rung, learner: Learner, train: Labelled) -> Classifier:
-    space = learn_space(train.data, job.unknown, job.minimum)
-    return Classifier(rung, space=space, learner=learner, seed=job.seed, **job.own)
+def _learn(
+    job: Job, classifier: Classifier, train: Labelled, held_out: Labelled | None, checkpoint: Path
+) -> None:
+    """Fit, with the progress shown; an error in the training data names file and line."""
+    assert classifier.space is not None
+    pair = _pair(classifier.space, train)
+    valid = None if held_out is None else _pair(classifier.space, held_out)
+    with show.progress() as board:
+        try:
+            classifier.fit(
+                *pair,
+                valid,
+                report=lambda learned: board.report(job.model, learned),
+                checkpoint=checkpoint,
+                resume=job.resume,
+            )
+        except CatenaError as error:
+            raise located(error, train.data) from error
 
 
-def _held_out(job: Job, classifier: Classifier, train: Labelled) -> Labelled | None:
+def _pair(space: Space, labelled: Labelled) -> tuple[Sequences, Labels]:
+    """X and y; raises where the space has not all of X."""
+    return encode(space, labelled.data), labelled.labels
+
+
+def _held_out(job: Job, space: Space, train: Labelled) -> Labelled | None:
     """The data of --valid.
 
     Raises:
@@ -213,8 +226,7 @@ def _held_out(job: Job, classifier: Classifier, train: Labelled) -> Labelled | N
     """
     if not job.valid:
         return None
-    assert classifier.space is not None
-    held_out = job.reading.read_like(classifier.space, job.valid)
+    held_out = job.reading.read_like(space, job.valid)
     new = _names(held_out.labels).keys() - _names(train.labels).keys()
     for label in sorted(new, key=held_out.place_of):
         raise CatenaError(
@@ -241,19 +253,6 @@ def _say_beginning(checkpoint: Path, resume: bool, rung: Rung) -> None:
     """As of every model; a model a class keeps its work class by class."""
     first = checkpoint.with_name(f"{checkpoint.name}.0") if is_generative(rung) else checkpoint
     say_beginning(first, resume)
-
-
-def _say_end(job: Job, classifier: Classifier, held_out: Labelled | None) -> None:
-    if held_out is not None:
-        encoded = encode(classifier.space_, held_out.data)
-        found = classifier.evaluate(encoded, held_out.labels)
-        show.say(
-            f"{held_out.data.name}: accuracy {found.accuracy:.4f}, macro F1 {found.macro_f1:.4f}"
-        )
-    show.say(
-        f"wrote {job.output}: {classifier.rung}, {len(classifier.classes_)} labels, "
-        f"{show.space_text(classifier.space_)}"
-    )
 
 
 # -- using --------------------------------------------------------------------------------------
@@ -311,7 +310,7 @@ def _as_learned(gold: Labelled, classifier: Classifier) -> list[Any]:
         raise CatenaError(
             f"{gold.data.place(odd)}: several labels in a list, where the model learned to give one"
         )
-    return [names.get(own, own) for own in gold.labels]
+    return [names.get(str(own), own) for own in gold.labels]
 
 
 def _names(labels: Sequence[str | list[str]]) -> Counter[str]:

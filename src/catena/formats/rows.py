@@ -15,7 +15,7 @@ from catena.errors import CatenaError
 from catena.formats.data import Data, Place
 from catena.formats.options import Options
 from catena.formats.source import Source, decode
-from catena.formats.table import Table
+from catena.formats.table import Table, is_text
 from catena.formats.tabular import csv_names, label_column, parquet_names, read_csv, read_parquet
 from catena.formats.text import lines_of
 
@@ -55,15 +55,15 @@ def _of_table(source: Source, kind: str, options: Options) -> tuple[Data, list[s
     names = NAMES[kind](source, options)
     item = _text_column(source.name, names, options)
     table = READERS[kind](source, replace(options, item=item, unit=None))
-    texts = table.rows.column(item).fill_null("").to_pylist()
+    column = table.rows.column(item)
+    if not is_text(column.type):
+        raise CatenaError(f"{source.name}, column {item!r}: holds {column.type}; {_remedy()}")
+    texts = column.fill_null("").to_pylist()
     labels = None if table.chosen.label is None else label_column(table)
     return _texts(source.name, texts, table.where, options), labels
 
 
 def _texts(name: str, texts: list[str], where: Place, options: Options) -> Data:
-    odd = next((i for i, text in enumerate(texts) if not isinstance(text, str)), None)
-    if odd is not None:
-        raise CatenaError(f"{where(odd)}: {texts[odd]!r} is not a text; {_remedy()}")
     unit = options.unit or "char"
     raw = [text.encode("utf-8", "surrogatepass") for text in texts] if unit == "byte" else texts
     return Data(name, raw, unit, "symbols", False, where)
