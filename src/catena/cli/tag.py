@@ -7,18 +7,20 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from catena.cli import show
+from catena.cli import scores, show
 from catena.cli.fit import checkpoint_of, say_beginning
-from catena.cli.tokens import Corpus, TokenReading, inputs, read_labelled, sentences
+from catena.cli.tokens import Corpus, TokenReading, Tokens, inputs, read_labelled, sentences
 from catena.cli.writing import check_writable
 from catena.errors import CatenaError
 from catena.formats import TokenFile
 from catena.formats.conll import label_of
+from catena.formats.token_lines import TokenLines
+from catena.formats.token_tables import TokenTable
 from catena.ladder import CRF, HMM
 from catena.learn.quasi_newton import QuasiNewton
-from catena.metrics import Score
+from catena.metrics import confusion, label_errors
 from catena.schemes import check, repair
-from catena.tasks.judging import TagEvaluation
+from catena.tasks.judging import TagEvaluation, judge
 from catena.tasks.tag import Tagger, TagPath, load_tagger
 
 OF_RUNG = {"l1", "l2", "minimum", "all_states", "all_transitions"}
@@ -120,32 +122,43 @@ def tag(model: Path, source: str, reading: TokenReading, k: int | None, marginal
     file, label = reading.read_as(source, columns), label_of(columns)
     rows = sentences(file, inputs(columns))
     if k is not None:
-        lines = _blocks(file, label, tagger.n_best(rows, k))
-        show.raw(file.encoded("\n".join([*lines, ""])))
+        show.raw(_ranked(file, label, tagger.n_best(rows, k)))
     elif marginals:
         show.raw(_with_marginals(tagger, file, label, rows))
     else:
         show.raw(file.replaced(tagger.predict(rows), label))
 
 
-def evaluate(model: Path, sources: list[str], reading: TokenReading, as_json: bool) -> None:
+def evaluate(
+    model: Path, sources: list[str], reading: TokenReading, as_json: bool, mistakes: int | None
+) -> None:
     """How well a tagger labels some data."""
+    scores.check_mistakes(mistakes)
     tagger = load_tagger(model)
     corpus = _read(sources, reading, _columns(tagger))
-    found = tagger.evaluate(corpus.sentences, corpus.labels)
+    predicted = tagger.predict(corpus.sentences)
+    found = judge(corpus.labels, predicted, tagger.labels_)
+    taken = confusion(corpus.labels, predicted)
+    wrong = _mistakes(corpus, predicted, mistakes)
     _say_unseen(corpus, found)
     if as_json:
-        show.as_json(found.describe() | {"model": str(model), "data": corpus.name})
+        listed = {} if mistakes is None else {"mistakes": wrong}
+        about = {"model": str(model), "data": corpus.name}
+        show.as_json(found.describe() | {"confusion": scores.matrix(taken)} | listed | about)
         return
     rows = [["accuracy", f"{found.accuracy:.4f}"]]
     if found.span_f1 is not None:
         rows.append(["span F1", f"{found.span_f1:.4f}"])
     rows += [["tokens", f"{found.tokens:,}"], ["sentences", f"{found.sentences:,}"]]
     show.table([corpus.name, tagger.rung.kind], rows)
-    for name, scores in (("span", found.per_span), ("label", found.per_label)):
-        if scores is not None:
+    for name, each in (("span", found.per_span), ("label", found.per_label)):
+        if each is not None:
             show.result("")
-            _table(name, scores)
+            scores.scores(name, each)
+    show.result("")
+    scores.confusion(taken)
+    if mistakes is not None:
+        scores.mistakes(wrong)
 
 
 def info(model: Path, as_json: bool) -> None:
@@ -209,16 +222,31 @@ def _say_unseen(corpus: Corpus, found: TagEvaluation) -> None:
         show.say(f"{place}: label {label!r} was not in training; its {times:,} count as wrong")
 
 
-def _table(name: str, scores: dict[str, Score]) -> None:
-    rows = [
-        [label, f"{one.precision:.4f}", f"{one.recall:.4f}", f"{one.f1:.4f}", f"{one.support:,}"]
-        for label, one in scores.items()
+def _mistakes(
+    corpus: Corpus, predicted: Sequence[Sequence[str]], most: int | None
+) -> list[dict[str, Any]]:
+    """The first wrong labels, as `scores.mistakes` takes them."""
+    if most is None:
+        return []
+    errors = label_errors(corpus.labels, predicted)[:most]
+    return [
+        {
+            "place": corpus.place(one.sequence, one.step or 0),
+            "label": one.gold,
+            "found": one.predicted,
+            "token": _word(corpus.sentences[one.sequence][one.step or 0]),
+        }
+        for one in errors
     ]
-    show.table([name, "precision", "recall", "F1", "support"], rows)
+
+
+def _word(token: Any) -> str:
+    """What a token is without the other columns."""
+    return show.shortened(token[0] if isinstance(token, tuple) else token)
 
 
 def _with_marginals(
-    tagger: Tagger, file: TokenFile, label: str, rows: Sequence[Sequence[Any]]
+    tagger: Tagger, file: Tokens, label: str, rows: Sequence[Sequence[Any]]
 ) -> bytes:
     """The file with labels, and behind the last column how probable each is."""
     number = {name: i for i, name in enumerate(tagger.labels_)}
@@ -228,6 +256,19 @@ def _with_marginals(
         for table, row in zip(tagger.predict_proba(rows), labels, strict=True)
     ]
     return file.with_column(labels, label).replaced(sure, "probability")
+
+
+def _ranked(file: Tokens, label: str, paths: list[list[TagPath]]) -> bytes:
+    """The file with each sentence once for each of its paths.
+
+    Raises:
+        CatenaError: for a table, whose sentences are found by what stands in a column.
+    """
+    if isinstance(file, TokenTable):
+        raise CatenaError(f"{file.name}: --n-best is for JSON lines and files of a token a line")
+    if isinstance(file, TokenLines):
+        return file.ranked(paths, label)
+    return file.encoded("\n".join([*_blocks(file, label, paths), ""]))
 
 
 def _blocks(file: TokenFile, label: str, paths: list[list[TagPath]]) -> Iterator[str]:
