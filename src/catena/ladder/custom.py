@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
+from torch import nn
+
 from catena.emission import emission_for
 from catena.errors import CatenaError
 from catena.ladder.encoder import Encoder

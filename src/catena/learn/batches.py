@@ -66,7 +66,9 @@ class Batches:
     def batches(self, generator: torch.Generator | None) -> list[_Rows]:
         """The batches of an epoch, in order; without a generator, unshuffled."""
         rows = self._cut(generator)
-        return [rows.pick(batch) for batch in alike(rows.lengths, self._budget, self.span, generator)]
+        return [
+            rows.pick(batch) for batch in alike(rows.lengths, self._budget, self.span, generator)
+        ]
 
     def pieces(self, batch: _Rows) -> Iterator[Piece]:
         """One batch, span after span."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ import torch
 from torch import Tensor
 
 from catena.errors import CatenaError
+from catena.ladder.characters import CNN, SPELLERS
 from catena.ladder.encoder import Encodes
+from catena.ladder.neural import Recurrent
 from catena.ladder.rung import Rung, fraction, one_of, whole
 from catena.learn import Gradient, History, Run
 from catena.learn.device import device_named
@@ -31,6 +34,7 @@ from catena.tasks.tag_network import (
     TokenEmbedding,
 )
 from catena.tasks.tokens import Tokens, TokenVocabulary
+from catena.word_vectors import WordVectors, read_vectors
 
 # Labelling goes through long input in pieces of about this many steps.
 PIECE = 8_192
@@ -41,10 +45,11 @@ class Design:
     """What a tagging network is beside its rung.
 
     Args:
-        decoder, embeddings, fine_tune, word_dropout, minimum: as in `Tagger`.
+        decoder, characters, embeddings, fine_tune, word_dropout, minimum: as in `Tagger`.
     """
 
     decoder: str = "crf"
+    characters: Recurrent | CNN | None = None
     embeddings: str | Path | None = None
     fine_tune: bool = True
     word_dropout: float = 0.0
@@ -52,13 +57,28 @@ class Design:
 
     def __post_init__(self) -> None:
         one_of("decoder", self.decoder, DECODERS)
+        if not isinstance(self.characters, Recurrent | CNN | None):
+            raise CatenaError(
+                f"characters are read by an RNN, GRU, LSTM or CNN, not by {self.characters!r}"
+            )
         fraction("word_dropout", self.word_dropout)
         whole("minimum", self.minimum, 1)
 
     def describe(self) -> dict[str, Any]:
         """All of it as JSON."""
         path = None if self.embeddings is None else str(self.embeddings)
-        return {**vars(self), "embeddings": path}
+        speller = self.characters
+        characters = None if speller is None else {"kind": speller.kind, **asdict(speller)}
+        return {**vars(self), "embeddings": path, "characters": characters}
+
+    @staticmethod
+    def from_description(described: Mapping[str, Any]) -> Design:
+        """The design that `describe` described."""
+        speller = described["characters"]
+        if speller is not None:
+            given = {name: value for name, value in speller.items() if name != "kind"}
+            speller = SPELLERS[speller["kind"]](**given)
+        return Design(**{**described, "characters": speller})
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,11 +140,18 @@ def learn_network(
     sentences, rows = train
     reader = _reader(rung, sentences)
     labels = tuple(sorted({label for row in rows for label in row}))
-    vocabulary, vectors = None, None
+    vocabulary, given = None, None
     if isinstance(reader, Reader):
-        vocabulary = TokenVocabulary.learn(reader.read(sentences), design.minimum, None, False)
-    device = device_named(learner.device)
+        columns = reader.read(sentences)
+        given = _given_vectors(design, columns[0], reader.read(valid[0])[0] if valid else [])
+        spelled = design.characters is not None
+        words = None if given is None else given.words
+        vocabulary = TokenVocabulary.learn(columns, design.minimum, words, spelled)
+    vectors = None if given is None else given.dim
     network = seeded(run.seed, lambda: make(rung, design, reader, labels, vocabulary, vectors))
+    if given is not None and isinstance(network.embed, TokenEmbedding):
+        network.embed.begin_with(given.values)
+    device = device_named(learner.device)
     notes: list[str] = []
 
     def objective(X: Sequence[Sentence], y: Sequence[Sequence[str]], size: int) -> LabelledSteps:
@@ -161,7 +188,12 @@ def make(
     else:
         assert vocabulary is not None
         embed = TokenEmbedding(
-            vocabulary, rung.embedded, design.word_dropout, vectors, design.fine_tune
+            vocabulary,
+            rung.embedded,
+            design.word_dropout,
+            vectors,
+            design.fine_tune,
+            design.characters,
         )
     encoder = rung.encoder_over(torch.nn.Identity(), embed.width)
     return TagNetwork(embed, encoder, len(labels), design.decoder)
@@ -208,6 +240,19 @@ def encode(
     assert vocabulary is not None
     lengths = torch.tensor([len(sentence) for sentence in sentences], dtype=torch.int64)
     return vocabulary.encode(reader.read(sentences), lengths)
+
+
+def _given_vectors(design: Design, *words: Sequence[str]) -> WordVectors | None:
+    """The pretrained vectors of these words, where there are such."""
+    if design.embeddings is None:
+        return None
+    found = read_vectors(design.embeddings, set(chain.from_iterable(words)))
+    if not len(found):
+        raise CatenaError(
+            f"{design.embeddings}: has no vector for any word of the data; take vectors of its "
+            "language, cut into words as it is"
+        )
+    return found
 
 
 def _reader(rung: Rung, sentences: Sequence[Sentence]) -> Reader | Vectors:

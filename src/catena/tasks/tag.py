@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from catena.errors import CatenaError
-from catena.ladder import CRF, HMM, Rung
+from catena.ladder import CRF, HMM, Recurrent, Rung
+from catena.ladder.characters import CNN
 from catena.ladder.encoder import Encodes
 from catena.learn import Count, Gradient, History, Progress, Run
 from catena.learn.quasi_newton import QuasiNewton
@@ -58,6 +59,7 @@ class Tagger(Estimator):
 
         decoder: "crf", which judges labels together with their neighbours, or "softmax", each on
             its own.
+        characters: what reads the characters of words: `LSTM(50)`, a GRU or RNN, or `CNN(30)`.
         embeddings: a text file of word vectors as GloVe, word2vec and fastText write it; those of
             the words in the training and held-out data are used.
         fine_tune: whether these vectors are learned further.
@@ -86,6 +88,7 @@ class Tagger(Estimator):
         seed: int = 0,
         *,
         decoder: str = "crf",
+        characters: Recurrent | CNN | None = None,
         embeddings: str | Path | None = None,
         fine_tune: bool = True,
         word_dropout: float = 0.0,
@@ -93,7 +96,8 @@ class Tagger(Estimator):
     ) -> None:
         self.rung, self.features, self.scheme = rung, features, scheme
         self.learner, self.seed = learner, seed
-        self.decoder, self.embeddings, self.fine_tune = decoder, embeddings, fine_tune
+        self.decoder, self.characters = decoder, characters
+        self.embeddings, self.fine_tune = embeddings, fine_tune
         self.word_dropout, self.minimum = word_dropout, minimum
 
     # -- learning ---------------------------------------------------------------------------
@@ -123,15 +127,17 @@ class Tagger(Estimator):
             Interrupted: after Ctrl-C, once the work so far has been kept.
         """
         design, learner = self._design(), self._learner()
-        train = self._pair(X, y)
-        held_out = None if valid is None else self._pair(*valid)
+        train = _pair(X, y)
+        held_out = None if valid is None else _pair(*valid)
+        if self.scheme is not None:
+            check(train[1], self._scheme(self.scheme))
         run = Run(self.seed, report, checkpoint, resume)
-        if isinstance(learner, Gradient):
-            found = learn_network(self.rung, design, learner, train, held_out, run)
-        elif isinstance(self.rung, CRF):
+        if isinstance(self.rung, CRF):
             reader = Reader.learn(self.features, train[0])
             assert isinstance(learner, QuasiNewton)
             found = learn_crf(self.rung, learner, reader, *train, run)
+        elif isinstance(learner, Gradient):
+            found = learn_network(self.rung, design, learner, train, held_out, run)
         else:
             found = learn_hmm(Reader.learn(None, train[0]), *train)
         self.learner_, self.columns_ = learner, None if columns is None else tuple(columns)
@@ -173,8 +179,8 @@ class Tagger(Estimator):
 
     def score(self, X: Iterable[Sentence], y: Iterable[Sequence[str]]) -> float:
         """The share of tokens whose label is right."""
-        sentences = checked(X)
-        return accuracy(_labels(sentences, y), self.predict(sentences))
+        sentences, labels = _pair(X, y)
+        return accuracy(labels, self.predict(sentences))
 
     def evaluate(
         self,
@@ -183,8 +189,7 @@ class Tagger(Estimator):
     ) -> TagEvaluation:
         """Accuracy, span F1 and the figures of every label; labels not seen in training count as
         wrong."""
-        sentences = checked(X)
-        gold = _labels(sentences, y)
+        sentences, gold = _pair(X, y)
         return judge(gold, self.predict(sentences), self.labels_)
 
     def top_features(self, k: int = 10) -> str:
@@ -216,16 +221,6 @@ class Tagger(Estimator):
         tag_file.write(Path(path), self.rung, self.learner_, self.labeller_, task)
 
     # -- inside -----------------------------------------------------------------------------
-
-    def _pair(
-        self, X: Iterable[Sentence], y: Iterable[Sequence[str]]
-    ) -> tuple[list[Sentence], list[list[str]]]:
-        """Sentences and labels that go together."""
-        sentences = checked(X)
-        labels = _labels(sentences, y)
-        if self.scheme is not None:
-            check(labels, self._scheme(self.scheme))
-        return sentences, labels
 
     def _design(self) -> Design:
         """What a network is beside its rung; of other rungs, nothing may be chosen."""
@@ -289,9 +284,7 @@ class Tagger(Estimator):
         return self.labeller_.scores(checked(X))
 
 
-def load_tagger(
-    path: str | Path, features: Features = None, rung: Rung | None = None
-) -> Tagger:
+def load_tagger(path: str | Path, features: Features = None, rung: Rung | None = None) -> Tagger:
     """A fitted Tagger from its file.
 
     Args:
@@ -302,11 +295,12 @@ def load_tagger(
         CatenaError: when the file is damaged, foreign, newer, or of another task.
     """
     path = Path(path)
-    rung, learner, labeller, task = tag_file.read(path, features, rung)
+    own, learner, labeller, task = tag_file.read(path, features, rung)
     try:
         alone = replace(learner, l1=0.0, l2=0.0) if isinstance(learner, QuasiNewton) else learner
         given = _given(labeller.reader)
-        made = Tagger(rung, given, task["scheme"], alone, task["seed"], **task["design"])
+        design = vars(Design.from_description(task["design"]))
+        made = Tagger(own, given, task["scheme"], alone, task["seed"], **design)
         made.history_ = History(**task["history"])
         made.columns_ = None if task["columns"] is None else tuple(task["columns"])
         made.learner_ = learner
@@ -321,6 +315,14 @@ def _given(reader: Reader | Vectors) -> Features:
     if isinstance(reader, Vectors):
         return None
     return reader.function if reader.function is not None else reader.text
+
+
+def _pair(
+    X: Iterable[Sentence], y: Iterable[Sequence[str]]
+) -> tuple[list[Sentence], list[list[str]]]:
+    """Sentences and their labels."""
+    sentences = checked(X)
+    return sentences, _labels(sentences, y)
 
 
 def _labels(sentences: Sequence[Sentence], y: Iterable[Sequence[str]]) -> list[list[str]]:

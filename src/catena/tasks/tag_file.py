@@ -116,7 +116,7 @@ def _labeller(
 ) -> Labeller:
     described = facts["labeller"]
     if not isinstance(rung, CRF | HMM):
-        design = neural_tagger.Design(**facts["task"]["design"])
+        design = neural_tagger.Design.from_description(facts["task"]["design"])
         return neural_tagger.restore(
             rung, design, reader, described, lambda make: build(path, make, tensors)
         )

@@ -6,7 +6,7 @@
     s_t = V h_t + b                                                       a score for each label
 
     softmax    p(y_t given x) = softmax(s_t), each step on its own
-    crf        p(y_1..y_T given x), the linear chain over s with learned moves, first and last labels
+    crf        p(y_1..y_T given x), the chain over s with learned moves, first and last labels
 
 The second is the network of Huang, Xu and Yu (Bidirectional LSTM-CRF models for sequence tagging,
 2015), with characters that of Lample et al. (Neural architectures for named entity recognition,
@@ -21,8 +21,9 @@ from typing import Any, Protocol, cast
 import torch
 from torch import Tensor, nn
 
+from catena.ladder.characters import CNN, Characters
 from catena.ladder.encoder import Encoder
-from catena.ladder.neural import Embedding
+from catena.ladder.neural import Embedding, Recurrent
 from catena.learn.checkpoint import digest
 from catena.linear_chain import LinearChain
 from catena.sequences import Sequences
@@ -91,7 +92,7 @@ class TokenEmbedding(nn.Module):
             vector and its columns are still seen.
         vectors: the size of pretrained vectors, where there are such.
         fine_tune: whether they are learned further.
-        spelling: characters of u words to `[u, spelling.width]`, where they are read.
+        speller: what reads the characters of words, if anything does.
     """
 
     def __init__(
@@ -101,23 +102,32 @@ class TokenEmbedding(nn.Module):
         word_dropout: float,
         vectors: int | None = None,
         fine_tune: bool = True,
-        spelling: nn.Module | None = None,
+        speller: Recurrent | CNN | None = None,
     ) -> None:
         super().__init__()
-        self.word_dropout, self.spelling = word_dropout, spelling
+        self.word_dropout = word_dropout
         words, small = vocabulary.words, vocabulary.small
         self.unknown = (words.unknown_number, small.unknown_number)
         self.words, self.small = _table(words.outcomes, width), _table(small.outcomes, width)
         narrow = min(width, COLUMN)
         self.columns = nn.ModuleList(_table(c.outcomes, narrow) for c in vocabulary.columns)
         self.vectors: nn.Embedding | None = None
+        self.spelling: Characters | None = None
         self.width = width + narrow * len(self.columns)
         if vocabulary.vectors is not None and vectors is not None:
             self.vectors = _table(vocabulary.vectors.outcomes, vectors)
             self.vectors.weight.requires_grad_(fine_tune)
             self.width += vectors
-        if spelling is not None:
-            self.width += cast(int, spelling.width)
+        if vocabulary.characters is not None and speller is not None:
+            self.spelling = Characters(speller, vocabulary.characters)
+            self.width += self.spelling.width
+
+    def begin_with(self, values: Tensor) -> None:
+        """Take pretrained vectors `[n, dim]`; that of words without one is zero."""
+        assert self.vectors is not None
+        with torch.no_grad():
+            self.vectors.weight[0] = 0.0
+            self.vectors.weight[1:] = values
 
     def forward(self, tokens: Tokens) -> Tensor:
         word, small, *others = tokens.numbers.values.unbind(1)
@@ -130,7 +140,7 @@ class TokenEmbedding(nn.Module):
         parts += [table(next(rest)) for table in self.columns]
         if self.vectors is not None:
             parts.append(self.vectors(next(rest)))
-        if self.spelling is not None:
+        if self.spelling is not None and tokens.spelled is not None:
             parts.append(self.spelling(tokens.spelled).index_select(0, next(rest)))
         return torch.cat(parts, 1)
 
@@ -158,7 +168,7 @@ class TagNetwork(nn.Module):
 
     @property
     def chain(self) -> LinearChain:
-        """The moves; of a softmax all alike, so that its best path has the best label everywhere."""
+        """The moves; of a softmax all alike, so that its best path has the best labels."""
         return LinearChain(self.transitions, self.start, self.end)
 
     def forward(self, steps: Any) -> Sequences:

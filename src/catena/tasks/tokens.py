@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from catena.ladder.characters import alphabet_of, distinct
 from catena.learn.checkpoint import digest
 from catena.sequences import Sequences
 from catena.space import UNKNOWN, Symbols
@@ -94,7 +95,7 @@ class TokenVocabulary:
             _learned([word.lower() for word in words], minimum),
             tuple(_learned(column, 1) for column in columns[1:]),
             None if vectors is None else Symbols((UNKNOWN, *vectors), end=False),
-            Symbols.learn(words, end=False) if spelled else None,
+            alphabet_of(words) if spelled else None,
         )
 
     def encode(self, columns: Sequence[Sequence[str]], lengths: Tensor) -> Tokens:
@@ -108,9 +109,9 @@ class TokenVocabulary:
             parts.append(self._vectors(words, small))
         spelled = None
         if self.characters is not None:
-            which = {word: number for number, word in enumerate(dict.fromkeys(words))}
-            parts.append(torch.tensor([which[word] for word in words], dtype=torch.int64))
-            spelled = self.characters.encode(which)
+            different, places = distinct(words)
+            parts.append(places)
+            spelled = self.characters.encode(different)
         return Tokens(Sequences(torch.stack(parts, 1), lengths), spelled)
 
     def _vectors(self, words: Sequence[str], small: Sequence[str]) -> Tensor:
