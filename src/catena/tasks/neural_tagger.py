@@ -236,6 +236,10 @@ def encode(
             finite number.
     """
     if isinstance(reader, Vectors):
+        if any(map(len, sentences)) and not is_measured(sentences):
+            raise CatenaError(
+                f"measurements are read, {reader.dim} a step, and no words or attributes"
+            )
         return Measured(reader.encode(sentences))
     assert vocabulary is not None
     lengths = torch.tensor([len(sentence) for sentence in sentences], dtype=torch.int64)

@@ -153,7 +153,7 @@ def checked(sentences: Iterable[Sentence]) -> list[Sentence]:
         CatenaError: at one that is not, such as a text that was not cut into tokens.
     """
     if isinstance(sentences, Sequences | np.ndarray | Tensor) or is_pair(sentences):
-        return list(as_sequences(sentences).to_list())
+        return [*as_sequences(sentences)]  # pyright: ignore[reportReturnType]
     if isinstance(sentences, str):
         raise CatenaError("give a list of sentences, each a list of tokens, not one text")
     rows = list(sentences)
