@@ -222,6 +222,8 @@ def restore(
     if (vocabulary is None) == isinstance(reader, Reader):
         raise CatenaError("what it reads does not go with what it knows of words")
     vectors = described["vectors"]
+    if (vectors is None) != (vocabulary is None or vocabulary.vectors is None):
+        raise CatenaError("its vectors do not go with what it knows of words")
     network = build(lambda: make(rung, design, reader, labels, vocabulary, vectors))
     return NeuralLabeller(reader, labels, vocabulary, vectors, network)
 
