@@ -191,9 +191,9 @@ def measured(task: Task, tagger: Tagger, X: Sequence[Any], y: list[list[str]]) -
     found = tagger.predict(X)
     result = {"accuracy": accuracy(y, found)}
     if task.spans:
-        as_iob2 = [[repair(row, "IOB2") for row in rows] for rows in (y, found)]
-        result["accuracy"] = accuracy(*as_iob2)
-        result["span_f1_strict"] = span_scores(*as_iob2, "IOB2").micro.f1
+        gold, named = ([repair(row, "IOB2") for row in rows] for rows in (y, found))
+        result["accuracy"] = accuracy(gold, named)
+        result["span_f1_strict"] = span_scores(gold, named, "IOB2").micro.f1
     return result
 
 

@@ -347,18 +347,18 @@ def vectors(tmp_path):
 
 
 def learned_vectors(tagger):
-    """The vectors of a fitted tagger by word."""
-    embed, known = tagger.labeller_.network.embed, tagger.labeller_.vocabulary.vectors
-    return dict(zip(known.items, embed.vectors.weight.detach(), strict=True))
+    """The vectors of a fitted tagger by word, and what knows the words."""
+    network, vocabulary = tagger.labeller_.network, tagger.labeller_.vocabulary
+    rows = network.embed.vectors.weight.detach()
+    return dict(zip(vocabulary.vectors.items, rows, strict=True)), vocabulary
 
 
 def test_vectors_of_a_file_are_used_and_stay_where_they_are_frozen(vectors, tmp_path):
     tagger = Tagger(GRU(4), learner=replace(QUICK, epochs=1), embeddings=vectors, fine_tune=False)
-    found = learned_vectors(tagger.fit(*TRAIN, ([["Quux"]], [["O"]])))
+    found, vocabulary = learned_vectors(tagger.fit(*TRAIN, ([["Quux"]], [["O"]])))
     assert list(found)[1:] == ["Ann", "rome", "Quux"]  # those of the data, held out ones too
     assert found["rome"].tolist() == [4, 5, 6]
     assert found["⟨unk⟩"].tolist() == [0, 0, 0]
-    vocabulary = tagger.labeller_.vocabulary
     numbers = vocabulary.encode([["Rome", "Ann", "zzz"]], torch.tensor([3])).numbers.values
     assert numbers[:, 2].tolist() == [2, 1, 0]  # by its small letters, by itself, unknown
     tagger.save(tmp_path / "m")
@@ -370,7 +370,7 @@ def test_vectors_of_a_file_are_used_and_stay_where_they_are_frozen(vectors, tmp_
 
 def test_vectors_of_a_file_are_learned_further(vectors):
     tagger = Tagger(GRU(4), learner=replace(QUICK, epochs=1), embeddings=vectors)
-    found = learned_vectors(tagger.fit(*TRAIN))
+    found, _ = learned_vectors(tagger.fit(*TRAIN))
     assert found["Ann"].tolist() != [1, 2, 3]
     assert torch.dist(found["Ann"], torch.tensor([1.0, 2.0, 3.0])) < 2
 
@@ -394,8 +394,8 @@ def walks(lengths, seed=0):
 
 @pytest.fixture(scope="module")
 def measured():
-    X, y = walks([5, 9, 0, 40, 1, 20, 30, 25])
-    learner = Gradient(epochs=50, rate=0.05, batch=4, warmup=5)
+    X, y = walks([5, 9, 0, 1, *[25] * 12])
+    learner = Gradient(epochs=20, rate=0.05, batch=4, warmup=5)
     return Tagger(GRU(8, bidirectional=True), learner=learner).fit(X, y)
 
 
@@ -448,21 +448,21 @@ def test_nan_in_training_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("tagger", "told"),
+    ("rung", "more", "told"),
     [
-        (Tagger(Markov()), "a CRF, an HMM or a neural rung, not Markov"),
-        (Tagger(LSTM(), learner=EM()), "learned by Gradient, not by EM"),
-        (Tagger(LSTM(), features="U:%x[0,0]"), "leave features out"),
-        (Tagger(LSTM(), decoder="viterbi"), "decoder must be one of crf, softmax"),
-        (Tagger(LSTM(), word_dropout=1.0), "word_dropout must be"),
-        (Tagger(LSTM(), characters=Window()), "read by an RNN, GRU, LSTM or CNN"),
-        (Tagger(CRF(), word_dropout=0.1), "word_dropout is for neural rungs; a crf"),
-        (Tagger(HMM(), characters=CNN()), "characters is for neural rungs; a hmm"),
+        (Markov(), {}, "a CRF, an HMM or a neural rung, not Markov"),
+        (LSTM(), {"learner": EM()}, "learned by Gradient, not by EM"),
+        (LSTM(), {"features": "U:%x[0,0]"}, "leave features out"),
+        (LSTM(), {"decoder": "viterbi"}, "decoder must be one of crf, softmax"),
+        (LSTM(), {"word_dropout": 1.0}, "word_dropout must be"),
+        (LSTM(), {"characters": Window()}, "read by an RNN, GRU, LSTM or CNN"),
+        (CRF(), {"word_dropout": 0.1}, "word_dropout is for neural rungs; a crf"),
+        (HMM(), {"characters": CNN()}, "characters is for neural rungs; a hmm"),
     ],
 )
-def test_what_does_not_go_together(tagger, told):
+def test_what_does_not_go_together(rung, more, told):
     with pytest.raises(CatenaError, match=told):
-        tagger.fit([["a"]], [["X"]])
+        Tagger(rung, **more).fit([["a"]], [["X"]])
 
 
 def test_attributes_are_for_fields():
@@ -505,8 +505,8 @@ def elman(inputs):
 
 
 def test_a_recurrence_of_ones_own(tmp_path):
-    tagger = Tagger(Custom(elman, embedding=8), learner=QUICK).fit(*TRAIN)
-    assert tagger.score(*TRAIN) >= 0.95
+    tagger = Tagger(Custom(elman, embedding=8), learner=replace(QUICK, epochs=5)).fit(*TRAIN)
+    assert tagger.score(*TRAIN) >= 0.7
     tagger.save(tmp_path / "m")
     with pytest.raises(CatenaError, match=r"Custom\(\.\.\.\)"):
         load(tmp_path / "m")
@@ -564,10 +564,14 @@ def test_a_file_that_was_tampered_with_is_refused(fitted, tmp_path, name):
 
 DROPPING = Tagger(
     LSTM(6, bidirectional=True, dropout=0.3, embedding_dropout=0.2, variational=True),
-    learner=replace(QUICK, epochs=3),
+    learner=replace(QUICK, epochs=2),
     characters=CNN(3),
     word_dropout=0.2,
 )
+
+
+def like(tagger, **changed):
+    return Tagger(**(tagger.get_params(deep=False) | changed))
 
 
 def parameters(tagger):
@@ -580,7 +584,7 @@ def same(one, other):
 
 
 def test_ctrl_c_keeps_the_work_and_resuming_ends_with_the_same_bits(tmp_path):
-    whole = Tagger(**DROPPING.get_params(deep=False)).fit(*TRAIN, TEST)
+    whole = like(DROPPING).fit(*TRAIN, TEST)
     path, seen = tmp_path / "checkpoint", []
 
     def stop(progress):
@@ -588,13 +592,13 @@ def test_ctrl_c_keeps_the_work_and_resuming_ends_with_the_same_bits(tmp_path):
         if progress.done > 0.4:
             os.kill(os.getpid(), 2)
 
-    again = Tagger(**DROPPING.get_params(deep=False))
+    again = like(DROPPING)
     with patch("os.fsync"), pytest.raises(Interrupted) as caught:
         again.fit(*TRAIN, TEST, checkpoint=path, report=stop)
     assert caught.value.checkpoint == path
     for other, data in (
         (Tagger(LSTM(6), learner=DROPPING.learner), TRAIN),
-        (Tagger(**DROPPING.get_params(deep=False) | {"word_dropout": 0.1}), TRAIN),
+        (like(DROPPING, word_dropout=0.1), TRAIN),
         (again, TEST),
     ):
         with pytest.raises(CatenaError, match="belongs to a run with another model"):
@@ -605,7 +609,7 @@ def test_ctrl_c_keeps_the_work_and_resuming_ends_with_the_same_bits(tmp_path):
 def test_the_seed_owns_every_draw():
     def fit(seed):
         torch.rand(7)
-        return Tagger(**DROPPING.get_params(deep=False) | {"seed": seed}).fit(*TRAIN)
+        return like(DROPPING, seed=seed).fit(*TRAIN)
 
     one = fit(1)
     assert same(one, fit(1))

@@ -27,7 +27,7 @@ from catena.tasks.feature_crf import FeatureCRF, learn_crf
 from catena.tasks.judging import TagEvaluation, judge
 from catena.tasks.labeller import Labeller
 from catena.tasks.neural_tagger import Design, learn_network
-from catena.tasks.reader import Features, Reader, Sentence, checked
+from catena.tasks.reader import Data, Features, Reader, Sentence, checked
 
 # What a neural rung has beside itself, by the names of the Tagger's own arguments.
 DESIGN = [field.name for field in fields(Design)]
@@ -104,9 +104,9 @@ class Tagger(Estimator):
 
     def fit(
         self,
-        X: Iterable[Sentence],
+        X: Data,
         y: Iterable[Sequence[str]],
-        valid: tuple[Iterable[Sentence], Iterable[Sequence[str]]] | None = None,
+        valid: tuple[Data, Iterable[Sequence[str]]] | None = None,
         *,
         columns: Sequence[str] | None = None,
         report: Callable[[Progress], None] = lambda progress: None,
@@ -147,7 +147,7 @@ class Tagger(Estimator):
 
     # -- labelling --------------------------------------------------------------------------
 
-    def predict(self, X: Iterable[Sentence]) -> list[list[str]]:
+    def predict(self, X: Data) -> list[list[str]]:
         """The most probable labels of every sentence (Viterbi).
 
         Raises:
@@ -156,12 +156,12 @@ class Tagger(Estimator):
         paths, _ = self._chain().viterbi(self._scores(X))
         return [[self.labels_[i] for i in path.tolist()] for path in paths]
 
-    def predict_proba(self, X: Iterable[Sentence]) -> list[np.ndarray]:
+    def predict_proba(self, X: Data) -> list[np.ndarray]:
         """p(label of each token given the sentence): an array `[m, L]` for each sentence, in the
         order of `labels_`; raises as `predict`."""
         return [found.numpy() for found in self._chain().marginals(self._scores(X))]
 
-    def n_best(self, X: Iterable[Sentence], k: int) -> list[list[TagPath]]:
+    def n_best(self, X: Data, k: int) -> list[list[TagPath]]:
         """The k most probable paths of every sentence, the best first; fewer where there are not
         so many. Raises as `predict`, and for a k below 1."""
         found = self._chain().k_best(self._scores(X), k)
@@ -177,14 +177,14 @@ class Tagger(Estimator):
 
     # -- measuring --------------------------------------------------------------------------
 
-    def score(self, X: Iterable[Sentence], y: Iterable[Sequence[str]]) -> float:
+    def score(self, X: Data, y: Iterable[Sequence[str]]) -> float:
         """The share of tokens whose label is right."""
         sentences, labels = _pair(X, y)
         return accuracy(labels, self.predict(sentences))
 
     def evaluate(
         self,
-        X: Iterable[Sentence],
+        X: Data,
         y: Iterable[Sequence[str]],
     ) -> TagEvaluation:
         """Accuracy, span F1 and the figures of every label; labels not seen in training count as
@@ -280,7 +280,7 @@ class Tagger(Estimator):
             raise CatenaError("this Tagger is not fitted yet: call fit first")
         return self.chain_
 
-    def _scores(self, X: Iterable[Sentence]) -> Sequences:
+    def _scores(self, X: Data) -> Sequences:
         return self.labeller_.scores(checked(X))
 
 
@@ -317,9 +317,7 @@ def _given(reader: Reader | Vectors) -> Features:
     return reader.function if reader.function is not None else reader.text
 
 
-def _pair(
-    X: Iterable[Sentence], y: Iterable[Sequence[str]]
-) -> tuple[list[Sentence], list[list[str]]]:
+def _pair(X: Data, y: Iterable[Sequence[str]]) -> tuple[list[Sentence], list[list[str]]]:
     """Sentences and their labels."""
     sentences = checked(X)
     return sentences, _labels(sentences, y)
