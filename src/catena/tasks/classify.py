@@ -102,6 +102,7 @@ class Classifier(Estimator):
     """
 
     _estimator_type: ClassVar[str | None] = "classifier"
+    _multilabel: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -147,6 +148,7 @@ class Classifier(Estimator):
             CatenaError: when X and y do not fit one another, the space or the rung.
             Interrupted: after Ctrl-C, once the work so far has been kept.
         """
+        self._begin()
         one_of("summary", self.summary, SUMMARIES)
         self._refuse(sample_weight, valid)
         self._labels = Labels.learn(y)
@@ -162,7 +164,7 @@ class Classifier(Estimator):
         if self.calibrate and held_out is not None:
             scores = self.model_.scores(held_out.sequences)
             self.temperature_ = temperature(scores, held_out.targets, self._labels.many)
-        return self
+        return self._end()
 
     # -- using ------------------------------------------------------------------------------
 
@@ -268,7 +270,7 @@ class Classifier(Estimator):
     # -- keeping ----------------------------------------------------------------------------
 
     def save(self, path: str | Path) -> None:
-        """Write the fitted model to one file."""
+        self._check_unchanged()
         model, weight = self._model(), self.class_weight
         plain = ("summary", "calibrate", "unit", "unknown", "minimum", "seed")
         task = {
@@ -339,9 +341,11 @@ class Classifier(Estimator):
         return check(gold), [item.item() for item in found]
 
     def _model(self) -> Generative | Discriminative:
-        if not hasattr(self, "model_"):
-            raise CatenaError(f"this {type(self).__name__} is not fitted yet: call fit first")
+        self._check_fitted()
         return self.model_
+
+    def _restored(self, path: Path) -> Classifier:
+        return load(path, self.rung)
 
     def _scores(self, X: Any) -> Tensor:
         return self._model().scores(self._encode(X))
@@ -424,7 +428,7 @@ def _classifier(
     made.classes_ = np.array(made._labels.names)
     made.space_, made.model_, made.learner_ = space, model, learner_from(facts["learner"])
     made.history_, made.temperature_ = History(**task["history"]), float(task["temperature"])
-    return made
+    return made._end()
 
 
 def _pairs(weight: Mapping[Any, float]) -> list[tuple[Label, float]]:

@@ -117,6 +117,7 @@ class Generator(Estimator):
             CatenaError: when the data does not fit the space or the rung.
             Interrupted: after Ctrl-C, once the work so far has been kept.
         """
+        self._begin()
         self.space_ = self.space or learn_space(data, self.unit, self.unknown, self.minimum)
         self.learner_ = self.learner or learner_for(self.rung)()
         train = self._encode(data)
@@ -127,7 +128,7 @@ class Generator(Estimator):
         run = Run(self.seed, report, checkpoint, resume, rung_facts(self.rung))
         self.history_ = self.learner_.fit(model, train, held_out, run)
         self.model_ = model.to("cpu").eval()
-        return self
+        return self._end()
 
     # -- measuring --------------------------------------------------------------------------
 
@@ -250,7 +251,7 @@ class Generator(Estimator):
     # -- keeping ----------------------------------------------------------------------------
 
     def save(self, path: str | Path) -> None:
-        """Write the fitted model to one file."""
+        self._check_unchanged()
         model, history = self._model(), asdict(self.history_)
         own = {name: getattr(self, name) for name in ("unit", "unknown", "minimum", "seed")}
         task = {"kind": TASK, **own, "learned_space": self.space is None, "history": history}
@@ -260,9 +261,11 @@ class Generator(Estimator):
     # -- inside -----------------------------------------------------------------------------
 
     def _model(self) -> SequenceModel:
-        if not hasattr(self, "model_"):
-            raise CatenaError(f"this {type(self).__name__} is not fitted yet: call fit first")
+        self._check_fitted()
         return self.model_
+
+    def _restored(self, path: Path) -> Generator:
+        return load(path, self.rung)
 
     def _symbols(self, what: str) -> Symbols:
         self._model()
@@ -419,4 +422,4 @@ def load(path: str | Path, rung: Rung | None = None) -> Generator:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise CatenaError(f"{path}: damaged: {error}") from error
     made.space_, made.model_, made.learner_ = model.space, model, made.learner  # type: ignore[assignment]
-    return made
+    return made._end()
