@@ -31,15 +31,22 @@ class Examples:
         sequences: n of them, as the space encodes them.
         targets: `[n]` class numbers or, where there may be several labels, `[n, L]` of 0 and 1.
         weights: `[n]` float64, of mean 1: what each counts.
+        copies: `[n]` float64, how many copies of a sequence a model of its class learns from; one
+            each where that is None.
     """
 
     sequences: Sequences
     targets: Tensor
     weights: Tensor
+    copies: Tensor | None = None
 
-    def of(self, number: int) -> Sequences:
-        """The sequences of one class."""
-        return self.sequences[(self.targets == number).nonzero().squeeze(1)]
+    def of(self, number: int) -> tuple[Sequences, Tensor | None]:
+        """The sequences of one class, and their copies; without those that have none."""
+        own = self.targets == number
+        if self.copies is None:
+            return self.sequences[own.nonzero().squeeze(1)], None
+        rows = (own & (self.copies > 0)).nonzero().squeeze(1)
+        return self.sequences[rows], self.copies[rows]
 
 
 def learn_each(
@@ -58,16 +65,19 @@ def learn_each(
     """
     models, histories = [], []
     for number, name in enumerate(labels.names):
-        own = train.of(number)
+        own, copies = train.of(number)
+        if not len(own):
+            raise CatenaError(f"the class {name!r} weighs 0: leave it out or give it some weight")
         if not own.total and space.end_number is None:
             raise CatenaError(
                 f"the class {name!r} is empty: none of its sequences has an observation; leave it "
                 "out or give it some"
             )
-        held_out = valid.of(number) if valid is not None else None
+        held_out = valid.of(number)[0] if valid is not None else None
         held_out = held_out if held_out is not None and held_out.total else None
         model = seeded(run.seed, lambda: rung.build(space))
-        histories.append(learner.fit(model, own, held_out, _of_class(run, labels, number)))
+        circumstances = _of_class(run, labels, number)
+        histories.append(learner.fit(model, own, held_out, circumstances, copies))
         models.append(model.to("cpu"))
     together = Generative(models)
     shares = torch.zeros(len(labels.names), dtype=torch.float64)

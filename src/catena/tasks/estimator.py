@@ -10,6 +10,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, ClassVar, Self
 
+import numpy as np
+import torch
+from torch import Tensor
+
 from catena.errors import CatenaError
 
 
@@ -152,3 +156,24 @@ class Estimator(ABC):
             classifier_tags=ClassifierTags(multi_label=self._multilabel) if classifies else None,
             input_tags=InputTags(two_d_array=False, string=True),
         )
+
+
+def weights_of(sample_weight: Any, count: int) -> Tensor:
+    """What each of `count` sequences counts, `[n]` float64.
+
+    Raises:
+        CatenaError: for other than one number of at least 0 each, or nothing but zeros.
+    """
+    try:
+        weights = torch.from_numpy(np.array(sample_weight, dtype=np.float64))
+    except (TypeError, ValueError) as error:
+        raise CatenaError(f"sample_weight must be numbers: {error}") from error
+    if weights.shape != (count,):
+        raise CatenaError(
+            f"sample_weight must have {count} numbers, not shape {tuple(weights.shape)}"
+        )
+    if not bool((weights.isfinite() & (weights >= 0)).all()):
+        raise CatenaError("sample_weight must be finite and at least 0 everywhere")
+    if count and not bool(weights.any()):
+        raise CatenaError("all weights are zero: there is nothing to learn from")
+    return weights

@@ -22,7 +22,7 @@ from catena.scanning import scan
 from catena.search import Sampling, beam, sample
 from catena.sequences import Sequences, check_sequence
 from catena.space import END, Space, Symbols, Unit, UnknownPolicy, Vectors, as_sequences, is_pair
-from catena.tasks.estimator import Estimator
+from catena.tasks.estimator import Estimator, weights_of
 from catena.tasks.stream import Stream
 
 TASK = "generate"
@@ -102,6 +102,7 @@ class Generator(Estimator):
         data: Any,
         valid: Any = None,
         *,
+        sample_weight: Any = None,
         report: Callable[[Progress], None] = lambda progress: None,
         checkpoint: Path | None = None,
         resume: bool = False,
@@ -110,6 +111,8 @@ class Generator(Estimator):
 
         Args:
             valid: held-out data that says when to stop and what to keep.
+            sample_weight: `[n]`, what each sequence counts: 2 is as good as having it twice. For
+                counting and EM.
             report: is told of the progress.
             checkpoint: where unfinished work is kept; `resume` goes on from it.
 
@@ -120,13 +123,16 @@ class Generator(Estimator):
         self._begin()
         self.space_ = self.space or learn_space(data, self.unit, self.unknown, self.minimum)
         self.learner_ = self.learner or learner_for(self.rung)()
-        train = self._encode(data)
+        train, weights = self._encode(data), None
+        if sample_weight is not None:
+            weights = weights_of(sample_weight, len(train))
+            train, weights = train[weights > 0], weights[weights > 0]
         held_out = None if valid is None else self._encode(valid)
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
             model = self.rung.build(self.space_)
         run = Run(self.seed, report, checkpoint, resume, rung_facts(self.rung))
-        self.history_ = self.learner_.fit(model, train, held_out, run)
+        self.history_ = self.learner_.fit(model, train, held_out, run, weights)
         self.model_ = model.to("cpu").eval()
         return self._end()
 
