@@ -1,24 +1,29 @@
-"""Which rung classifies best? Japanese Vowels, optical digits as 64 steps, names by language.
+"""Which rung classifies best? Japanese Vowels, written and spoken digits, names by language.
 
-    CATENA_DATA=folder python recipes/classification.py [vowels digits names]
+    CATENA_DATA=folder python recipes/classification.py [vowels digits names spoken]
 
-Japanese Vowels (Kudo et al. 1999) and the digits (Alpaydin and Kaynak 1998) have given splits;
-of the names every fifth of each language is held out. The options are plain choices, not searched
-for, but one: the digits' epochs were raised to 20 after 12 had given 0.958 on the test part.
+Japanese Vowels (Kudo et al. 1999), the digits as 64 steps (Alpaydin and Kaynak 1998) and the Free
+Spoken Digit Dataset (Jackson et al. 2018) have given splits; of the names every fifth of each
+language is held out. The options are plain choices, not searched for, but one: the digits' epochs
+were raised to 20 after 12 had given 0.958 on the test part.
 Writes recipes/results/classification.json: accuracy, macro-F1, minutes, the machine.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import lzma
 import os
+import tarfile
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from cepstra import cepstra
+from scipy.io import wavfile
 
 from catena import EM, GRU, HMM, LSTM, Classifier, Gradient, Markov
 from catena.comparing.compare import machine
@@ -59,6 +64,24 @@ def names(folder: Path) -> tuple[Any, Any, Any, Any]:
     return *map(list, zip(*train, strict=True)), *map(list, zip(*test, strict=True))
 
 
+def spoken(folder: Path) -> tuple[Any, Any, Any, Any]:
+    """Ten digits said by six speakers, who are the same in both parts: the recordings 0 to 4 of
+    each are held out, as the set's authors have it, and those there are of 5 to 49 learned from."""
+    train: list[tuple[np.ndarray, str]] = []
+    test: list[tuple[np.ndarray, str]] = []
+    (archive,) = (folder / "fsdd").glob("*.tar*")
+    with tarfile.open(archive) as files:
+        for file in sorted(files.getmembers(), key=lambda file: file.name):
+            if not file.name.endswith(".wav"):
+                continue
+            digit, _, number = Path(file.name).stem.split("_")
+            content: Any = files.extractfile(file)
+            rate, sound = wavfile.read(io.BytesIO(content.read()))
+            found = cepstra(sound / 32768, rate)
+            (test if int(number) < 5 else train).append((found, digit))
+    return *map(list, zip(*train, strict=True)), *map(list, zip(*test, strict=True))
+
+
 PLANS: dict[str, tuple[Any, dict[str, Classifier]]] = {
     "vowels": (
         vowels,
@@ -79,6 +102,22 @@ PLANS: dict[str, tuple[Any, dict[str, Classifier]]] = {
                 LSTM(units=64, dropout=0.2, bidirectional=True),
                 summary="attention",
                 learner=Gradient(epochs=20, rate=5e-3, average=0.99),
+            ),
+        },
+    ),
+    "spoken": (
+        spoken,
+        {
+            "hmm": Classifier(HMM(states=8), learner=EM(iterations=30)),
+            "gru": Classifier(
+                GRU(units=64, dropout=0.3, bidirectional=True),
+                summary="mean",
+                learner=Gradient(epochs=40, rate=5e-3, average=0.98),
+            ),
+            "lstm": Classifier(
+                LSTM(units=64, dropout=0.3, bidirectional=True),
+                summary="mean",
+                learner=Gradient(epochs=40, rate=5e-3, average=0.98),
             ),
         },
     ),

@@ -387,6 +387,33 @@ def test_sums_of_shards_add_up(kind: str) -> None:
         torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-12)
 
 
+@every_kind
+def test_a_weight_is_so_many_copies(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, data = build(kind), model_data(kind)
+    weights = torch.tensor([2, 1, 4, 1, 3])
+    whole = expect(model, data[torch.arange(5).repeat_interleave(weights)])
+    half = expect(model, data, weights.double() / 2)
+    monkeypatch.setattr("catena.learn.expectation.BLOCK", 40)
+    found = expect(model, data, weights.double())
+    for a, b, c in zip(whole.tensors(), found.tensors(), half.tensors(), strict=True):
+        torch.testing.assert_close(b, a, rtol=1e-10, atol=1e-12)
+        torch.testing.assert_close(2 * c, a, rtol=1e-10, atol=1e-12)
+
+
+@every_kind
+def test_weights_belong_to_every_piece_of_their_sequence(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, weights = draw(kind, (30, 0, 1, 20)), torch.tensor([1, 1, 3, 2])
+    copied, weighed = build(kind), build(kind)
+    options = EM(3, tolerance=0, span=8, start="present")
+    options.fit(copied, data[torch.arange(4).repeat_interleave(weights)], None, Run())
+    monkeypatch.setattr("catena.learn.em.ROWS", 2)
+    options.fit(weighed, data, None, Run(), weights.double())
+    for a, b in zip(weighed.parameters(), copied.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-7, atol=1e-7)
+
+
 def model_data(kind: str) -> Sequences:
     return build(kind).observed(draw(kind, (7, 0, 1, 12, 5)))
 

@@ -308,6 +308,29 @@ def test_a_weight_is_so_many_copies():
     assert np.abs(probabilities(TEXTS, LABELS) - copied).max() > 1e-3
 
 
+SMOOTHINGS = {
+    name: (Markov(order=2, smoothing=name), None)
+    for name in ("none", "add", "witten_bell", "modified_kneser_ney")
+}
+# With one state, what EM ends with does not depend on where it begins.
+COUNTED = SMOOTHINGS | {"hmm": (HMM(states=1), EM(iterations=1, tolerance=0.0, span=3))}
+
+
+@pytest.mark.parametrize("name", COUNTED)
+def test_a_model_a_class_counts_copies(name):
+    (rung, learner), weights = COUNTED[name], [3, 2, 1, 0, 1, 2, 1, 1]
+    space = Symbols.learn(TEXTS)
+    X = [text for text, times in zip(TEXTS, weights, strict=True) for _ in range(times)]
+    y = [label for label, times in zip(LABELS, weights, strict=True) for _ in range(times)]
+    model = Classifier(rung, space=space, learner=learner)
+    plain = model.fit(TEXTS, LABELS).encode(TEXTS)
+    copied, priors = model.fit(X, y).encode(TEXTS), model.model_.log_prior
+    found = model.fit(TEXTS, LABELS, sample_weight=weights).encode(TEXTS)
+    np.testing.assert_allclose(found, copied, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(model.model_.log_prior, priors)
+    assert not np.allclose(plain, copied, atol=0.01)
+
+
 def test_a_class_weight_weighs_every_sequence_of_the_class():
     weights = [3.0 if label == "up" else 0.5 for label in LABELS]
     by_class = probabilities(TEXTS, LABELS, class_weight={"up": 3.0, "down": 0.5})
@@ -550,7 +573,7 @@ REFUSED = {
     "weight-name": (ADD, {"class_weight": {"left": 1}}, TEXTS, LABELS, "names 'left'"),
     "weight-word": (ADD, {"class_weight": "even"}, TEXTS, LABELS, "'balanced' or a dict"),
     "weight-below": (ADD, {"class_weight": {"up": -1}}, TEXTS, LABELS, "at least 0, not -1"),
-    "weight-zero": (ADD, {"class_weight": {"up": 0, "down": 0}}, TEXTS, LABELS, "weights are 0"),
+    "weight-zero": (ADD, {"class_weight": {"up": 0, "down": 0}}, TEXTS, LABELS, "weights are zero"),
     "summary": (GRU(units=2), {"summary": "sum"}, TEXTS, LABELS, "summary must be one of last"),
     "calibrate": (ADD, {"calibrate": True}, TEXTS, LABELS, "calibrate needs held-out data"),
     "learner": (GRU(units=2), {"learner": EM()}, TEXTS, LABELS, "learned by gradient, not by em"),
@@ -569,16 +592,28 @@ def test_what_cannot_be_learned_is_named(name):
 
 @pytest.mark.parametrize(
     ("weights", "message"),
-    [([1.0], "8 numbers"), ([-1.0] * 8, "at least 0"), ([math.nan] * 8, "finite")],
+    [
+        ([1.0], "8 numbers"),
+        ([-1.0] * 8, "at least 0"),
+        ([math.nan] * 8, "finite"),
+        ([0] * 8, "all weights are zero"),
+        (["one"] * 8, "must be numbers"),
+    ],
 )
-def test_weights_that_are_none_are_refused(weights, message):
+@pytest.mark.parametrize("rung", [ADD, GRU(units=2)], ids=["markov", "gru"])
+def test_weights_that_are_none_are_refused(rung, weights, message):
     with pytest.raises(CatenaError, match=message):
-        Classifier(GRU(units=2), learner=QUICK).fit(TEXTS, LABELS, sample_weight=weights)
+        Classifier(rung).fit(TEXTS, LABELS, sample_weight=weights)
 
 
 def test_misuse_is_named():
-    with pytest.raises(CatenaError, match="takes no sample_weight"):
-        Classifier(ADD).fit(TEXTS, LABELS, sample_weight=[1] * 8)
+    with pytest.raises(CatenaError, match="must be whole numbers"):
+        Classifier(Markov(order=1)).fit(TEXTS, LABELS, sample_weight=[0.5] * 8)
+    with pytest.raises(CatenaError, match="takes no weights of sequences"):
+        Classifier(HMM(2), learner=QUICK).fit(TEXTS, LABELS, sample_weight=[0.5] * 8)
+    weights = [float(label == "up") for label in LABELS]
+    with pytest.raises(CatenaError, match="the class 'down' weighs 0"):
+        Classifier(ADD).fit(TEXTS, LABELS, sample_weight=weights)
     with pytest.raises(CatenaError, match="not fitted yet"):
         Classifier(ADD).predict(["a"])
     with pytest.raises(CatenaError, match="'sideways' was not seen in training"):

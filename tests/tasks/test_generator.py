@@ -428,6 +428,27 @@ def test_scikit_learn_can_clone_and_search_it():
     assert search.best_params_ == {"rung__order": 1}
 
 
+def test_a_weight_is_so_many_copies():
+    space = Symbols.learn(TEXTS)
+    weights = np.arange(len(TEXTS)) % 3
+    copies = [text for text, times in zip(TEXTS, weights, strict=True) for _ in range(times)]
+    model = Generator(Markov(order=2), space=space)
+    wanted = model.fit(copies).evaluate(TEXTS)
+    assert model.fit(TEXTS, sample_weight=weights).evaluate(TEXTS) == wanted
+    assert model.fit(TEXTS).evaluate(TEXTS) != wanted
+    half = Markov(order=1, smoothing="none")
+    wanted = Generator(half).fit(TEXTS).bits(TEXTS)
+    found = Generator(half).fit(TEXTS, sample_weight=[0.3] * len(TEXTS)).bits(TEXTS)
+    assert found == pytest.approx(wanted, rel=1e-12)
+    for learner, given, message in (
+        (None, [0.0] * len(TEXTS), "all weights are zero"),
+        (Gradient(epochs=1), [1.0] * len(TEXTS), "takes no weights"),
+    ):
+        rung = Markov() if learner is None else GRU(units=2)
+        with pytest.raises(CatenaError, match=message):
+            Generator(rung, learner=learner).fit(TEXTS, sample_weight=given)
+
+
 def test_fit_returns_itself_and_starts_anew(fitted):
     model = Generator(Markov(order=1))
     assert model.fit(["ab"]) is model

@@ -34,7 +34,7 @@ class GramCounts:
         rows: `[grams, order + 1]` int64, each the context, newest symbol first, then the symbol
             that followed; sorted, all different. The begin marker fills what lies before a
             sequence.
-        counts: `[grams]` int64.
+        counts: `[grams]` int64; float64 where sequences have weights that are not whole numbers.
         outcomes: how many symbols are predicted; also the number of the begin marker.
     """
 
@@ -57,7 +57,12 @@ class Count:
     kind: ClassVar[str] = "count"
 
     def fit(
-        self, model: SequenceModel, train: Sequences, valid: Sequences | None, run: Run
+        self,
+        model: SequenceModel,
+        train: Sequences,
+        valid: Sequences | None,
+        run: Run,
+        weights: Tensor | None = None,
     ) -> History:
         """Fill the model's table; see `catena.learn.learner.Learner`. One pass, no randomness, and
         nothing to resume: an interrupted count starts anew."""
@@ -65,9 +70,9 @@ class Count:
         if not isinstance(table, NGramTable):
             raise CatenaError("counting learns Markov chains only: use em or gradient here")
         begun = time.monotonic()
-        counted = _nothing(table)
+        counted, copies = _nothing(table), _copies(weights, table)
         with asked_to_stop() as asked:
-            for done, part in _parts(train, table, model.space.end_number):
+            for done, part in _parts(train, table, model.space.end_number, copies):
                 counted = counted + part
                 run.report(_progress(done, train.total, time.monotonic() - begun))
                 if asked.stop:
@@ -99,6 +104,24 @@ def fill(table: NGramTable, counted: GramCounts) -> list[str]:
     return notes
 
 
+def _copies(weights: Tensor | None, table: NGramTable) -> Tensor | None:
+    """The weights of sequences in the dtype that n-grams are counted in.
+
+    Raises:
+        CatenaError: when the smoothing has no meaning for what is not a whole number.
+    """
+    if weights is None:
+        return None
+    if bool((weights == weights.round()).all()):
+        return weights.long()
+    if table.smoothing == "modified_kneser_ney":
+        raise CatenaError(
+            "modified_kneser_ney asks how many n-grams occurred once, twice and three times, so "
+            "weights must be whole numbers; other smoothings take any"
+        )
+    return weights
+
+
 def _nothing(table: NGramTable) -> GramCounts:
     none = torch.zeros(0, dtype=torch.int64)
     return GramCounts(none.new_zeros(0, len(table.orders)), none, table.outcomes)
@@ -113,18 +136,25 @@ def _progress(done: float, total: int, seconds: float) -> Progress:
 
 
 def _parts(
-    sequences: Sequences, table: NGramTable, end: int | None
+    sequences: Sequences, table: NGramTable, end: int | None, copies: Tensor | None = None
 ) -> Iterator[tuple[float, GramCounts]]:
-    """Counts of one piece of the data after another, each beside the share that is done."""
+    """Counts of one piece of the data after another, each beside the share that is done.
+
+    Args:
+        copies: `[n]`, how many each sequence stands for.
+    """
     order = len(table.orders) - 1
     flat, starts = _padded(sequences, order, table.outcomes, end)
     windows = flat.unfold(0, order + 1, 1) if len(starts) else flat.new_zeros(0, order + 1)
     newest_first = [*range(order - 1, -1, -1), order]
+    times = torch.ones_like(starts)
+    if copies is not None:
+        times = copies.repeat_interleave(sequences.lengths + (end is not None))
     for begin in range(0, len(starts), PIECE):
         piece = starts[begin : begin + PIECE]
         rows = windows[piece][:, newest_first]
         done = (begin + len(piece)) / len(starts)
-        yield done, _tally(rows, torch.ones_like(piece), table.outcomes)
+        yield done, _tally(rows, times[begin : begin + PIECE], table.outcomes)
 
 
 def _padded(sequences: Sequences, order: int, begin: int, end: int | None) -> tuple[Tensor, Tensor]:
@@ -200,7 +230,7 @@ def _orders(counted: GramCounts) -> Iterator[OrderCounts]:
     """The counts of every context length, shortest first."""
     levels = list(_levels(counted))
     for length, (level, longer) in enumerate(zip(levels, [*levels[1:], None], strict=True)):
-        raw = torch.zeros_like(level.gram_keys)
+        raw = counted.counts.new_zeros(len(level.gram_keys))
         raw.index_add_(0, level.gram, counted.counts[level.reach])
         adjusted = raw if longer is None else _adjusted(raw, level, longer, len(counted.rows))
         context = level.gram_keys // counted.outcomes

@@ -23,7 +23,7 @@ from catena.emission import LEAST_COUNT
 from catena.errors import CatenaError
 from catena.ladder.hmm import HiddenMarkov
 from catena.ladder.rung import at_least, one_of, whole
-from catena.learn.checkpoint import Checkpoint, fingerprint, grouped
+from catena.learn.checkpoint import Checkpoint, digest, fingerprint, grouped
 from catena.learn.expectation import Expected, expect, log_prior, maximise
 from catena.learn.interrupt import Interrupted, asked_to_stop
 from catena.learn.learner import History, Progress, Run
@@ -98,7 +98,12 @@ class EM:
         one_of("start", self.start, ("guess", "present"))
 
     def fit(
-        self, model: SequenceModel, train: Sequences, valid: Sequences | None, run: Run
+        self,
+        model: SequenceModel,
+        train: Sequences,
+        valid: Sequences | None,
+        run: Run,
+        weights: Tensor | None = None,
     ) -> History:
         """Learn the model's parameters in place; see `Learner.fit`.
 
@@ -107,7 +112,7 @@ class EM:
         """
         if not isinstance(model, HiddenMarkov):
             raise CatenaError(f"em learns hidden Markov models, not a {type(model).__name__}")
-        return _Fit(self, model, train, valid, run).climb()
+        return _Fit(self, model, train, valid, run, weights).climb()
 
 
 class _Fit:
@@ -120,6 +125,7 @@ class _Fit:
         train: Sequences,
         valid: Sequences | None,
         run: Run,
+        weights: Tensor | None,
     ) -> None:
         pieces, ends = cut(train, options.span)
         self.options, self.model, self.valid, self.run = options, model, valid, run
@@ -133,7 +139,10 @@ class _Fit:
                 "piece starts from the initial distribution"
             )
         job = {"learner": options.kind, **asdict(options), "seed": run.seed, "job": dict(run.job)}
+        # In every sequence one piece ends.
+        self.weights = None if weights is None else weights[ends.cumsum(0) - ends.long()]
         data = {"train": fingerprint(train), "valid": fingerprint(valid)}
+        data["weights"] = None if weights is None else digest(weights)
         self.checkpoint = Checkpoint(run.checkpoint, {**job, **data, "states": model.states})
 
     def climb(self) -> History:
@@ -155,8 +164,8 @@ class _Fit:
         began = time.monotonic()
         if self.at.iteration == 0 and (self.at.restart or self.options.start == "guess"):
             self._guess()
-        parts = _groups(self.observed)
-        expected = reduce(add, (expect(self.model, part) for part in parts))
+        parts = _groups(self.observed, self.weights)
+        expected = reduce(add, (expect(self.model, *part) for part in parts))
         row, gain = self._judge(expected)
         done = gain < self.options.tolerance or self.at.iteration == self.options.iterations
         if done:
@@ -284,11 +293,13 @@ def cut(sequences: Sequences, span: int | None) -> tuple[Sequences, Tensor]:
     return Sequences(sequences.values, lengths), ends
 
 
-def _groups(observed: Sequences) -> Iterator[Sequences]:
-    """The sequences that are not empty, the longest first, ROWS at a time."""
+def _groups(
+    observed: Sequences, weights: Tensor | None
+) -> Iterator[tuple[Sequences, Tensor | None]]:
+    """The sequences that are not empty, the longest first, ROWS at a time, and their weights."""
     order = torch.argsort(observed.lengths, descending=True, stable=True)
     for rows in order[: int((observed.lengths > 0).sum())].split(ROWS):
-        yield observed[rows]
+        yield observed[rows], None if weights is None else weights[rows]
 
 
 def _parameters(model: HiddenMarkov) -> dict[str, Tensor]:

@@ -66,7 +66,7 @@ class Expected:
 
 
 @torch.no_grad()
-def expect(model: HiddenMarkov, observed: Sequences) -> Expected:
+def expect(model: HiddenMarkov, observed: Sequences, weights: Tensor | None = None) -> Expected:
     """The E-step over one shard.
 
     Memory stays bounded: the steps are taken in blocks, once forwards to find where each block
@@ -74,7 +74,9 @@ def expect(model: HiddenMarkov, observed: Sequences) -> Expected:
 
     Args:
         observed: all that is emitted, as `HiddenMarkov.observed` gives it.
+        weights: `[n]` float64, how many copies each sequence stands for; one each unless given.
     """
+    times = None if weights is None else weights[Layout(observed.lengths).order]
     propagation, blocks = model.recurrence.propagation(), _blocks(observed, model.states)
     (start,) = propagation.start(len(observed))
     starts = [start]
@@ -83,19 +85,38 @@ def expect(model: HiddenMarkov, observed: Sequences) -> Expected:
     message, following, sums = torch.ones_like(start), start[:0], []
     for (x, layout), state in zip(reversed(blocks), reversed(starts), strict=True):
         passed = forward_backward(propagation, model.embed(x), layout, state, message)
-        sums.append(_sums(model, x, passed, following, opens=state is start))
+        if times is not None:
+            passed = _repeated(passed, times)
+        size = float(len(x)) if times is None else float(times[passed.links.row].sum())
+        sums.append(_sums(model, x, passed, following, size, opens=state is start))
         message, following = passed.message, passed.share[: passed.links.opening]
     return reduce(add, sums)
 
 
+def _repeated(passed: ForwardBackward, times: Tensor) -> ForwardBackward:
+    """What all copies of the sequences add to the sums; `times` `[rows]` says how many each has."""
+    each = times[passed.links.row]
+    return passed._replace(
+        log_evidence=passed.log_evidence * each,
+        smoothed=passed.smoothed * each[:, None],
+        share=passed.share * each[:, None],
+    )
+
+
 def _sums(
-    model: HiddenMarkov, x: Tensor, passed: ForwardBackward, following: Tensor, opens: bool
+    model: HiddenMarkov,
+    x: Tensor,
+    passed: ForwardBackward,
+    following: Tensor,
+    size: float,
+    opens: bool,
 ) -> Expected:
     """The sums of one block.
 
     Args:
         x: `[m, *event]`, time-major.
         following: `[rows, K]`, the shares of the next block's first step.
+        size: how many observations they are, copies counted.
         opens: whether the block holds the sequences' first steps.
     """
     links, smoothed = passed.links, passed.smoothed
@@ -105,7 +126,7 @@ def _sums(
     leaving = passed.filtered[links.closing :][: len(following)]
     return Expected(
         log_likelihood=passed.log_evidence.sum(),
-        observations=torch.tensor(float(len(x)), dtype=torch.float64),
+        observations=torch.tensor(size, dtype=torch.float64),
         initial=first.sum(0),
         moves=model.recurrence.propagation().transition * (pairs + leaving.T @ following),
         visits=smoothed.sum(0),

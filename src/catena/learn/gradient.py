@@ -108,12 +108,22 @@ class Gradient:
         one_of("precision", self.precision, PRECISIONS)
 
     def fit(
-        self, model: SequenceModel, train: Sequences, valid: Sequences | None, run: Run
+        self,
+        model: SequenceModel,
+        train: Sequences,
+        valid: Sequences | None,
+        run: Run,
+        weights: Tensor | None = None,
     ) -> History:
         """Learn the parameters in place; see `catena.learn.learner.Learner`.
 
         The model is left on the device it was learned on.
         """
+        if weights is not None:
+            raise CatenaError(
+                "the gradient of a model of what comes next takes no weights of sequences; "
+                "counting and em do"
+            )
         if not len(train):
             raise CatenaError("there are no sequences to learn from")
         if not train.total and train.lengths.numel() and model.space.end_number is None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
+from torch import Tensor
+
 from catena.model import SequenceModel
 from catena.sequences import Sequences
 
@@ -77,13 +79,20 @@ class Learner(Protocol):
     kind: ClassVar[str]
 
     def fit(
-        self, model: SequenceModel, train: Sequences, valid: Sequences | None, run: Run
+        self,
+        model: SequenceModel,
+        train: Sequences,
+        valid: Sequences | None,
+        run: Run,
+        weights: Tensor | None = None,
     ) -> History:
         """Learn the model's parameters in place.
 
         Args:
             train: what to learn from, as the model's space encodes it.
             valid: held-out sequences that say when to stop and what to keep, where that is used.
+            weights: `[n]` float64 above 0, how many copies each training sequence stands for;
+                one each unless given.
 
         Raises:
             CatenaError: when this learner cannot learn this model or this data.

@@ -31,15 +31,22 @@ class Examples:
         sequences: n of them, as the space encodes them.
         targets: `[n]` class numbers or, where there may be several labels, `[n, L]` of 0 and 1.
         weights: `[n]` float64, of mean 1: what each counts.
+        copies: `[n]` float64, how many copies of a sequence a model of its class learns from; one
+            each where that is None.
     """
 
     sequences: Sequences
     targets: Tensor
     weights: Tensor
+    copies: Tensor | None = None
 
-    def of(self, number: int) -> Sequences:
-        """The sequences of one class."""
-        return self.sequences[(self.targets == number).nonzero().squeeze(1)]
+    def of(self, number: int) -> tuple[Sequences, Tensor | None]:
+        """The sequences of one class, and their copies; without those that have none."""
+        own = self.targets == number
+        if self.copies is None:
+            return self.sequences[own.nonzero().squeeze(1)], None
+        rows = (own & (self.copies > 0)).nonzero().squeeze(1)
+        return self.sequences[rows], self.copies[rows]
 
 
 def learn_each(
@@ -57,14 +64,14 @@ def learn_each(
         CatenaError: where there is nothing to learn a class from.
     """
     models, histories = [], []
-    if space.end_number is None:
-        _check_filled(labels, train)
+    _check_each(labels, train, empty=space.end_number is not None)
     for number in range(len(labels.names)):
-        own = train.of(number)
-        held_out = valid.of(number) if valid is not None else None
+        own, copies = train.of(number)
+        held_out = valid.of(number)[0] if valid is not None else None
         held_out = held_out if held_out is not None and held_out.total else None
         model = seeded(run.seed, lambda: rung.build(space))
-        histories.append(learner.fit(model, own, held_out, _of_class(run, labels, number)))
+        circumstances = _of_class(run, labels, number)
+        histories.append(learner.fit(model, own, held_out, circumstances, copies))
         models.append(model.to("cpu"))
     together = Generative(models)
     shares = torch.zeros(len(labels.names), dtype=torch.float64)
@@ -74,9 +81,13 @@ def learn_each(
     return together.eval(), _together(histories, labels)
 
 
-def _check_filled(labels: Labels, train: Examples) -> None:
+def _check_each(labels: Labels, train: Examples, empty: bool) -> None:
+    """Refuse a class without weight and, unless they tell something too, of empty sequences."""
     for number, name in enumerate(labels.names):
-        if not train.of(number).total:
+        own = train.of(number)[0]
+        if not len(own):
+            raise CatenaError(f"the class {name!r} weighs 0: leave it out or give it some weight")
+        if not own.total and not empty:
             raise CatenaError(
                 f"the class {name!r} is empty: none of its sequences has an observation; leave it "
                 "out or give it some",

@@ -35,7 +35,7 @@ from catena.summary import SUMMARIES, summary_for
 from catena.tasks.calibration import temperature
 from catena.tasks.class_learning import Examples, learn_each, learn_network
 from catena.tasks.class_models import Discriminative, Generative, log_probabilities
-from catena.tasks.estimator import Estimator
+from catena.tasks.estimator import Estimator, weights_of
 from catena.tasks.generate import encode, learn_space
 from catena.tasks.influence_plot import draw
 from catena.tasks.labels import ClassWeight, Label, Labels, as_sets, check, items, lone
@@ -102,6 +102,7 @@ class Classifier(Estimator):
     """
 
     _estimator_type: ClassVar[str | None] = "classifier"
+    _multilabel: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -140,15 +141,17 @@ class Classifier(Estimator):
 
         Args:
             valid: (X, y) held out, which says when to stop and what to keep.
-            sample_weight: `[n]`, what each sequence counts; of rungs learned by gradient.
+            sample_weight: `[n]`, what each sequence counts: 2 is as good as having it twice.
             report, checkpoint, resume: as in `Generator.fit`.
 
         Raises:
             CatenaError: when X and y do not fit one another, the space or the rung.
             Interrupted: after Ctrl-C, once the work so far has been kept.
         """
+        self._begin()
         one_of("summary", self.summary, SUMMARIES)
-        self._refuse(sample_weight, valid)
+        if self.calibrate and valid is None:
+            raise CatenaError("calibrate needs held-out data: fit(X, y, valid=(X, y))")
         self._labels = Labels.learn(y)
         self.classes_ = np.array(self._labels.names)
         self.space_ = self.space or learn_space(_many(X), self.unit, self.unknown, self.minimum)
@@ -162,7 +165,7 @@ class Classifier(Estimator):
         if self.calibrate and held_out is not None:
             scores = self.model_.scores(held_out.sequences)
             self.temperature_ = temperature(scores, held_out.targets, self._labels.many)
-        return self
+        return self._end()
 
     # -- using ------------------------------------------------------------------------------
 
@@ -249,7 +252,7 @@ class Classifier(Estimator):
         """The share of sequences whose label, or whose set of labels, is right."""
         gold, found = self._both(X, y)
         right = list(map(eq, gold, found))
-        weights = None if sample_weight is None else _weights(sample_weight, len(gold)).numpy()
+        weights = None if sample_weight is None else weights_of(sample_weight, len(gold)).numpy()
         return float(np.average(right, weights=weights)) if right else 0.0
 
     def evaluate(self, X: Any, y: Any) -> Evaluation:
@@ -273,7 +276,7 @@ class Classifier(Estimator):
     # -- keeping ----------------------------------------------------------------------------
 
     def save(self, path: str | Path) -> None:
-        """Write the fitted model to one file."""
+        self._check_unchanged()
         model, weight = self._model(), self.class_weight
         plain = ("summary", "calibrate", "unit", "unknown", "minimum", "seed")
         task = {
@@ -288,16 +291,6 @@ class Classifier(Estimator):
         save_model(Path(path), model, pack(self.rung, self.space_, self.learner_, task))
 
     # -- inside -----------------------------------------------------------------------------
-
-    def _refuse(self, sample_weight: Any, valid: Any) -> None:
-        """Refuse what does not go together, before anything is learned."""
-        if sample_weight is not None and is_generative(self.rung):
-            raise CatenaError(
-                f"a {self.rung.kind} counts whole sequences and takes no sample_weight; "
-                "class_weight changes its priors"
-            )
-        if self.calibrate and valid is None:
-            raise CatenaError("calibrate needs held-out data: fit(X, y, valid=(X, y))")
 
     def _learn(
         self, train: Examples, valid: Examples | None, run: Run
@@ -321,12 +314,13 @@ class Classifier(Estimator):
         encoded, labels = self._encode(X), self._labels
         _check_paired(encoded, items(y))
         targets = labels.encode(y)
-        weights = labels.weights(targets, self.class_weight)
+        weights, copies = labels.weights(targets, self.class_weight), None
         if sample_weight is not None:
-            weights = weights * _weights(sample_weight, len(weights))
+            copies = weights_of(sample_weight, len(weights))
+            weights = weights * copies
         if not float(weights.sum()) > 0:
-            raise CatenaError("all weights are 0: there is nothing to learn from")
-        return Examples(encoded, targets, weights / weights.mean())
+            raise CatenaError("all weights are zero: there is nothing to learn from")
+        return Examples(encoded, targets, weights / weights.mean(), copies)
 
     def _rare(self, targets: Tensor) -> list[str]:
         """A note on every class that a single example stands for."""
@@ -344,9 +338,11 @@ class Classifier(Estimator):
         return check(gold), [item.item() for item in found]
 
     def _model(self) -> Generative | Discriminative:
-        if not hasattr(self, "model_"):
-            raise CatenaError(f"this {type(self).__name__} is not fitted yet: call fit first")
+        self._check_fitted()
         return self.model_
+
+    def _restored(self, path: Path) -> Classifier:
+        return load(path, self.rung)
 
     def _scores(self, X: Any) -> Tensor:
         return self._model().scores(self._encode(X))
@@ -429,7 +425,7 @@ def _classifier(
     made.classes_ = np.array(made._labels.names)
     made.space_, made.model_, made.learner_ = space, model, learner_from(facts["learner"])
     made.history_, made.temperature_ = History(**task["history"]), float(task["temperature"])
-    return made
+    return made._end()
 
 
 def _pairs(weight: Mapping[Any, float]) -> list[tuple[Label, float]]:
@@ -458,15 +454,3 @@ def _check_paired(sequences: Sized, labels: Sized) -> None:
         raise CatenaError(
             f"{len(sequences)} sequences, but labels for {len(labels)}: each sequence needs one"
         )
-
-
-def _weights(sample_weight: Any, count: int) -> Tensor:
-    """`[n]` float64, checked."""
-    weights = torch.as_tensor(sample_weight, dtype=torch.float64)
-    if weights.shape != (count,):
-        raise CatenaError(
-            f"sample_weight must have {count} numbers, not shape {tuple(weights.shape)}"
-        )
-    if not bool((weights.isfinite() & (weights >= 0)).all()):
-        raise CatenaError("sample_weight must be finite and at least 0 everywhere")
-    return weights

@@ -22,7 +22,7 @@ from catena.scanning import scan
 from catena.search import Sampling, beam, sample
 from catena.sequences import Sequences, check_sequence
 from catena.space import END, Space, Symbols, Unit, UnknownPolicy, Vectors, as_sequences, is_pair
-from catena.tasks.estimator import Estimator
+from catena.tasks.estimator import Estimator, weights_of
 from catena.tasks.stream import Stream
 
 TASK = "generate"
@@ -102,6 +102,7 @@ class Generator(Estimator):
         data: Any,
         valid: Any = None,
         *,
+        sample_weight: Any = None,
         report: Callable[[Progress], None] = lambda progress: None,
         checkpoint: Path | None = None,
         resume: bool = False,
@@ -110,6 +111,8 @@ class Generator(Estimator):
 
         Args:
             valid: held-out data that says when to stop and what to keep.
+            sample_weight: `[n]`, what each sequence counts: 2 is as good as having it twice. For
+                counting and EM.
             report: is told of the progress.
             checkpoint: where unfinished work is kept; `resume` goes on from it.
 
@@ -117,17 +120,21 @@ class Generator(Estimator):
             CatenaError: when the data does not fit the space or the rung.
             Interrupted: after Ctrl-C, once the work so far has been kept.
         """
+        self._begin()
         self.space_ = self.space or learn_space(data, self.unit, self.unknown, self.minimum)
         self.learner_ = self.learner or learner_for(self.rung)()
-        train = self._encode(data)
+        train, weights = self._encode(data), None
+        if sample_weight is not None:
+            weights = weights_of(sample_weight, len(train))
+            train, weights = train[weights > 0], weights[weights > 0]
         held_out = None if valid is None else self._encode(valid)
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
             model = self.rung.build(self.space_)
         run = Run(self.seed, report, checkpoint, resume, rung_facts(self.rung))
-        self.history_ = self.learner_.fit(model, train, held_out, run)
+        self.history_ = self.learner_.fit(model, train, held_out, run, weights)
         self.model_ = model.to("cpu").eval()
-        return self
+        return self._end()
 
     # -- measuring --------------------------------------------------------------------------
 
@@ -250,7 +257,7 @@ class Generator(Estimator):
     # -- keeping ----------------------------------------------------------------------------
 
     def save(self, path: str | Path) -> None:
-        """Write the fitted model to one file."""
+        self._check_unchanged()
         model, history = self._model(), asdict(self.history_)
         own = {name: getattr(self, name) for name in ("unit", "unknown", "minimum", "seed")}
         task = {"kind": TASK, **own, "learned_space": self.space is None, "history": history}
@@ -260,9 +267,11 @@ class Generator(Estimator):
     # -- inside -----------------------------------------------------------------------------
 
     def _model(self) -> SequenceModel:
-        if not hasattr(self, "model_"):
-            raise CatenaError(f"this {type(self).__name__} is not fitted yet: call fit first")
+        self._check_fitted()
         return self.model_
+
+    def _restored(self, path: Path) -> Generator:
+        return load(path, self.rung)
 
     def _symbols(self, what: str) -> Symbols:
         self._model()
@@ -419,4 +428,4 @@ def load(path: str | Path, rung: Rung | None = None) -> Generator:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise CatenaError(f"{path}: damaged: {error}") from error
     made.space_, made.model_, made.learner_ = model.space, model, made.learner  # type: ignore[assignment]
-    return made
+    return made._end()

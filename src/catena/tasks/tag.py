@@ -126,6 +126,7 @@ class Tagger(Estimator):
                 or tags are invalid in the scheme.
             Interrupted: after Ctrl-C, once the work so far has been kept.
         """
+        self._begin()
         design, learner = self._design(), self._learner()
         train = _pair(X, y)
         held_out = None if valid is None else _pair(*valid)
@@ -143,7 +144,7 @@ class Tagger(Estimator):
         self.learner_, self.columns_ = learner, None if columns is None else tuple(columns)
         self.history_ = found[1]
         self._use(found[0])
-        return self
+        return self._end()
 
     # -- labelling --------------------------------------------------------------------------
 
@@ -209,8 +210,7 @@ class Tagger(Estimator):
     # -- keeping ----------------------------------------------------------------------------
 
     def save(self, path: str | Path) -> None:
-        """Write the fitted tagger to one file."""
-        self._chain()
+        self._check_unchanged()
         task = {
             "scheme": self.scheme,
             "seed": self.seed,
@@ -276,9 +276,11 @@ class Tagger(Estimator):
         return scheme_of(name.upper()).name
 
     def _chain(self) -> LinearChain:
-        if not hasattr(self, "chain_"):
-            raise CatenaError("this Tagger is not fitted yet: call fit first")
+        self._check_fitted()
         return self.chain_
+
+    def _restored(self, path: Path) -> Tagger:
+        return load_tagger(path, self.features)
 
     def _scores(self, X: Data) -> Sequences:
         return self.labeller_.scores(checked(X))
@@ -307,7 +309,7 @@ def load_tagger(path: str | Path, features: Features = None, rung: Rung | None =
         made._use(labeller)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise CatenaError(f"{path}: damaged: {error}") from error
-    return made
+    return made._end()
 
 
 def _given(reader: Reader | Vectors) -> Features:
