@@ -25,7 +25,7 @@ FEW = 4096
 class Encoded:
     """The attributes of every step as numbers, in rows of a sparse matrix `[total, attributes]`.
 
-    Those of a step are kept in rising order: the sums over them are then the same however they came.
+    Those of a step are kept in rising order, so that sums over them are the same however they came.
 
     Args:
         offsets: int64 `[total + 1]`: step t has `ids[offsets[t]:offsets[t + 1]]`.
