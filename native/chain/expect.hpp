@@ -125,26 +125,26 @@ private:
     // Sets out to work with exponentials; numbers that are too far apart, or none, forbid it.
     void begin() {
         if (!fine_ || !steps_) return;
-        total_ = LongSum();
-        lost_ = Longs{};
+        LongSum total;
+        Longs lost{};
+        for (long t = 0; t < steps_; ++t) total.add(powers_of_scores(t, lost));
+        total_ = total;
+        fine_ = !any(lost);
         std::copy_n(t_.start.powers.data(), pitch_, row_);
-        for (long t = 0; t < steps_; ++t) total_.add(powers_of_scores(t, lost_));
-        fine_ = !any(lost_);
     }
 
     // From what row_ holds before step t to the message after it.
     void enter(long t) {
         const double mass = joint(row_, power(t), alpha(t));
-        fine_ = fine_ && mass > 0;
         scale_[t] = 1 / mass;
-        scale(alpha(t), scale_[t], lost_);
+        fine_ = scale(alpha(t), scale_[t]) && fine_ && mass > 0;
         total_.add_log(mass);
     }
 
     void end() {
         if (!steps_) return;
         const double mass = joint(alpha(steps_ - 1), t_.end.powers.data(), beta_);
-        fine_ = fine_ && mass > 0 && !any(lost_);
+        fine_ = fine_ && mass > 0;
         if (!fine_) return;
         total_.add_log(mass);
         total_.add(t_.start.shift);
@@ -160,12 +160,12 @@ private:
         read_row(scores(t), t_.labels, pitch_, to);
         Wide top = get(to);
         for (long j = kWide; j < pitch_; j += kWide) top = larger(get(to + j), top);
-        const double most = largest(top), least = most - kSpan;
+        const double most = largest(top);
         for (long j = 0; j < pitch_; j += kWide) {
-            const Wide x = get(to + j);
-            const Longs near = (x >= least) & (x < kInfinity), forbidden = x == -kInfinity;
-            lost |= ~(near | forbidden);
-            put(to + j, exponential(x - most));
+            // Where there are NaN or +inf, or -inf alone, x is NaN, and so is the mass of this step.
+            const Wide x = get(to + j) - most;
+            lost |= (x < -kSpan) & (x > -kInfinity);
+            put(to + j, exponential(x));
         }
         return most;
     }
@@ -181,12 +181,15 @@ private:
         return sum(mass);
     }
 
-    void scale(double* at, double factor, Longs& lost) const {
+    // False where a number has become too small.
+    bool scale(double* at, double factor) const {
+        Longs lost{};
         for (long j = 0; j < pitch_; j += kWide) {
             const Wide x = get(at + j) * factor;
             lost |= (x > 0.0) & (x < kFloor);
             put(at + j, x);
         }
+        return !any(lost);
     }
 
     static void backward(SumPass& shorter, SumPass& longer, Counts counts) {
@@ -377,7 +380,6 @@ private:
     double* log_z_ = nullptr;
     double weight_ = 0;
     LongSum total_;
-    Longs lost_{};
 };
 
 }  // namespace catena::CATENA_ARCH

@@ -117,8 +117,7 @@ template <class Score>
 CATENA_INLINE void read_row(const Score* from, long labels, long pitch, double* to) {
     long j = 0;
     for (; j + kWide <= labels; j += kWide) put(to + j, get(from + j));
-    for (; j < labels; ++j) to[j] = from[j];
-    for (; j < pitch; ++j) to[j] = -kInfinity;
+    for (; j < pitch; j += kWide) put(to + j, get(from + j, std::max(labels - j, 0L)));
 }
 
 template <class Score>
