@@ -1,7 +1,11 @@
-// catena._native.feature_scores and feature_gradient: arrays as addresses.
+// catena._native.feature_scores, feature_gradient and feature_order: arrays as addresses.
 //
 // The one caller, catena.kernels.features, has made or checked all arrays and keeps them alive.
 #include "bind_features.hpp"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
 
 #include "features.hpp"
 
@@ -29,10 +33,25 @@ void scores(int threads, long total, long width, long pitch, Address ids, Addres
 }
 
 void gradient(int threads, long total, long width, long pitch, Address ids, Address values, Address places,
-              Address labels, Address steps, Address grad, Address weights, Address rows) {
+              Address labels, Address cuts, Address grad, Address weights, Address rows) {
     chosen_features().gradient({features(threads, total, width, pitch, ids, values, places, labels),
-                                at<const std::int64_t>(steps), at<const double>(grad),
+                                at<const std::int64_t>(cuts), at<const double>(grad),
                                 at<double>(weights), at<double>(rows)});
+}
+
+// The attributes of each step in rising order; equal ones keep theirs.
+void order(long total, Address steps, Address ids, Address values, Address sorted, Address valued) {
+    std::vector<std::pair<std::int32_t, std::int64_t>> own;
+    for (long t = 0; t < total; ++t) {
+        const std::int64_t begin = at<const std::int64_t>(steps)[t], end = at<const std::int64_t>(steps)[t + 1];
+        own.clear();
+        for (std::int64_t j = begin; j < end; ++j) own.emplace_back(at<const std::int32_t>(ids)[j], j);
+        std::sort(own.begin(), own.end());
+        for (std::int64_t j = begin; j < end; ++j) {
+            at<std::int32_t>(sorted)[j] = own[j - begin].first;
+            if (values) at<double>(valued)[j] = at<const double>(values)[own[j - begin].second];
+        }
+    }
 }
 
 }  // namespace
@@ -40,6 +59,7 @@ void gradient(int threads, long total, long width, long pitch, Address ids, Addr
 void bind_features(nb::module_& m) {
     using free = nb::call_guard<nb::gil_scoped_release>;
     m.def("feature_scores", &scores, free(), "Scores of labels from sparse attributes.");
+    m.def("feature_order", &order, free(), "The attributes of each step in rising order.");
     m.def("feature_gradient", &gradient, free(), "The way back from scores to weights.");
 }
 

@@ -5,6 +5,7 @@
 #include "chain.hpp"
 
 #include <atomic>
+#include <numeric>
 
 #include "chain/best.hpp"
 #include "chain/expect.hpp"
@@ -36,16 +37,29 @@ void over_blocks(const Chain& chain, long room, const Work& work) {
     }, &context);
 }
 
+// The sequences from `first` to `last` - 1, those of like length beside each other.
+std::vector<long> by_length(const Tables& tables, long first, long last) {
+    std::vector<long> order(last - first);
+    std::iota(order.begin(), order.end(), first);
+    const auto length = [&](long i) { return tables.offsets[i + 1] - tables.offsets[i]; };
+    std::stable_sort(order.begin(), order.end(), [&](long i, long j) { return length(i) > length(j); });
+    return order;
+}
+
 template <class Score>
 void expect_of(const Expect& call) {
     const Tables tables(call.chain);
     const long pitch = tables.pitch, size = Counts::size(pitch);
     const bool counted = call.transitions != nullptr;
     std::vector<double> sums(counted ? std::min(call.chain.n, kBlocks) * size : 0, 0);
-    over_blocks(call.chain, SumPass<Score>::room(tables.longest, pitch), [&](double* room, long block, long first, long last) {
-        SumPass<Score> pass(call, tables, room);
-        double* own = counted ? sums.data() + block * size : nullptr;
-        for (long i = first; i < last; ++i) pass.run(i, Counts(own, pitch));
+    const long room_of_one = SumPass<Score>::room(tables.longest, pitch);
+    over_blocks(call.chain, 2 * room_of_one, [&](double* room, long block, long first, long last) {
+        SumPass<Score> a(call, tables, room), b(call, tables, room + room_of_one);
+        const Counts own(counted ? sums.data() + block * size : nullptr, pitch);
+        const std::vector<long> order = by_length(tables, first, last);
+        std::size_t k = 0;
+        for (; k + 1 < order.size(); k += 2) SumPass<Score>::run(a, order[k], b, order[k + 1], own);
+        if (k < order.size()) SumPass<Score>::run(a, order[k], b, own);
     });
     if (!counted) return;
     std::vector<double> total(size, 0);

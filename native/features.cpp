@@ -1,74 +1,132 @@
 // Sparse attributes times weights, and back; compiled once for each instruction set.
 //
 // A step touches some tens of weights that lie anywhere in megabytes, so waiting for memory is most of
-// the work: what the attributes to come will need is asked for ahead.
+// the work: what the attributes to come will need is asked for ahead. Rows are added up in registers.
 #include "features.hpp"
 
-#include "threads.hpp"
+#include <algorithm>
+#include <vector>
 
-#ifndef CATENA_ARCH
-#define CATENA_ARCH portable
-#endif
+#include "threads.hpp"
+#include "wide.hpp"
 
 namespace catena::CATENA_ARCH {
 namespace {
 
-constexpr long kFarAhead = 24;  // attributes: their places are asked for
-constexpr long kAhead = 12;     // attributes: their weights are
+constexpr int kMostVectors = 8;  // of a row that is added up in registers
 
-// The attributes from `at` on, some of which will need weights soon.
-template <class Weight>
-void ask_ahead(const Features& f, long at, long end, const Weight* weights, const Weight* rows) {
-    if (at + kFarAhead < end) __builtin_prefetch(&f.places[f.ids[at + kFarAhead]]);
-    if (at + kAhead >= end) return;
-    const Place place = f.places[f.ids[at + kAhead]];
-    __builtin_prefetch(place.count < 0 ? rows + place.begin * f.pitch : weights + place.begin);
-    __builtin_prefetch(f.labels + place.begin);
+// The places of attributes from `from` to `until` - 1 will be read.
+CATENA_INLINE void ask_places(const Features& f, long from, long until) {
+    for (long j = from; j < until; ++j) __builtin_prefetch(&f.places[f.ids[j]]);
 }
 
-template <bool Weighted>
+// Their weights will. A single weight is asked for as if it were a row: to tell them apart costs more.
+CATENA_INLINE void ask_weights(const Features& f, long from, long until, const double* weights, const double* rows) {
+    constexpr long kLine = 8, kLines = 3;
+    for (long j = from; j < until; ++j) {
+        const Place place = f.places[f.ids[j]];
+        const double* at = place.count < 0 ? rows + place.begin * f.pitch : weights + place.begin;
+        for (long l = 0; l < kLines; ++l) __builtin_prefetch(at + l * kLine);
+        __builtin_prefetch(f.labels + place.begin);
+    }
+}
+
+// A row of numbers: N vectors in registers; in memory where there are more than fit.
+template <int N>
+class Line {
+public:
+    explicit Line(long) {}
+    void clear() { for (Wide& v : at_) v = Wide{}; }
+    void read(const double* from) { for (int i = 0; i < N; ++i) at_[i] = get(from + i * kWide); }
+    void write(double* to) const { for (int i = 0; i < N; ++i) put(to + i * kWide, at_[i]); }
+    CATENA_INLINE void add(double value, const double* row) {
+        for (int i = 0; i < N; ++i) at_[i] += value * get(row + i * kWide);
+    }
+    CATENA_INLINE void add_to(double value, double* row) const {
+        for (int i = 0; i < N; ++i) put(row + i * kWide, get(row + i * kWide) + value * at_[i]);
+    }
+
+private:
+    Wide at_[N];
+};
+
+template <>
+class Line<0> {
+public:
+    explicit Line(long pitch) : at_(pitch) {}
+    void clear() { std::fill(at_.begin(), at_.end(), 0); }
+    void read(const double* from) { std::copy_n(from, at_.size(), at_.begin()); }
+    void write(double* to) const { std::copy(at_.begin(), at_.end(), to); }
+    void add(double value, const double* row) {
+        for (std::size_t i = 0; i < at_.size(); i += kWide) put(&at_[i], get(&at_[i]) + value * get(row + i));
+    }
+    void add_to(double value, double* row) const {
+        for (std::size_t i = 0; i < at_.size(); i += kWide) put(row + i, get(row + i) + value * get(&at_[i]));
+    }
+
+private:
+    std::vector<double> at_;
+};
+
+template <int N, bool Weighted>
 void score_steps(const FeatureScores& call, long first, long last) {
     const Features& f = call.features;
-    const long end = call.steps[last];
+    const std::int64_t* steps = call.steps;
+    std::vector<double> single(f.pitch), row(f.pitch);  // sums of single weights, and of rows
+    Line<N> line(f.pitch);
     for (long t = first; t < last; ++t) {
-        double* to = call.to + t * f.width;
-        for (long l = 0; l < f.width; ++l) to[l] = 0;
-        for (long j = call.steps[t]; j < call.steps[t + 1]; ++j) {
-            ask_ahead(f, j, end, call.weights, call.rows);
+        if (t + 2 < last) ask_places(f, steps[t + 2], steps[t + 3]);
+        if (t + 1 < last) ask_weights(f, steps[t + 1], steps[t + 2], call.weights, call.rows);
+        line.clear();
+        std::fill(single.begin(), single.end(), 0);
+        for (long j = steps[t]; j < steps[t + 1]; ++j) {
             const Place place = f.places[f.ids[j]];
             const double value = Weighted ? f.values[j] : 1.0;
             if (place.count < 0) {
-                const double* row = call.rows + place.begin * f.pitch;
-                for (long l = 0; l < f.width; ++l) to[l] += Weighted ? value * row[l] : row[l];
+                line.add(value, call.rows + place.begin * f.pitch);
                 continue;
             }
             for (long k = place.begin; k < place.begin + place.count; ++k) {
-                to[f.labels[k]] += Weighted ? value * call.weights[k] : call.weights[k];
+                single[f.labels[k]] += value * call.weights[k];
+            }
+        }
+        line.write(row.data());
+        double* to = call.to + t * f.width;
+        for (long l = 0; l < f.width; ++l) to[l] = row[l] + single[l];
+    }
+}
+
+template <int N, bool Weighted>
+void add_steps(const FeatureGradient& call, int part) {
+    const Features& f = call.features;
+    const std::int64_t *from = call.cuts + part * f.total, *until = from + f.total;
+    std::vector<double> grad(f.pitch);
+    Line<N> line(f.pitch);
+    for (long t = 0; t < f.total; ++t) {
+        if (t + 2 < f.total) ask_places(f, from[t + 2], until[t + 2]);
+        if (t + 1 < f.total) ask_weights(f, from[t + 1], until[t + 1], call.weights, call.rows);
+        std::copy_n(call.grad + t * f.width, f.width, grad.data());
+        line.read(grad.data());
+        for (long j = from[t]; j < until[t]; ++j) {
+            const Place place = f.places[f.ids[j]];
+            const double value = Weighted ? f.values[j] : 1.0;
+            if (place.count < 0) {
+                line.add_to(value, call.rows + place.begin * f.pitch);
+                continue;
+            }
+            for (long k = place.begin; k < place.begin + place.count; ++k) {
+                call.weights[k] += value * grad[f.labels[k]];
             }
         }
     }
 }
 
-template <bool Weighted>
-void add_steps(const FeatureGradient& call, const std::int64_t* steps) {
-    const Features& f = call.features;
-    const long end = steps[f.total];
-    for (long t = 0; t < f.total; ++t) {
-        const double* grad = call.grad + t * f.width;
-        for (long j = steps[t]; j < steps[t + 1]; ++j) {
-            ask_ahead(f, j, end, call.weights, call.rows);
-            const Place place = f.places[f.ids[j]];
-            const double value = Weighted ? f.values[j] : 1.0;
-            if (place.count < 0) {
-                double* row = call.rows + place.begin * f.pitch;
-                for (long l = 0; l < f.width; ++l) row[l] += Weighted ? value * grad[l] : grad[l];
-                continue;
-            }
-            for (long k = place.begin; k < place.begin + place.count; ++k) {
-                call.weights[k] += Weighted ? value * grad[f.labels[k]] : grad[f.labels[k]];
-            }
-        }
-    }
+// Calls work with the number of vectors in a row, 0 where they are too many for registers, and with
+// whether there are values.
+template <int N = kMostVectors, class Run>
+void specialised(const Features& f, const Run& work) {
+    if (N && f.pitch != N * kWide) return specialised<N ? N - 1 : 0>(f, work);
+    f.values ? work.template operator()<N, true>() : work.template operator()<N, false>();
 }
 
 void scores(const FeatureScores& call) {
@@ -77,8 +135,7 @@ void scores(const FeatureScores& call) {
         const long total = call.features.total;
         const long first = total * member.index / member.count;
         const long last = total * (member.index + 1) / member.count;
-        if (call.features.values) score_steps<true>(call, first, last);
-        else score_steps<false>(call, first, last);
+        specialised(call.features, [&]<int N, bool Weighted>() { score_steps<N, Weighted>(call, first, last); });
     }, const_cast<FeatureScores*>(&call));
 }
 
@@ -87,9 +144,7 @@ void gradient(const FeatureGradient& call) {
         const FeatureGradient& call = *static_cast<const FeatureGradient*>(context);
         // A team may be smaller than was asked for; then one member does the parts of all.
         for (int part = member.index; part < call.features.threads; part += member.count) {
-            const std::int64_t* steps = call.steps + part * (call.features.total + 1);
-            if (call.features.values) add_steps<true>(call, steps);
-            else add_steps<false>(call, steps);
+            specialised(call.features, [&]<int N, bool Weighted>() { add_steps<N, Weighted>(call, part); });
         }
     }, const_cast<FeatureGradient*>(&call));
 }

@@ -1,8 +1,9 @@
 // Scores of labels from sparse attributes, and the gradients' way back, as they cross the border.
 //
-// A step has the attributes ids[steps[t]] .. ids[steps[t + 1] - 1]. An attribute that goes with many of
-// the labels has a row of weights, one a label; the weights of another are weights[begin] ..
-// weights[begin + count - 1], for the labels of the same places. All numbers are float64.
+// A step has the attributes ids[j] for j from steps[t] to steps[t + 1] - 1, best in rising order: where
+// attributes are numbered by how frequent they are, those of the same kind then come together. An attribute
+// that goes with many of the labels has a row of weights, one a label; the weights of another are
+// weights[begin] .. weights[begin + count - 1], for the labels of the same places. All numbers are float64.
 #pragma once
 
 #include <cstdint>
@@ -31,13 +32,14 @@ struct FeatureScores {
     double* to;                 // [total, width]
 };
 
-// Each thread has attributes of its own, so each sum is made by one thread, in the order of the steps.
+// Each thread has attributes of its own, so each sum is made by one thread, in the order of the steps:
+// thread k has those of step t from cuts[k][t] to cuts[k + 1][t] - 1.
 struct FeatureGradient {
     Features features;
-    const std::int64_t* steps;  // [threads, total + 1]
-    const double* grad;         // [total, width]
-    double* weights;            // [features], added to
-    double* rows;               // [rows, pitch], added to
+    const std::int64_t* cuts;  // [threads + 1, total]
+    const double* grad;        // [total, width]
+    double* weights;           // [features], added to
+    double* rows;              // [rows, pitch], added to
 };
 
 struct FeatureKernels {

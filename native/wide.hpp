@@ -26,6 +26,29 @@ CATENA_INLINE void put(float* p, Wide v) {
     *reinterpret_cast<UnalignedNarrow*>(p) = __builtin_convertvector(v, Narrow);
 }
 
+// The first `width` numbers at p, -inf after them: what lies behind is not touched.
+#if defined(__AVX512F__)
+CATENA_INLINE Wide get(const double* p, long width) {
+    return _mm512_mask_loadu_pd(wide(-kInfinity), static_cast<__mmask8>((1u << width) - 1), p);
+}
+#elif defined(__AVX2__)
+CATENA_INLINE Wide get(const double* p, long width) {
+    const Longs there = Longs{0, 1, 2, 3} < width;
+    return there ? static_cast<Wide>(_mm256_maskload_pd(p, reinterpret_cast<__m256i>(there))) : wide(-kInfinity);
+}
+#else
+CATENA_INLINE Wide get(const double* p, long width) {
+    Wide v = wide(-kInfinity);
+    for (long lane = 0; lane < width; ++lane) v[lane] = p[lane];
+    return v;
+}
+#endif
+CATENA_INLINE Wide get(const float* p, long width) {
+    Wide v = wide(-kInfinity);
+    for (long lane = 0; lane < width; ++lane) v[lane] = p[lane];
+    return v;
+}
+
 CATENA_INLINE Wide larger(Wide a, Wide b) { return a > b ? a : b; }
 
 CATENA_INLINE double sum(Wide v) {
@@ -49,8 +72,7 @@ CATENA_INLINE bool any(Longs mask) {
 // exp(x) for x of at most 0; below -708 it is 0. The error is about one unit in the last place.
 CATENA_INLINE Wide exponential(Wide x) {
     constexpr double kMagic = 6755399441055744.0;  // 1.5 * 2^52: adding it rounds to an integer
-    const Longs vanishes = x < -708.0;
-    x = vanishes ? wide(0) : x;
+    const Longs vanishes = x < -708.0;  // what is computed for those means nothing
     const Wide shifted = x * 1.4426950408889634 + kMagic;
     const Wide n = shifted - kMagic;
     Wide r = x - n * 0.693147180369123816490;  // its last bits are 0, so the product is exact

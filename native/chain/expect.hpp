@@ -1,7 +1,8 @@
-// Forwards and backwards over one sequence: log Z, marginals and how often i is followed by j.
+// Forwards and backwards over a sequence: log Z, marginals and how often i is followed by j.
 //
 // As exponentials over each step's largest score, normalised at every step (Rabiner 1989, section
 // V.A), where no number is so small that a product of three could underflow; otherwise as logarithms.
+// Exponentials are worked on two sequences at a time.
 #pragma once
 
 #include "tables.hpp"
@@ -27,30 +28,27 @@ public:
         : call_(call), t_(tables), pitch_(tables.pitch), alpha_(room), power_(alpha_ + t_.longest * pitch_),
           beta_(power_ + t_.longest * pitch_), row_(beta_ + pitch_), scale_(row_ + pitch_) {}
 
-    void run(long i, Counts counts) {
-        const long begin = t_.offsets[i];
-        steps_ = t_.offsets[i + 1] - begin;
-        if (!steps_) {
-            call_.log_z[i] = 0;
-            return;
-        }
-        scores_ = static_cast<const Score*>(call_.chain.scores) + begin * t_.labels;
-        const bool wanted = call_.transitions != nullptr;
-        if (wanted) {
-            out_ = static_cast<Score*>(call_.marginals) + begin * t_.labels;
-            weight_ = call_.weight[i];
-        }
-        double& log_z = call_.log_z[i];
-        if (t_.close && forward(log_z)) {
-            if (wanted) backward(counts);
-        } else if (!readable()) {
-            log_z = std::numeric_limits<double>::quiet_NaN();
-            if (wanted) fill(log_z, counts);
-        } else {
-            log_z = forward_in_logs();
-            if (wanted && log_z == -kInfinity) fill(0, counts);
-            else if (wanted) backward_in_logs(counts);
-        }
+    // Two sequences, which do not depend on each other: one hides how long the other takes, and the
+    // weights are read once for both. Each gets what it gets in any other company.
+    static void run(SumPass& a, long i, SumPass& b, long j, Counts counts) {
+        a.open(i);
+        b.open(j);
+        if (a.steps_ > b.steps_) forward(b, a);
+        else forward(a, b);
+        const bool wanted = a.call_.transitions != nullptr;
+        if (wanted && a.steps_ > b.steps_) backward(b, a, counts);
+        else if (wanted) backward(a, b, counts);
+        a.close(counts);
+        b.close(counts);
+    }
+
+    // One sequence, beside an empty one.
+    static void run(SumPass& a, long i, SumPass& b, Counts counts) {
+        b.open_nothing();
+        a.open(i);
+        forward(b, a);
+        if (a.call_.transitions) backward(b, a, counts);
+        a.close(counts);
     }
 
 private:
@@ -58,35 +56,102 @@ private:
     double* power(long t) const { return power_ + t * pitch_; }
     const Score* scores(long t) const { return scores_ + t * t_.labels; }
 
+    void open(long i) {
+        const long begin = t_.offsets[i];
+        steps_ = t_.offsets[i + 1] - begin;
+        log_z_ = call_.log_z + i;
+        scores_ = static_cast<const Score*>(call_.chain.scores) + begin * t_.labels;
+        fine_ = t_.close;
+        if (!call_.transitions) return;
+        out_ = static_cast<Score*>(call_.marginals) + begin * t_.labels;
+        weight_ = call_.weight[i];
+    }
+
+    void open_nothing() {
+        steps_ = 0;
+        fine_ = true;
+    }
+
+    // What could not be done as exponentials is done as logarithms.
+    void close(Counts counts) {
+        if (!steps_) {
+            *log_z_ = 0;
+            return;
+        }
+        if (fine_) return;
+        const bool wanted = call_.transitions != nullptr;
+        if (!readable()) {
+            *log_z_ = std::numeric_limits<double>::quiet_NaN();
+            if (wanted) fill(*log_z_, counts);
+            return;
+        }
+        *log_z_ = forward_in_logs();
+        if (wanted && *log_z_ == -kInfinity) fill(0, counts);
+        else if (wanted) backward_in_logs(counts);
+    }
+
     // -- as exponentials ----------------------------------------------------------------------
 
-    // False where numbers are too far apart, not numbers, or nothing is left.
-    bool forward(double& log_z) {
+    static void forward(SumPass& shorter, SumPass& longer) {
+        const Tables& tables = longer.t_;
+        const double* moves = tables.moves.powers.data();
+        const long pitch = tables.pitch;
+        shorter.begin();
+        longer.begin();
+        if (!longer.fine_) return shorter.forward_alone(0);
+        if (!shorter.fine_) return longer.forward_alone(0);
+        long t = 0;
+        for (; t < shorter.steps_; ++t) {
+            if (t) {
+                multiply<SumProduct, 2>({shorter.alpha(t - 1), longer.alpha(t - 1)}, tables.labels, moves, pitch,
+                                        {shorter.row_, longer.row_});
+            }
+            shorter.enter(t);
+            longer.enter(t);
+        }
+        shorter.end();
+        longer.forward_alone(t);
+    }
+
+    void forward_alone(long from) {
+        if (!fine_) return;
+        for (long t = from; t < steps_; ++t) {
+            if (t) multiply<SumProduct>(alpha(t - 1), t_.labels, t_.moves.powers.data(), pitch_, row_);
+            enter(t);
+        }
+        end();
+    }
+
+    // Sets out to work with exponentials; numbers that are too far apart, or none, forbid it.
+    void begin() {
+        if (!fine_ || !steps_) return;
         LongSum total;
         Longs lost{};
-        for (long t = 0; t < steps_; ++t) {
-            total.add(powers_of_scores(t, lost));
-            const double* before = t_.start.powers.data();
-            if (t) {
-                multiply<SumProduct>(alpha(t - 1), t_.labels, t_.moves.powers.data(), pitch_, row_);
-                before = row_;
-            }
-            const double mass = joint(before, power(t), alpha(t));
-            if (!(mass > 0)) return false;
-            scale_[t] = 1 / mass;
-            scale(alpha(t), scale_[t], lost);
-            total.add_log(mass);
-        }
-        if (any(lost)) return false;
+        for (long t = 0; t < steps_; ++t) total.add(powers_of_scores(t, lost));
+        total_ = total;
+        fine_ = !any(lost);
+        std::copy_n(t_.start.powers.data(), pitch_, row_);
+    }
+
+    // From what row_ holds before step t to the message after it.
+    void enter(long t) {
+        const double mass = joint(row_, power(t), alpha(t));
+        scale_[t] = 1 / mass;
+        fine_ = scale(alpha(t), scale_[t]) && fine_ && mass > 0;
+        total_.add_log(mass);
+    }
+
+    void end() {
+        if (!steps_) return;
         const double mass = joint(alpha(steps_ - 1), t_.end.powers.data(), beta_);
-        if (!(mass > 0)) return false;
-        total.add_log(mass);
-        total.add(t_.start.shift);
-        total.add(t_.end.shift);
-        total.add(t_.moves.shift * static_cast<double>(steps_ - 1));
-        log_z = total.total();
+        fine_ = fine_ && mass > 0;
+        if (!fine_) return;
+        total_.add_log(mass);
+        total_.add(t_.start.shift);
+        total_.add(t_.end.shift);
+        total_.add(t_.moves.shift * static_cast<double>(steps_ - 1));
+        *log_z_ = total_.total();
         for (long j = 0; j < pitch_; j += kWide) put(beta_ + j, get(t_.end.powers.data() + j) / mass);
-        return true;
     }
 
     // exp(scores - largest) at step t; returns the largest.
@@ -95,12 +160,12 @@ private:
         read_row(scores(t), t_.labels, pitch_, to);
         Wide top = get(to);
         for (long j = kWide; j < pitch_; j += kWide) top = larger(get(to + j), top);
-        const double most = largest(top), least = most - kSpan;
+        const double most = largest(top);
         for (long j = 0; j < pitch_; j += kWide) {
-            const Wide x = get(to + j);
-            const Longs near = (x >= least) & (x < kInfinity), forbidden = x == -kInfinity;
-            lost |= ~(near | forbidden);
-            put(to + j, exponential(x - most));
+            // Where there are NaN or +inf, or -inf alone, x is NaN, and so is the mass of this step.
+            const Wide x = get(to + j) - most;
+            lost |= (x < -kSpan) & (x > -kInfinity);
+            put(to + j, exponential(x));
         }
         return most;
     }
@@ -116,28 +181,57 @@ private:
         return sum(mass);
     }
 
-    void scale(double* at, double factor, Longs& lost) const {
+    // False where a number has become too small.
+    bool scale(double* at, double factor) const {
+        Longs lost{};
         for (long j = 0; j < pitch_; j += kWide) {
             const Wide x = get(at + j) * factor;
             lost |= (x > 0.0) & (x < kFloor);
             put(at + j, x);
         }
+        return !any(lost);
     }
 
-    void backward(Counts counts) {
-        for (long t = steps_ - 1;; --t) {
-            double *a = alpha(t), *p = power(t);
-            // What cannot be reached does not count, and could grow without bound.
-            for (long j = 0; j < pitch_; j += kWide) {
-                const Wide x = get(a + j), b = x > 0.0 ? get(beta_ + j) : Wide{};
-                put(row_ + j, x * b * weight_);
-                put(p + j, get(p + j) * b * scale_[t]);
+    static void backward(SumPass& shorter, SumPass& longer, Counts counts) {
+        const Tables& tables = longer.t_;
+        const double* turned = tables.turned.powers.data();
+        long back = 1;  // steps from the end
+        if (shorter.fine_ && longer.fine_) {
+            for (; back <= shorter.steps_; ++back) {
+                const long s = shorter.steps_ - back, t = longer.steps_ - back;
+                if (back > 1) {
+                    multiply<SumProduct, 2>({shorter.power(s + 1), longer.power(t + 1)}, tables.labels, turned,
+                                            tables.pitch, {shorter.beta_, longer.beta_});
+                }
+                shorter.leave(s, counts);
+                longer.leave(t, counts);
             }
-            finish(t, counts);
-            if (!t) break;
-            multiply<SumProduct>(p, t_.labels, t_.turned.powers.data(), pitch_, beta_);
+        } else if (shorter.fine_) {
+            shorter.backward_alone(1, counts);
         }
-        if (steps_ > 1) count_pairs(counts);
+        if (longer.fine_) longer.backward_alone(back, counts);
+        if (shorter.fine_) shorter.count_pairs(counts);
+        if (longer.fine_) longer.count_pairs(counts);
+    }
+
+    void backward_alone(long from, Counts counts) {
+        for (long back = from; back <= steps_; ++back) {
+            const long t = steps_ - back;
+            if (back > 1) multiply<SumProduct>(power(t + 1), t_.labels, t_.turned.powers.data(), pitch_, beta_);
+            leave(t, counts);
+        }
+    }
+
+    // The marginals of step t, and what the message before it is made of.
+    void leave(long t, Counts counts) {
+        double *a = alpha(t), *p = power(t);
+        // What cannot be reached does not count, and could grow without bound.
+        for (long j = 0; j < pitch_; j += kWide) {
+            const Wide x = get(a + j), b = x > 0.0 ? get(beta_ + j) : Wide{};
+            put(row_ + j, x * b * weight_);
+            put(p + j, get(p + j) * b * scale_[t]);
+        }
+        finish(t, counts);
     }
 
     // The weighted marginals in row_ go where they belong.
@@ -280,9 +374,12 @@ private:
     const long pitch_;
     double *alpha_, *power_, *beta_, *row_, *scale_;
     long steps_ = 0;
+    bool fine_ = false;  // whether exponentials will do
     const Score* scores_ = nullptr;
     Score* out_ = nullptr;
+    double* log_z_ = nullptr;
     double weight_ = 0;
+    LongSum total_;
 };
 
 }  // namespace catena::CATENA_ARCH

@@ -117,8 +117,7 @@ template <class Score>
 CATENA_INLINE void read_row(const Score* from, long labels, long pitch, double* to) {
     long j = 0;
     for (; j + kWide <= labels; j += kWide) put(to + j, get(from + j));
-    for (; j < labels; ++j) to[j] = from[j];
-    for (; j < pitch; ++j) to[j] = -kInfinity;
+    for (; j < pitch; j += kWide) put(to + j, get(from + j, std::max(labels - j, 0L)));
 }
 
 template <class Score>
@@ -142,46 +141,56 @@ struct MaxSum {
     static CATENA_INLINE Wide join(Wide a, Wide b) { return larger(a, b); }
 };
 
-// N vectors of a product. Few of them are worked on as two halves of the rows: a sum of its own hides
-// how long the other takes.
-template <class Ring, int N>
-CATENA_INLINE void strip(const double* a, long rows, const double* matrix, long pitch, double* to) {
-    constexpr int kHalves = N <= 4 ? 2 : 1;
-    Wide sums[kHalves][N];
-    for (auto& half : sums) for (Wide& one : half) one = Ring::zero();
+// N vectors of each of K products with one matrix, which is read once for all. Few of them are worked on as
+// two halves of the rows: a sum of its own hides how long the other takes.
+template <class Ring, int N, int K>
+CATENA_INLINE void strip(const double* const (&a)[K], long rows, const double* matrix, long pitch, double* const (&to)[K],
+                         long at) {
+    constexpr int kHalves = N <= 3 ? 2 : 1;
+    Wide sums[kHalves][K][N];
+    for (auto& half : sums) for (auto& one : half) for (Wide& sum : one) sum = Ring::zero();
     long i = 0;
     for (; i + kHalves <= rows; i += kHalves) {
         for (int h = 0; h < kHalves; ++h) {
             for (int v = 0; v < N; ++v) {
-                sums[h][v] = Ring::add(sums[h][v], a[i + h], get(matrix + (i + h) * pitch + v * kWide));
+                const Wide row = get(matrix + (i + h) * pitch + at + v * kWide);
+                for (int k = 0; k < K; ++k) sums[h][k][v] = Ring::add(sums[h][k][v], a[k][i + h], row);
             }
         }
     }
     for (; i < rows; ++i) {
-        for (int v = 0; v < N; ++v) sums[0][v] = Ring::add(sums[0][v], a[i], get(matrix + i * pitch + v * kWide));
+        for (int v = 0; v < N; ++v) {
+            const Wide row = get(matrix + i * pitch + at + v * kWide);
+            for (int k = 0; k < K; ++k) sums[0][k][v] = Ring::add(sums[0][k][v], a[k][i], row);
+        }
     }
-    for (int v = 0; v < N; ++v) {
-        put(to + v * kWide, kHalves == 2 ? Ring::join(sums[0][v], sums[kHalves - 1][v]) : sums[0][v]);
+    for (int k = 0; k < K; ++k) {
+        for (int v = 0; v < N; ++v) {
+            const Wide sum = kHalves == 2 ? Ring::join(sums[0][k][v], sums[kHalves - 1][k][v]) : sums[0][k][v];
+            put(to[k] + at + v * kWide, sum);
+        }
     }
 }
 
-// to(j) = the sum over i of a(i) times matrix(i, j), as the ring adds and multiplies.
+// to(j) = the sum over i of a(i) times matrix(i, j), as the ring adds and multiplies; for K vectors a at
+// once, each with the sums that it has alone.
+template <class Ring, int K>
+void multiply(const double* const (&a)[K], long rows, const double* matrix, long pitch, double* const (&to)[K]) {
+    constexpr long kStrip = 6;
+    long at = 0;
+    for (; at + kStrip * kWide <= pitch; at += kStrip * kWide) strip<Ring, kStrip>(a, rows, matrix, pitch, to, at);
+    switch ((pitch - at) / kWide) {
+        case 1: return strip<Ring, 1>(a, rows, matrix, pitch, to, at);
+        case 2: return strip<Ring, 2>(a, rows, matrix, pitch, to, at);
+        case 3: return strip<Ring, 3>(a, rows, matrix, pitch, to, at);
+        case 4: return strip<Ring, 4>(a, rows, matrix, pitch, to, at);
+        case 5: return strip<Ring, 5>(a, rows, matrix, pitch, to, at);
+    }
+}
+
 template <class Ring>
 void multiply(const double* a, long rows, const double* matrix, long pitch, double* to) {
-    constexpr long kStrip = 8;
-    long left = pitch / kWide;
-    for (; left >= kStrip; left -= kStrip, matrix += kStrip * kWide, to += kStrip * kWide) {
-        strip<Ring, kStrip>(a, rows, matrix, pitch, to);
-    }
-    switch (left) {
-        case 1: return strip<Ring, 1>(a, rows, matrix, pitch, to);
-        case 2: return strip<Ring, 2>(a, rows, matrix, pitch, to);
-        case 3: return strip<Ring, 3>(a, rows, matrix, pitch, to);
-        case 4: return strip<Ring, 4>(a, rows, matrix, pitch, to);
-        case 5: return strip<Ring, 5>(a, rows, matrix, pitch, to);
-        case 6: return strip<Ring, 6>(a, rows, matrix, pitch, to);
-        case 7: return strip<Ring, 7>(a, rows, matrix, pitch, to);
-    }
+    multiply<Ring, 1>({a}, rows, matrix, pitch, {to});
 }
 
 }  // namespace catena::CATENA_ARCH

@@ -106,7 +106,7 @@ def test_every_number_of_threads_gives_the_same_bits(valued, monkeypatch):
     try:
         for threads in (1, 2, 3, 5):
             torch.set_num_threads(threads)
-            assert len(data.shared().steps) == threads
+            assert len(data.shared().steps) == threads + 1
             found.append((features.scores(data, weights), features.gradient([(data, grad)])))
     finally:
         torch.set_num_threads(1)
@@ -146,3 +146,16 @@ def test_wrong_calls_are_refused():
     for pairs, of in (([0, 2], [0]), ([0, 1], [3]), ([1, 1], [0]), ([0, 1, 0, 1], [0])):
         with pytest.raises(CatenaError, match="state features"):
             StateFeatures(torch.tensor(pairs), torch.tensor(of), 3)
+
+
+def test_the_order_of_a_steps_attributes_does_not_matter():
+    offsets, attributes = torch.tensor([0, 3, 3, 5]), 4
+    values = torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0], dtype=torch.float64)
+    ids = torch.tensor([3, 0, 2, 1, 1], dtype=torch.int32)
+    data = Encoded(offsets, ids, values, attributes)
+    assert data.ids.tolist() == [0, 2, 3, 1, 1]
+    assert values[[1, 2, 0, 3, 4]].equal(data.values)
+    assert ids.tolist() == [3, 0, 2, 1, 1]  # the caller's own
+    bare = Encoded(offsets, ids, None, attributes)
+    assert bare.ids.equal(data.ids)
+    assert bare.values is None

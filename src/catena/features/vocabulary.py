@@ -25,6 +25,8 @@ FEW = 4096
 class Encoded:
     """The attributes of every step as numbers, in rows of a sparse matrix `[total, attributes]`.
 
+    Those of a step are kept in rising order, so that sums over them are the same however they came.
+
     Args:
         offsets: int64 `[total + 1]`: step t has `ids[offsets[t]:offsets[t + 1]]`.
         ids: int32 `[m]`, from 0 to attributes - 1.
@@ -53,6 +55,9 @@ class Encoded:
             raise CatenaError(f"encoded steps: {len(values)} values for {len(ids)} ids")
         if len(ids) and not 0 <= int(ids.min()) <= int(ids.max()) < self.attributes:
             raise CatenaError(f"encoded steps: ids must lie from 0 to {self.attributes - 1}")
+        rows = kernel.ordered(self.rows)
+        object.__setattr__(self, "ids", rows.ids)
+        object.__setattr__(self, "values", rows.values)
 
     def __len__(self) -> int:
         return len(self.offsets) - 1

@@ -20,8 +20,6 @@ BLOCK = 8
 SHARE = 4
 # Below this many attributes of steps a second thread costs more than it helps.
 ALONE = 20_000
-# Attributes lie together in so many, so that two threads seldom write to the same place.
-TOGETHER = 8
 
 
 class Rows(NamedTuple):
@@ -69,21 +67,43 @@ def threads_for(data: Rows) -> int:
     return torch.get_num_threads() if len(data.ids) > ALONE else 1
 
 
+def ordered(data: Rows) -> Rows:
+    """The same, the ids of each step in rising order; equal ones keep theirs."""
+    ids = data.ids.contiguous()
+    rises = ids[1:] >= ids[:-1]
+    rises[data.steps[(data.steps > 0) & (data.steps < len(ids))] - 1] = True
+    if bool(rises.all()):
+        return data
+    values = None if data.values is None else data.values.contiguous()
+    to = Rows(data.steps, torch.empty_like(ids), None if values is None else values.clone())
+    _native.feature_order(
+        *(len(data.steps) - 1, data.steps.data_ptr(), ids.data_ptr(), _address(values)),
+        *(to.ids.data_ptr(), _address(to.values)),
+    )
+    return to
+
+
 def share_out(data: Rows, threads: int) -> Rows:
-    """The same, sorted by the thread that has the attribute; `steps` is `[threads, total + 1]`."""
+    """The same, `steps` being `[threads + 1, total]`: thread k has the attributes of step t from
+    `steps[k][t]` to `steps[k + 1][t]` - 1.
+
+    Args:
+        data: in order, where there are several threads.
+    """
+    cuts = [data.steps[:-1]]
+    for limit in _limits(data, threads):
+        below = torch.cat([data.steps.new_zeros(1), (data.ids < limit).cumsum(0)])
+        cuts.append(data.steps[:-1] + below[data.steps].diff())
+    return data._replace(steps=torch.stack([*cuts, data.steps[1:]]))
+
+
+def _limits(data: Rows, threads: int) -> list[int]:
+    """The first attribute of each thread but the first one, so that they have equally many."""
     if threads == 1:
-        return Rows(data.steps[None], data.ids, data.values)
-    owner = (data.ids // TOGETHER).remainder_(threads)
-    steps, order, start = [], [], 0
-    for thread in range(threads):
-        own = owner == thread
-        before = torch.cat([data.steps.new_zeros(1), own.cumsum(0)])
-        steps.append(before[data.steps] + start)
-        order.append(own.nonzero().flatten())
-        start += len(order[-1])
-    by_thread = torch.cat(order)
-    values = None if data.values is None else data.values[by_thread]
-    return Rows(torch.stack(steps), data.ids[by_thread], values)
+        return []
+    before = torch.bincount(data.ids).cumsum(0)
+    shares = torch.arange(1, threads) * len(data.ids) // threads
+    return torch.searchsorted(before, shares).tolist()
 
 
 class Weights(NamedTuple):
@@ -132,16 +152,20 @@ def add_gradient(layout: Layout, shared: Rows, grad: Tensor, sums: Weights) -> N
         grad: float64 `[total, width]`.
     """
     _native.feature_gradient(
-        *_head(layout, shared, len(shared.steps), len(grad)),
+        *_head(layout, shared, len(shared.steps) - 1, len(grad)),
         *(shared.steps.data_ptr(), grad.data_ptr()),
         *(sums.single.data_ptr(), sums.rows.data_ptr()),
     )
 
 
 def _head(layout: Layout, data: Rows, threads: int, total: int) -> tuple[int, ...]:
-    values = 0 if data.values is None else data.values.data_ptr()
     sizes = threads, total, layout.width, layout.pitch
-    return *sizes, data.ids.data_ptr(), values, layout.places.data_ptr(), layout.labels.data_ptr()
+    own = data.ids.data_ptr(), _address(data.values)
+    return *sizes, *own, layout.places.data_ptr(), layout.labels.data_ptr()
+
+
+def _address(values: Tensor | None) -> int:
+    return 0 if values is None else values.data_ptr()
 
 
 def reference_scores(layout: Layout, data: Rows, weights: Tensor) -> Tensor:
