@@ -16,8 +16,8 @@ import catena._native as _native
 
 # Rows of weights start at whole cache lines, of so many numbers.
 BLOCK = 8
-# An attribute that goes with several labels, a twelfth of them or more, has a row: to read all of it
-# costs less than a loop whose length cannot be foreseen.
+# An attribute that goes with several labels, a twelfth of them or more, has a row: reading it costs
+# less than a loop whose length cannot be foreseen.
 SHARE = 12
 # Below this many attributes of steps a second thread costs more than it helps.
 ALONE = 20_000
