@@ -32,12 +32,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from importlib import import_module
 from importlib.metadata import version
 from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
-import pycrfsuite
 import torch
 from harness import in_turns, keep
 from torch import Tensor
@@ -56,6 +56,7 @@ from catena.sequences import Sequences
 from catena.tasks.feature_crf import FeatureCRF
 from catena.tasks.reader import Reader
 
+crfsuite: Any = import_module("pycrfsuite")
 FIELDS = ("w", "pos")
 WORDS = [[-2], [-1], [0], [1], [2], [-1, 0], [0, 1]]
 TAGS = [*WORDS[:5], [-2, -1], [-1, 0], [0, 1], [1, 2], [-2, -1, 0], [-1, 0, 1], [0, 1, 2]]
@@ -105,7 +106,7 @@ def attributes(tokens: Tokens) -> list[list[str]]:
     return items
 
 
-class Trainer(pycrfsuite.Trainer):
+class Trainer(crfsuite.Trainer):
     """CRFsuite's, which notes the time of each iteration and the objective."""
 
     def __init__(self, data: Data) -> None:
@@ -208,7 +209,7 @@ def check(trainer: Trainer, field: Field, model: Path, items: list[Any]) -> dict
     weights = field.weights_of(theirs)
     objective = field.objective(weights)[0] + C2 * float(weights @ weights)
     gap = abs(objective / trainer.losses[-1] - 1)
-    tagger = pycrfsuite.Tagger()
+    tagger = crfsuite.Tagger()
     tagger.open(str(model))
     same = tags(field_of(theirs), items) == [tagger.tag(item) for item in items]
     if trainer.features != field.objective.size or gap > 1e-6 or not same:
@@ -269,7 +270,7 @@ def whole(data: Data, model: Path, threads: int) -> dict[str, Any]:
 
 def tagging(data: Data, model: Path, items: list[Any]) -> dict[str, Any]:
     """Seconds to tag the test set: from attributes, and from tokens."""
-    tagger, field = pycrfsuite.Tagger(), field_of(read_crfsuite_model(model))
+    tagger, field = crfsuite.Tagger(), field_of(read_crfsuite_model(model))
     tagger.open(str(model))
     templates = templates_of_fields(TEMPLATES, FIELDS)
     lengths = torch.tensor([len(tokens) for tokens in data.sentences])

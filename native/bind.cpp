@@ -13,6 +13,7 @@
 
 #include "bind_chain.hpp"
 #include "bind_features.hpp"
+#include "bind_names.hpp"
 #include "bind_stream.hpp"
 #include "call.hpp"
 #include "chain.hpp"
@@ -178,6 +179,8 @@ const ChainKernels& catena::chosen_chain() { return *chain_in_use; }
 const FeatureKernels& catena::chosen_features() { return *features_in_use; }
 
 NB_MODULE(_native, m) {
+    // A model that is still held when Python ends holds its table of names; that is no fault.
+    nb::set_leak_warnings(false);
     using free = nb::call_guard<nb::gil_scoped_release>;
     m.def("levels", &levels, "Names of the kernels that this processor can run, the best first.");
     m.def("use_level", &use_level, "Run the kernels of this name from now on.");
@@ -194,4 +197,5 @@ NB_MODULE(_native, m) {
     bind_stream(m);
     bind_chain(m);
     bind_features(m);
+    bind_names(m);
 }

@@ -48,6 +48,18 @@ def feature_scores(*call: int) -> None:
 def feature_gradient(*call: int) -> None:
     """The way back from scores to weights; see native/features.hpp."""
 
+def feature_order(*call: int) -> None:
+    """The attributes of each step in rising order."""
+
+class Names:
+    """A table of distinct names, to find their numbers by; see native/names.hpp."""
+
+    def __init__(self, count: int, offsets: int, text: int) -> None: ...
+    @property
+    def distinct(self) -> bool: ...
+    def find(self, count: int, offsets: int, text: int, to: int) -> None: ...
+    def find_in_lists(self, lists: list[object], count: int, to: int) -> bool: ...
+
 class Stepper:
     """A stack of layers, one step at a time; see native/stream.hpp."""
 

@@ -172,8 +172,8 @@ class LinearChain:
         Raises:
             CatenaError: as `log_z`; for NaN and +∞; and where every path is forbidden.
         """
-        best = self.k_best(scores, 1, allowed, backend)
-        return scores.with_values(best.paths.values[:, 0]), best.scores[:, 0]
+        paths, found = self._best(scores, 1, allowed, backend)
+        return scores.with_values(paths[:, 0]), found[:, 0]
 
     def k_best(
         self,
@@ -188,11 +188,18 @@ class LinearChain:
         shortest paths, 1998), the reference keeps k paths a label (Seshadri and Sundberg, List
         Viterbi decoding algorithms, 1994).
         """
+        paths, found = self._best(scores, k, allowed, backend)
+        log_z = dispatch.log_z(self._potentials(scores, allowed).detached(), backend)
+        return KBest(scores.with_values(paths), found, found - log_z[:, None])
+
+    def _best(
+        self, scores: Sequences, k: int, allowed: Tensor | None, backend: str | None
+    ) -> tuple[Tensor, Tensor]:
+        """The k best paths `[total, k]` and their scores `[n, k]`."""
         chain = self._potentials(scores, allowed).detached()
         paths, found = dispatch.best(chain, k, backend)
         _refuse(chain, found[:, 0])
-        log_probs = found - dispatch.log_z(chain, backend)[:, None]
-        return KBest(scores.with_values(paths), found, log_probs)
+        return paths, found
 
     def sample(
         self,

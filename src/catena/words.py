@@ -41,6 +41,8 @@ def prefixes(word: str, longest: int) -> list[str]:
     >>> prefixes("undo", 3), prefixes("at", 3)
     (['u', 'un', 'und'], ['a'])
     """
+    if word.isascii():
+        return [word[:length] for length in range(1, min(longest + 1, len(word)))]
     parts = characters(word)
     return ["".join(parts[:length]) for length in range(1, min(longest + 1, len(parts)))]
 
@@ -51,6 +53,8 @@ def suffixes(word: str, longest: int) -> list[str]:
     >>> suffixes("walking", 3)
     ['g', 'ng', 'ing']
     """
+    if word.isascii():
+        return [word[-length:] for length in range(1, min(longest + 1, len(word)))]
     parts = characters(word)
     return [
         "".join(parts[len(parts) - length :]) for length in range(1, min(longest + 1, len(parts)))

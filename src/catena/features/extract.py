@@ -42,7 +42,11 @@ def extract(
         nothing = np.zeros(0, np.int32)
         return Attributes(pa.array([], TEXT), nothing, np.zeros(table.total + 1, np.int64))
     names = pa.concat_arrays([names for names, _ in found]).dictionary_encode()
-    return _rows(names.dictionary, names.indices.to_numpy(), found)
+    rows = _rows(names.dictionary, names.indices.to_numpy(), found)
+    del table, found
+    # Numbering strings takes several times the memory that they need in the end.
+    pa.default_memory_pool().release_unused()
+    return rows
 
 
 def _check_columns(templates: Templates, columns: int) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,11 +13,10 @@ from torch import Tensor
 
 from catena.errors import CatenaError
 from catena.features.attributes import TEXT, Attributes
+from catena.features.names import NameTable
 from catena.kernels import features as kernel
 
 pc: Any = pyarrow.compute
-# So few names are looked up one by one; for more, Arrow hashes the vocabulary anew.
-FEW = 4096
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,10 +96,12 @@ class AttributeVocabulary:
     """
 
     names: pa.Array
+    _table: NameTable = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "names", pc.cast(self.names, TEXT))
-        if self.names.null_count or len(pc.unique(self.names)) != len(self.names):
+        object.__setattr__(self, "_table", NameTable(self.names))
+        if self.names.null_count or not self._table.distinct:
             raise CatenaError(
                 "a vocabulary's attributes must be distinct, and none of them missing"
             )
@@ -122,10 +122,24 @@ class AttributeVocabulary:
 
     def encode(self, attributes: Attributes) -> Encoded:
         """Steps as numbers; attributes that the vocabulary has not are left out."""
-        offsets, values = attributes.offsets, attributes.values
-        places = self.places(attributes.names)
-        ids = places[attributes.codes]
-        if len(places) and places.min() < 0:
+        ids = self.places(attributes.names)[attributes.codes]
+        return self._known(attributes.offsets, ids, attributes.values)
+
+    def encode_lists(self, steps: list[Any]) -> Encoded | None:
+        """The same of steps that are lists of strings; None where they are something else."""
+        ids = self._table.find_in_lists(steps)
+        if ids is None:
+            return None
+        counts = np.fromiter(map(len, steps), np.int64, len(steps))
+        return self._known(np.concatenate([np.zeros(1, np.int64), counts.cumsum()]), ids, None)
+
+    def places(self, names: pa.Array) -> np.ndarray:
+        """int32 `[u]`: each name's place in the vocabulary, -1 where it has none."""
+        return self._table.find(pc.cast(names, TEXT))
+
+    def _known(self, offsets: np.ndarray, ids: np.ndarray, values: np.ndarray | None) -> Encoded:
+        """Without the ids of -1."""
+        if len(ids) and ids.min() < 0:
             known = ids >= 0
             before = np.concatenate([np.zeros(1, np.int64), np.cumsum(known)])
             offsets, ids = before[offsets], ids[known]
@@ -136,15 +150,3 @@ class AttributeVocabulary:
             None if values is None else torch.from_numpy(values),
             len(self),
         )
-
-    def places(self, names: pa.Array) -> np.ndarray:
-        """int32 `[u]`: each name's place in the vocabulary, -1 where it has none."""
-        if len(names) <= FEW < len(self):
-            found = [self._table.get(name, -1) for name in names.to_pylist()]
-            return np.array(found, np.int32)
-        found = pc.index_in(names, value_set=self.names)
-        return pc.fill_null(found, -1).to_numpy(zero_copy_only=False)
-
-    @cached_property
-    def _table(self) -> dict[str, int]:
-        return {name: i for i, name in enumerate(self.names.to_pylist())}

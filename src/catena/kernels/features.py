@@ -16,8 +16,9 @@ import catena._native as _native
 
 # Rows of weights start at whole cache lines, of so many numbers.
 BLOCK = 8
-# An attribute that goes with a quarter of the labels has a row: reading all of it costs less.
-SHARE = 4
+# An attribute that goes with several labels, a twelfth of them or more, has a row: reading it costs
+# less than a loop whose length cannot be foreseen.
+SHARE = 12
 # Below this many attributes of steps a second thread costs more than it helps.
 ALONE = 20_000
 
@@ -52,7 +53,7 @@ class Layout(NamedTuple):
 def lay_out(pairs: Tensor, labels: Tensor, width: int) -> Layout:
     """Give the attributes that go with many labels a row each."""
     counts = pairs.diff()
-    dense = (counts > 0) & (SHARE * counts >= width)
+    dense = (counts > 1) & (SHARE * counts >= width)
     row = dense.cumsum(0) - 1
     begin = torch.where(dense, row, pairs[:-1])
     places = torch.stack([begin, counts.masked_fill(dense, -1)], 1).to(torch.int32)

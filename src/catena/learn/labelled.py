@@ -20,10 +20,10 @@ Source: Brants 2000 (TnT: suffixes of rare words, capitals apart); Witten and Be
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, pairwise
+from itertools import chain, count, pairwise
 from typing import Any
 
 import numpy as np
@@ -88,8 +88,10 @@ def count_labels(
         if len(words) != len(tags):
             raise CatenaError(f"sentence {i + 1}: {len(words)} words, but {len(tags)} labels", i)
         if words:
-            counts.words.update(zip(words, tags, strict=True))
             counts.moves.update(pairwise([None, *tags, None]))
+    counts.words.update(
+        zip(chain.from_iterable(sentences), chain.from_iterable(labels), strict=True)
+    )
     return counts
 
 
@@ -120,8 +122,7 @@ class LabelledHMM:
     def scores(self, words: Sequence[str]) -> Tensor:
         """log p(word given label), up to a constant of each word, in nats: `[m, L]` float64."""
         distinct = {word: i for i, word in enumerate(dict.fromkeys(words))}
-        rows = [np.log(self._contexts.posterior(word)) - self._log_prior for word in distinct]
-        table = np.array(rows).reshape(len(rows), len(self.labels))
+        table = np.log(self._contexts.posteriors(distinct)) - self._log_prior
         return torch.from_numpy(table[[distinct[word] for word in words]])
 
     def tag(self, sentences: Sequence[Sequence[str]]) -> list[list[str]]:
@@ -153,7 +154,6 @@ class _Contexts:
     """
 
     def __init__(self, words: Counter[tuple[str, str]], number: Mapping[str, int]) -> None:
-        self._row: dict[str, int] = {}
         labels, times = len(number), np.array(list(words.values()))
         of_label = np.array([number[label] for _, label in words])
         self.label_counts = np.bincount(of_label, times, labels)
@@ -170,27 +170,38 @@ class _Contexts:
         total: Counter[str] = Counter()
         for (word, _), times in words.items():
             total[word] += times
-        keys: list[int] = []
-        sources: list[int] = []
-        for entry, (word, _) in enumerate(words):
-            for context in _contexts(word, total[word] <= RARE):
-                row = self._row.setdefault(context, len(self._row))
-                keys.append(row * labels + int(of_label[entry]))
-                sources.append(entry)
-        return np.array(keys), np.array(sources)
+        rows: defaultdict[str, int] = defaultdict(count().__next__)
+        of_word = {
+            word: [rows[context] for context in _contexts(word, times <= RARE)]
+            for word, times in total.items()
+        }
+        self._row = dict(rows)
+        found = [of_word[word] for word, _ in words]
+        sources = np.repeat(np.arange(len(found)), list(map(len, found)))
+        return np.array(list(chain.from_iterable(found))) * labels + of_label[sources], sources
 
-    def posterior(self, word: str) -> np.ndarray:
-        """p(label given word) `[L]`."""
-        shares = np.full(len(self.label_counts), 1 / len(self.label_counts))
-        for context in _contexts(word, spelled=True):
-            row = self._row.get(context)
-            if row is not None:
-                seen = slice(self._starts[row], self._starts[row + 1])
-                count = self._count[seen]
-                shares *= len(count)
-                shares[self._label[seen]] += count
-                shares /= count.sum() + len(count)
+    def posteriors(self, words: Iterable[str]) -> np.ndarray:
+        """p(label given word) of each word, `[m, L]`."""
+        known = self._row
+        found = [
+            [known[context] for context in _contexts(word, spelled=True) if context in known]
+            for word in words
+        ]
+        shares = np.full((len(found), len(self.label_counts)), 1 / len(self.label_counts))
+        for depth in range(max(map(len, found), default=0)):
+            which = np.array([i for i, rows in enumerate(found) if len(rows) > depth])
+            self._refine(shares, which, np.array([found[i][depth] for i in which]))
         return shares
+
+    def _refine(self, shares: np.ndarray, which: np.ndarray, rows: np.ndarray) -> None:
+        """Take one more context each into account: words `which` have the contexts `rows`."""
+        kinds = self._starts[rows + 1] - self._starts[rows]
+        word, ends = np.repeat(np.arange(len(which)), kinds), kinds.cumsum()
+        seen = np.arange(ends[-1]) + (self._starts[rows] - ends + kinds)[word]
+        counts = self._count[seen]
+        own = shares[which] * kinds[:, None]
+        own[word, self._label[seen]] += counts
+        shares[which] = own / (np.bincount(word, counts) + kinds)[:, None]
 
 
 def _contexts(word: str, spelled: bool) -> Iterator[str]:

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -74,8 +75,14 @@ class FeatureCRF:
         return len(self.weights) + int(self.transitions.count_nonzero())
 
     def scores(self, sentences: Sequence[Sentence]) -> Sequences:
-        encoded = self.vocabulary.encode(self.reader.attributes(sentences))
-        return Sequences(self._scorer(encoded), _lengths(sentences))
+        return Sequences(self._scorer(self._encoded(sentences)), _lengths(sentences))
+
+    def _encoded(self, sentences: Sequence[Sentence]) -> Encoded:
+        if self.reader.given:
+            encoded = self.vocabulary.encode_lists(list(chain.from_iterable(sentences)))
+            if encoded is not None:
+                return encoded
+        return self.vocabulary.encode(self.reader.attributes(sentences))
 
     @cached_property
     def _scorer(self) -> Any:

@@ -81,6 +81,11 @@ class Reader:
         return Reader(columns, features)
 
     @property
+    def given(self) -> bool:
+        """Whether tokens are attributes already."""
+        return not self.columns and self.function is None
+
+    @property
     def pairs(self) -> bool:
         """Whether pairs of labels that follow each other have weights."""
         return self.templates is None or self.templates.pairs
@@ -93,7 +98,7 @@ class Reader:
         """
         if self.function is not None:
             return Attributes.from_function(self.function, sentences)
-        if not self.columns:
+        if self.given:
             _check_kind(sentences, 0)
             return Attributes.from_steps(chain.from_iterable(sentences))
         columns, lengths = self.read(sentences), [len(sentence) for sentence in sentences]
@@ -176,6 +181,8 @@ def _content(features: Path) -> str:
 
 def _check_kind(sentences: Sequence[Sentence], columns: int) -> None:
     """Raise at the first token of another kind than `columns` says."""
+    if columns and _plain(sentences, columns):
+        return
     for i, sentence in enumerate(sentences):
         for step, token in enumerate(sentence):
             if (found := _count(token)) != columns:
@@ -185,6 +192,15 @@ def _check_kind(sentences: Sequence[Sentence], columns: int) -> None:
                     i,
                     step,
                 )
+
+
+def _plain(sentences: Sequence[Sentence], columns: int) -> bool:
+    """Whether all tokens are strings, or tuples of so many; quick, since it mostly is so."""
+    tokens = list(chain.from_iterable(sentences))
+    if columns == 1:
+        return set(map(type, tokens)) <= {str}
+    shapes = set(map(type, tokens)) <= {tuple} and set(map(len, tokens)) <= {columns}
+    return shapes and set(map(type, chain.from_iterable(tokens))) <= {str}
 
 
 def _count(token: Any) -> int | None:
