@@ -224,13 +224,20 @@ def as_tensor(array: Any) -> Tensor:
     """A tensor of what may also be a read-only or reversed array, which PyTorch does not take.
 
     Python's own floats keep their 64 bits, of which PyTorch's default would drop half.
+
+    Raises:
+        CatenaError: when it holds other things than numbers, or rows of different lengths.
     """
-    if isinstance(array, np.ndarray):
-        return torch.as_tensor(np.require(array, requirements=["C", "W"]))
-    tensor = torch.as_tensor(array)
-    if isinstance(array, Tensor) or not tensor.is_floating_point():
-        return tensor
-    return torch.as_tensor(array, dtype=torch.float64)
+    try:
+        if isinstance(array, np.ndarray) and array.dtype != object:
+            return torch.as_tensor(np.require(array, requirements=["C", "W"]))
+        array = array.tolist() if isinstance(array, np.ndarray) else array
+        tensor = torch.as_tensor(array)
+        if isinstance(array, Tensor) or not tensor.is_floating_point():
+            return tensor
+        return torch.as_tensor(array, dtype=torch.float64)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise CatenaError(f"these are no rows of numbers of one length: {error}") from error
 
 
 def check_sequence(sequence: Any) -> None:

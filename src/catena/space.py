@@ -415,8 +415,15 @@ SPACES: dict[str, type[Space]] = {space.kind: space for space in (Symbols, Vecto
 
 
 def as_vectors(sequences: Sequences) -> Sequences:
-    """Float64 observations of one dimension: a bare number becomes a vector of one."""
-    values = sequences.values.to(torch.float64)
+    """Float64 observations of one dimension: a bare number becomes a vector of one.
+
+    Raises:
+        CatenaError: for complex numbers.
+    """
+    values = sequences.values
+    if values.is_complex():
+        raise CatenaError("Complex data not supported: give real and imaginary part as two columns")
+    values = values.to(torch.float64)
     return sequences.with_values(values[:, None] if values.dim() == 1 else values)
 
 

@@ -92,8 +92,9 @@ class Classifier(Estimator):
     After `fit`: `classes_`, `space_`, `model_`, `learner_`, `history_`, `temperature_`.
 
     X is a list of texts, a list of lists of items, a list of arrays, an (X, lengths) pair, or
-    `Sequences`. y has a string or a whole number for each, or a set of them, possibly empty, where
-    a sequence may have several labels; then predictions are sets.
+    `Sequences`; a list may as well be a column of NumPy, pandas, Polars or Arrow. y
+    has a string or a whole number for each, or a set of them, possibly empty, where a sequence may
+    have several labels; then predictions are sets.
 
     >>> from catena import Classifier, Markov
     >>> model = Classifier(Markov(order=1, smoothing="add"))
@@ -102,7 +103,6 @@ class Classifier(Estimator):
     """
 
     _estimator_type: ClassVar[str | None] = "classifier"
-    _multilabel: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -195,6 +195,10 @@ class Classifier(Estimator):
         """The vector that sums every sequence up, `[n, features]`; of a model a class, log p(x
         given class) in nats, `[n, classes]`."""
         return self._model().summaries(self._encode(X)).numpy()
+
+    def transform(self, X: Any) -> np.ndarray:
+        """The same as `encode`, under the name that scikit-learn's pipelines call."""
+        return self.encode(X)
 
     def attention(self, X: Any) -> list[np.ndarray]:
         """What each step of every sequence counts in its summary; the steps of one sum to 1.
@@ -437,8 +441,6 @@ def _many(X: Any) -> Any:
     """Sequences in a form that spaces take; one text alone is refused."""
     if isinstance(X, (str, bytes)):
         raise CatenaError("a text is one sequence: wrap it in a list to classify it")
-    if isinstance(X, np.ndarray) and X.dtype.kind in "UO":  # as scikit-learn cuts lists of texts
-        return X.tolist()
     return X
 
 

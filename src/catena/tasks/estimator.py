@@ -26,8 +26,6 @@ class Estimator(ABC):
 
     # What scikit-learn calls this kind of estimator, where it has a word for it.
     _estimator_type: ClassVar[str | None] = None
-    # Whether a sequence may be given several labels.
-    _multilabel: ClassVar[bool] = False
     # With what hyperparameters it was fitted; None before.
     _fitted_with: Mapping[str, Any] | None = None
 
@@ -147,13 +145,14 @@ class Estimator(ABC):
 
     def __sklearn_tags__(self) -> Any:
         """What scikit-learn, from 1.6 on, asks an estimator before it searches over it."""
-        from sklearn.utils import ClassifierTags, InputTags, Tags, TargetTags
+        from sklearn.utils import ClassifierTags, InputTags, Tags, TargetTags, TransformerTags
 
         classifies = self._estimator_type == "classifier"
         return Tags(
             estimator_type=self._estimator_type,
             target_tags=TargetTags(required=classifies, one_d_labels=classifies),
-            classifier_tags=ClassifierTags(multi_label=self._multilabel) if classifies else None,
+            classifier_tags=ClassifierTags() if classifies else None,
+            transformer_tags=TransformerTags([]) if hasattr(self, "transform") else None,
             input_tags=InputTags(two_d_array=False, string=True),
         )
 

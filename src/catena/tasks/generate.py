@@ -70,8 +70,9 @@ class Generator(Estimator):
     After `fit`: `space_`, `model_`, `learner_`, `history_`.
 
     Data is a text (one long stream, whose end is not predicted), a list of texts, a list of lists
-    of items, a list of arrays, an (X, lengths) pair, or `Sequences`. `["home", "search"]` is two
-    texts, cut into characters; one sequence of two items is `[["home", "search"]]`.
+    of items, a list of arrays, an (X, lengths) pair, or `Sequences`; a list may as well be a column
+    of NumPy, pandas, Polars or Arrow. `["home", "search"]` is two texts, cut into characters; one
+    sequence of two items is `[["home", "search"]]`.
 
     >>> from catena import Generator, Markov
     >>> model = Generator(Markov(order=1, smoothing="none")).fit(["abab", "ab"])
@@ -332,6 +333,7 @@ def learn_space(
     Raises:
         CatenaError: when there is no data to tell from.
     """
+    data = _unpacked(data)
     if isinstance(data, str):
         return Symbols.learn([data], unit, unknown, end=False, minimum=minimum)
     if isinstance(data, (list, tuple)) and data and isinstance(data[0], (str, bytes)):
@@ -377,6 +379,7 @@ def encode(space: Space, data: Any, numbered: bool) -> Sequences:
         numbered: whether `Sequences` of whole numbers are the space's own numbers of its symbols,
             as where the caller made the space, and not symbols that it was learned from.
     """
+    data = _unpacked(data)
     if isinstance(data, Sequences) and isinstance(space, Symbols) and numbered:
         return _checked(data, space)
     if isinstance(data, str):
@@ -384,6 +387,27 @@ def encode(space: Space, data: Any, numbered: bool) -> Sequences:
     elif isinstance(space, Symbols) and (isinstance(data, Sequences) or is_pair(data)):
         data = as_sequences(data).to_list()
     return space.encode(data)
+
+
+def _unpacked(data: Any) -> Any:
+    """A column of sequences as a list, whether NumPy, pandas, Polars or Arrow holds it.
+
+    Raises:
+        CatenaError: for a table.
+    """
+    if isinstance(data, Sequences):
+        return data
+    if hasattr(data, "columns") or hasattr(data, "tocsr"):
+        raise CatenaError(
+            f"a {type(data).__name__} is a table, dense or sparse, and says not where a sequence "
+            "begins: give the column that has a sequence in each row, or a list of arrays"
+        )
+    if isinstance(data, np.ndarray) and data.dtype.kind in "UO":
+        return data.tolist()
+    for name in ("to_pylist", "to_list"):
+        if hasattr(data, name):
+            return getattr(data, name)()
+    return data
 
 
 def _checked(data: Sequences, space: Symbols) -> Sequences:

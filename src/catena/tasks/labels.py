@@ -44,7 +44,7 @@ class Labels:
         names = tuple(sorted(found, key=lambda label: (isinstance(label, str), label)))
         if len(names) < 2 and not (many and names):
             only = f"there is only the label {names[0]!r}" if names else "there is no label"
-            raise CatenaError(f"{only}: a classifier needs two or more to tell apart")
+            raise CatenaError(f"{only}: one class is not enough, there must be two to tell apart")
         return Labels(names, many)
 
     def encode(self, y: Any) -> Tensor:
@@ -122,9 +122,14 @@ def items(y: Any) -> list[Any]:
     Raises:
         CatenaError: where y is not a row of labels.
     """
-    if isinstance(y, (str, bytes)) or not hasattr(y, "__len__") or getattr(y, "ndim", 1) != 1:
+    if y is None:
+        raise CatenaError("a classifier requires y to be passed, but the target y is None")
+    rows = y
+    if hasattr(y, "__array__"):  # of NumPy, PyTorch, pandas, Polars and Arrow
+        rows = np.asarray(y)
+        rows = rows.tolist() if rows.ndim == 1 else None
+    if isinstance(rows, (str, bytes)) or not hasattr(rows, "__len__"):
         raise CatenaError("y must have one label, or one set of labels, for each sequence")
-    rows = y.tolist() if isinstance(y, (np.ndarray, Tensor)) else y
     return [row.item() if isinstance(row, np.generic) else row for row in rows]
 
 

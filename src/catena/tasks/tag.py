@@ -327,7 +327,11 @@ def _pair(X: Data, y: Iterable[Sequence[str]]) -> tuple[list[Sentence], list[lis
 
 def _labels(sentences: Sequence[Sentence], y: Iterable[Sequence[str]]) -> list[list[str]]:
     """Labels as lists, once each sentence is known to have as many as tokens."""
-    rows = [list(row) for row in y]
+    rows = list(y)
+    for i, row in enumerate(rows):
+        if isinstance(row, str) or not hasattr(row, "__iter__"):
+            raise CatenaError(f"sentence {i + 1}: {row!r} is no list of labels", i)
+    rows = [list(row) for row in rows]
     if len(rows) != len(sentences):
         raise CatenaError(f"{len(sentences)} sentences, but labels for {len(rows)}")
     for i, (sentence, row) in enumerate(zip(sentences, rows, strict=True)):
