@@ -126,7 +126,7 @@ class Tagger(Estimator):
                 or tags are invalid in the scheme.
             Interrupted: after Ctrl-C, once the work so far has been kept.
         """
-        design, learner = self._design(), self._learner()
+        design, learner = self.design(), self._learner()
         train = _pair(X, y)
         held_out = None if valid is None else _pair(*valid)
         if self.scheme is not None:
@@ -206,6 +206,19 @@ class Tagger(Estimator):
             lines += [label, *(f"{weight:+9.4f}  {name}" for weight, name in weighed)]
         return "\n".join(lines)
 
+    def design(self) -> Design:
+        """What a network is beside its rung.
+
+        Raises:
+            CatenaError: when something of it is chosen for a rung that is no network.
+        """
+        chosen = {name: getattr(self, name) for name in DESIGN}
+        design = Design(**chosen)
+        if isinstance(self.rung, CRF | HMM) and design != Design():
+            wrong = next(name for name in DESIGN if chosen[name] != getattr(Design(), name))
+            raise CatenaError(f"{wrong} is for neural rungs; a {self.rung.kind} does without")
+        return design
+
     # -- keeping ----------------------------------------------------------------------------
 
     def save(self, path: str | Path) -> None:
@@ -215,21 +228,12 @@ class Tagger(Estimator):
             "scheme": self.scheme,
             "seed": self.seed,
             "columns": self.columns_,
-            "design": self._design().describe(),
+            "design": self.design().describe(),
             "history": asdict(self.history_),
         }
         tag_file.write(Path(path), self.rung, self.learner_, self.labeller_, task)
 
     # -- inside -----------------------------------------------------------------------------
-
-    def _design(self) -> Design:
-        """What a network is beside its rung; of other rungs, nothing may be chosen."""
-        chosen = {name: getattr(self, name) for name in DESIGN}
-        design = Design(**chosen)
-        if isinstance(self.rung, CRF | HMM) and design != Design():
-            wrong = next(name for name in DESIGN if chosen[name] != getattr(Design(), name))
-            raise CatenaError(f"{wrong} is for neural rungs; a {self.rung.kind} does without")
-        return design
 
     def _learner(self) -> QuasiNewton | Count | Gradient:
         """How the rung is learned."""
