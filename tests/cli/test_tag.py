@@ -184,8 +184,9 @@ def test_options_reach_the_rung_and_the_learner(catena, tokens, tmp_path):
 def test_options_reach_the_network(catena, tokens, tmp_path):
     output, vectors = tmp_path / "m", tmp_path / "v.txt"
     vectors.write_text("dog 1 2\ncat 3 4\n")
-    given = ["--bidirectional", "--variational", "--units", "4", "--layers", "2", "--dropout", "0.1",
-             "--decoder", "softmax", "--characters", "gru:3", "--embeddings", vectors, "--freeze",
+    given = ["--bidirectional", "--variational", "--units", "4", "--layers", "2", "--dropout",
+             "0.1", "--decoder", "softmax", "--characters", "gru:3", "--embeddings", vectors,
+             "--freeze",
              "--word-dropout", "0.2", "--minimum", "2", "--epochs", "1", "--batch", "3",
              "--valid", tokens / "test.conll"]  # fmt: skip
     train = [tokens / "train.conll", "--task", "tag", "--model", "lstm"]
