@@ -97,7 +97,7 @@ TASKS = {
         ("form",),
         spans=False,
         mark=0.94,
-        epochs=8,
+        epochs=6,
     ),
     "chinese": Task(
         CHINESE("train"),
@@ -106,7 +106,7 @@ TASKS = {
         ("form",),
         spans=False,
         mark=None,
-        epochs=12,
+        epochs=10,
     ),
 }
 Sentences = tuple[list[Any], list[list[str]]]
