@@ -36,7 +36,7 @@ from catena.ladder.rnn import ElmanCell
 from catena.learn import Interrupted
 from catena.learn.objective import LabelledSteps
 from catena.scanning import scan
-from catena.schemes import first_invalid
+from catena.schemes import constraints, first_invalid
 from catena.tasks.tag_network import Measured, TagNetwork, TokenEmbedding
 from catena.tasks.tokens import TokenVocabulary
 
@@ -224,6 +224,33 @@ def test_the_loss_and_its_gradient_are_those_of_all_paths(decoder):
     other = torch.autograd.grad(expected.sum(), learned)
     for mine, theirs in zip(one, other, strict=True):
         torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-5)
+
+
+def test_under_constraints_what_is_invalid_has_no_share_in_the_loss():
+    data, labels = Measured(Sequences(torch.randn(3, 2), torch.tensor([3]))), ["B-X", "I-X", "O"]
+    network = small_network("crf")
+    gold = torch.tensor([0, 1, 2])
+    free = network.log_prob(data, gold).sum()
+    network.allowed = constraints(labels, "IOB2")
+    paths = dict(all_paths(network(data).values, network.chain))
+    names = {path: [labels[i] for i in path] for path in paths}
+    valid = [total for path, total in paths.items() if first_invalid(names[path], "IOB2") is None]
+    expected = paths[0, 1, 2] - torch.stack(valid).logsumexp(0)
+    torch.testing.assert_close(network.log_prob(data, gold).sum(), expected)
+    assert expected > free
+
+
+def test_a_tagger_is_learned_under_constraints():
+    def nats(constrained):
+        tagger = Tagger(
+            GRU(4), scheme="IOB2", learner=replace(QUICK, epochs=1), constrained=constrained
+        )
+        return tagger.fit(*TRAIN, TEST).history_.rows[0]["train"]
+
+    assert nats(True) < nats(False)
+    wrong = [["I-PER"] * len(row) for row in TEST[1]]
+    with pytest.raises(CatenaError, match="'I-PER' cannot follow the beginning"):
+        Tagger(GRU(4), scheme="IOB2", constrained=True).fit(*TRAIN, (TEST[0], wrong))
 
 
 def test_every_step_is_learned_from_once_an_epoch_in_batches_of_like_length():
@@ -454,6 +481,8 @@ def test_nan_in_training_is_refused():
         (LSTM(), {"learner": EM()}, "learned by Gradient, not by EM"),
         (LSTM(), {"features": "U:%x[0,0]"}, "leave features out"),
         (LSTM(), {"decoder": "viterbi"}, "decoder must be one of crf, softmax"),
+        (LSTM(), {"decoder": "softmax", "constrained": True}, "only decoder='crf'"),
+        (LSTM(), {"constrained": True}, "constrained needs a scheme"),
         (LSTM(), {"word_dropout": 1.0}, "word_dropout must be"),
         (LSTM(), {"characters": Window()}, "read by an RNN, GRU, LSTM or CNN"),
         (CRF(), {"word_dropout": 0.1}, "word_dropout is for neural rungs; a crf"),

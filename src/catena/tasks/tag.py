@@ -33,6 +33,9 @@ from catena.tasks.reader import Data, Features, Reader, Sentence, checked
 DESIGN = [field.name for field in fields(Design)]
 
 
+Pair = tuple[list[Sentence], list[list[str]]]
+
+
 class TagPath(NamedTuple):
     """The labels of one sentence, and how probable they are together."""
 
@@ -59,6 +62,8 @@ class Tagger(Estimator):
 
         decoder: "crf", which judges labels together with their neighbours, or "softmax", each on
             its own.
+        constrained: whether the scheme's rules hold while a CRF on top is learned, and not only
+            when labels are predicted.
         characters: what reads the characters of words: `LSTM(50)`, a GRU or RNN, or `CNN(30)`.
         embeddings: a text file of word vectors as GloVe, word2vec and fastText write it; those of
             the words in the training and held-out data are used.
@@ -88,6 +93,7 @@ class Tagger(Estimator):
         seed: int = 0,
         *,
         decoder: str = "crf",
+        constrained: bool = False,
         characters: Recurrent | CNN | None = None,
         embeddings: str | Path | None = None,
         fine_tune: bool = True,
@@ -96,7 +102,7 @@ class Tagger(Estimator):
     ) -> None:
         self.rung, self.features, self.scheme = rung, features, scheme
         self.learner, self.seed = learner, seed
-        self.decoder, self.characters = decoder, characters
+        self.decoder, self.constrained, self.characters = decoder, constrained, characters
         self.embeddings, self.fine_tune = embeddings, fine_tune
         self.word_dropout, self.minimum = word_dropout, minimum
 
@@ -127,18 +133,17 @@ class Tagger(Estimator):
             Interrupted: after Ctrl-C, once the work so far has been kept.
         """
         self._begin()
-        design, learner = self._design(), self._learner()
+        design, learner = self.design(), self._learner()
         train = _pair(X, y)
         held_out = None if valid is None else _pair(*valid)
-        if self.scheme is not None:
-            check(train[1], self._scheme(self.scheme))
+        scheme = self._checked_scheme(design, train, held_out)
         run = Run(self.seed, report, checkpoint, resume)
         if isinstance(self.rung, CRF):
             reader = Reader.learn(self.features, train[0])
             assert isinstance(learner, QuasiNewton)
             found = learn_crf(self.rung, learner, reader, *train, run)
         elif isinstance(learner, Gradient):
-            found = learn_network(self.rung, design, learner, train, held_out, run)
+            found = learn_network(self.rung, design, learner, train, held_out, run, scheme)
         else:
             found = learn_hmm(Reader.learn(None, train[0]), *train)
         self.learner_, self.columns_ = learner, None if columns is None else tuple(columns)
@@ -207,6 +212,19 @@ class Tagger(Estimator):
             lines += [label, *(f"{weight:+9.4f}  {name}" for weight, name in weighed)]
         return "\n".join(lines)
 
+    def design(self) -> Design:
+        """What a network is beside its rung.
+
+        Raises:
+            CatenaError: when something of it is chosen for a rung that is no network.
+        """
+        chosen = {name: getattr(self, name) for name in DESIGN}
+        design = Design(**chosen)
+        if isinstance(self.rung, CRF | HMM) and design != Design():
+            wrong = next(name for name in DESIGN if chosen[name] != getattr(Design(), name))
+            raise CatenaError(f"{wrong} is for neural rungs; a {self.rung.kind} does without")
+        return design
+
     # -- keeping ----------------------------------------------------------------------------
 
     def save(self, path: str | Path) -> None:
@@ -215,21 +233,26 @@ class Tagger(Estimator):
             "scheme": self.scheme,
             "seed": self.seed,
             "columns": self.columns_,
-            "design": self._design().describe(),
+            "design": self.design().describe(),
             "history": asdict(self.history_),
         }
         tag_file.write(Path(path), self.rung, self.learner_, self.labeller_, task)
 
     # -- inside -----------------------------------------------------------------------------
 
-    def _design(self) -> Design:
-        """What a network is beside its rung; of other rungs, nothing may be chosen."""
-        chosen = {name: getattr(self, name) for name in DESIGN}
-        design = Design(**chosen)
-        if isinstance(self.rung, CRF | HMM) and design != Design():
-            wrong = next(name for name in DESIGN if chosen[name] != getattr(Design(), name))
-            raise CatenaError(f"{wrong} is for neural rungs; a {self.rung.kind} does without")
-        return design
+    def _checked_scheme(self, design: Design, train: Pair, valid: Pair | None) -> str | None:
+        """The scheme whose rules hold while learning, once the labels are known to obey it."""
+        if self.scheme is None:
+            if design.constrained:
+                raise CatenaError("constrained needs a scheme, which says what is valid")
+            return None
+        scheme = self._scheme(self.scheme)
+        check(train[1], scheme)
+        if not design.constrained:
+            return None
+        if valid is not None:
+            check(valid[1], scheme)
+        return scheme
 
     def _learner(self) -> QuasiNewton | Count | Gradient:
         """How the rung is learned."""
