@@ -56,18 +56,19 @@ class StateFeatures:
 
     @staticmethod
     def seen(data: Encoded, labels: Tensor, width: int, minimum: int = 1) -> StateFeatures:
-        """The pairs that occur together in training at least `minimum` times.
+        """The pairs that occur together in training; with a minimum above 1, those whose values
+        sum up to it at least.
 
         Args:
-            labels: int64 `[total]`, the label of every step.
+            labels: int64 `[total]`, the label of every step; or bool `[total, width]`, its labels.
             width: how many labels there are.
         """
-        _check_labels(data, labels, width)
-        each = labels.numpy().astype(np.int64)
-        keys = data.ids.numpy() * np.int64(width)
-        keys += np.repeat(each, np.diff(data.offsets.numpy()))
-        keys, counts = np.unique(keys, return_counts=True)
-        keys = keys[counts >= minimum]
+        keys, values = _pairs(data, labels, width)
+        if minimum > 1:
+            keys, which = np.unique(keys, return_inverse=True)
+            keys = keys[np.bincount(which, values, len(keys)) >= minimum]
+        else:
+            keys = np.unique(keys)
         sizes = np.bincount(keys // width, minlength=data.attributes)
         pairs = np.concatenate([np.zeros(1, np.int64), sizes.cumsum()])
         return StateFeatures(torch.from_numpy(pairs), torch.from_numpy(keys % width), width)
@@ -113,19 +114,20 @@ class StateFeatures:
             kernel.add_gradient(self._layout, data.shared(), grad.contiguous(), sums)
         return kernel.gathered(self._layout, sums)
 
-    def count(self, parts: Iterable[tuple[Encoded, Tensor]]) -> Tensor:
+    def count(self, parts: Iterable[tuple[Encoded, Tensor, Tensor]]) -> Tensor:
         """float64 `[features]`: the sum of the values with which each pair occurs.
 
         Args:
-            parts: data, part by part, each with the label of every step, int64 `[total]`.
+            parts: data, part by part, each with the label of every step, int64 `[total]`, and how
+                much the step counts, float64 `[total]`.
         """
-        return self.gradient((data, self._indicators(data, labels)) for data, labels in parts)
+        return self.gradient((data, self._counted(data, *steps)) for data, *steps in parts)
 
-    def _indicators(self, data: Encoded, labels: Tensor) -> Tensor:
-        """float64 `[total, width]`, 1 at the label of each step."""
+    def _counted(self, data: Encoded, labels: Tensor, weight: Tensor) -> Tensor:
+        """float64 `[total, width]`: what each step counts, at its label."""
         _check_labels(data, labels, self.width)
         there = torch.zeros(len(data), self.width, dtype=torch.float64)
-        return there.scatter_(1, labels.long()[:, None], 1.0)
+        return there.scatter_(1, labels.long()[:, None], weight[:, None])
 
     @cached_property
     def _layout(self) -> kernel.Layout:
@@ -137,6 +139,17 @@ class StateFeatures:
                 f"steps of {data.attributes} attributes, where the features are of "
                 f"{self.attributes}; encode the steps with the vocabulary of the features"
             )
+
+
+def _pairs(data: Encoded, labels: Tensor, width: int) -> tuple[np.ndarray, np.ndarray | None]:
+    """Each time that an attribute meets a label, attribute * width + label; and its value."""
+    ids, sizes = data.ids.numpy(), np.diff(data.offsets.numpy())
+    values = None if data.values is None else data.values.numpy()
+    if labels.dtype != torch.bool:
+        _check_labels(data, labels, width)
+        return ids * np.int64(width) + np.repeat(labels.numpy().astype(np.int64), sizes), values
+    place, label = labels.numpy()[np.repeat(np.arange(len(data)), sizes)].nonzero()
+    return ids[place] * np.int64(width) + label, None if values is None else values[place]
 
 
 def _check_labels(data: Encoded, labels: Tensor, width: int) -> None:
