@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from catena.comparing.compare import compare
     from catena.errors import CatenaError
     from catena.ladder import CRF, GRU, HMM, LADDER, LSTM, RNN, Custom, Markov, Window
-    from catena.learn import EM, Count, Gradient, QuasiNewton
+    from catena.learn import EM, AdaGrad, Count, Gradient, Perceptron, QuasiNewton
     from catena.linear_chain import LinearChain
     from catena.model import SequenceModel
     from catena.recurrence import FromFunction, Recurrence
@@ -26,6 +26,7 @@ __version__ = "0.1.0"
 
 # Loaded when first asked for, so that `catena --help` does not wait for PyTorch.
 _HOMES = {
+    "AdaGrad": "learn",
     "Bidirectional": "combine",
     "Bits": "space",
     "CRF": "ladder",
@@ -44,6 +45,7 @@ _HOMES = {
     "LSTM": "ladder",
     "LinearChain": "linear_chain",
     "Markov": "ladder",
+    "Perceptron": "learn",
     "QuasiNewton": "learn",
     "RNN": "ladder",
     "Recurrence": "recurrence",
@@ -68,6 +70,7 @@ __all__ = [
     "LADDER",
     "LSTM",
     "RNN",
+    "AdaGrad",
     "Bidirectional",
     "Bits",
     "CatenaError",
@@ -80,6 +83,7 @@ __all__ = [
     "Gradient",
     "LinearChain",
     "Markov",
+    "Perceptron",
     "QuasiNewton",
     "Recurrence",
     "Residual",

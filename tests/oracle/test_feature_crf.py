@@ -136,9 +136,7 @@ def test_a_weight_is_so_many_copies(sets):
     entries, offsets = torch.cat(entries), torch.cat([torch.zeros(1), sizes[chosen].cumsum(0)])
     assert data.values is not None
     copies = Encoded(offsets.long(), data.ids[entries], data.values[entries], data.attributes)
-    plain = Objective(
-        copies, labels[chosen], torch.tensor([3, 0, 1, 2, 2, 2]), features, moves
-    )
+    plain = Objective(copies, labels[chosen], torch.tensor([3, 0, 1, 2, 2, 2]), features, moves)
     theta = torch.from_numpy(np.random.default_rng(1).standard_normal(plain.size))
     (value, gradient), (wanted, back) = weighted(theta), plain(theta)
     assert value == pytest.approx(wanted, abs=1e-9)

@@ -69,7 +69,12 @@ class StateFeatures:
             keys = keys[np.bincount(which, values, len(keys)) >= minimum]
         else:
             keys = np.unique(keys)
-        sizes = np.bincount(keys // width, minlength=data.attributes)
+        return StateFeatures.of_keys(keys, data.attributes, width)
+
+    @staticmethod
+    def of_keys(keys: np.ndarray, attributes: int, width: int) -> StateFeatures:
+        """The pairs of these keys, int64 `[features]`, attribute * width + label, rising."""
+        sizes = np.bincount(keys // width, minlength=attributes)
         pairs = np.concatenate([np.zeros(1, np.int64), sizes.cumsum()])
         return StateFeatures(torch.from_numpy(pairs), torch.from_numpy(keys % width), width)
 
@@ -78,6 +83,11 @@ class StateFeatures:
         """All pairs."""
         pairs = torch.arange(attributes + 1) * width
         return StateFeatures(pairs, torch.arange(width).repeat(attributes), width)
+
+    @property
+    def owners(self) -> Tensor:
+        """int64 `[features]`: the attribute of each."""
+        return torch.repeat_interleave(self.pairs.diff())
 
     def scores(self, data: Encoded, weights: Tensor) -> Tensor:
         """float64 `[total, width]`: for each step and label, the sum of value times weight.
@@ -139,6 +149,34 @@ class StateFeatures:
                 f"steps of {data.attributes} attributes, where the features are of "
                 f"{self.attributes}; encode the steps with the vocabulary of the features"
             )
+
+
+class Changing:
+    """Weights that are added to in place, a few steps at a time.
+
+    Args:
+        features: whose weights they are.
+        weights: float64 `[features]`, where they begin.
+    """
+
+    def __init__(self, features: StateFeatures, weights: Tensor) -> None:
+        _check_numbers("weights", weights, (len(features),))
+        self._layout, self._width = features._layout, features.width
+        self._weights = kernel.spread(self._layout, weights.clone())
+
+    def scores(self, rows: kernel.Rows) -> Tensor:
+        """float64 `[steps, width]`: what the steps of `rows`, a part of encoded data, score."""
+        to = torch.empty(len(rows.steps) - 1, self._width, dtype=torch.float64)
+        kernel.scores(self._layout, rows, self._weights, to)
+        return to
+
+    def add(self, rows: kernel.Rows, grad: Tensor) -> None:
+        """Add to each weight what the gradient of the scores, float64 `[steps, width]`, says."""
+        kernel.add_gradient(self._layout, kernel.share_out(rows, 1), grad, self._weights)
+
+    def weights(self) -> Tensor:
+        """A copy of them, float64 `[features]`."""
+        return kernel.gathered(self._layout, self._weights).clone()
 
 
 def _pairs(data: Encoded, labels: Tensor, width: int) -> tuple[np.ndarray, np.ndarray | None]:

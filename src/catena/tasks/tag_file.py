@@ -13,25 +13,27 @@ from catena.ladder import HMM
 from catena.ladder.crf import CRF
 from catena.ladder.rung import options
 from catena.learn import Count
+from catena.learn.adagrad import AdaGrad
+from catena.learn.perceptron import Perceptron
 from catena.learn.quasi_newton import QuasiNewton
 from catena.save import FORMAT, load_facts
 from catena.tasks.counted_hmm import CountedHMM
+from catena.tasks.crf_learning import CRFLearner
 from catena.tasks.feature_crf import FeatureCRF
 from catena.tasks.labeller import Labeller
 from catena.tasks.reader import Features, Reader
 
 TASK = "tag"
 RUNGS: dict[str, type[CRF | HMM]] = {CRF.kind: CRF, HMM.kind: HMM}
-LEARNERS: dict[str, type[QuasiNewton | Count]] = {
-    QuasiNewton.kind: QuasiNewton,
-    Count.kind: Count,
+LEARNERS: dict[str, type[CRFLearner | Count]] = {
+    learner.kind: learner for learner in (QuasiNewton, AdaGrad, Perceptron, Count)
 }
 
 
 def write(
     path: Path,
     rung: CRF | HMM,
-    learner: QuasiNewton | Count,
+    learner: CRFLearner | Count,
     labeller: Labeller,
     task: Mapping[str, Any],
 ) -> None:
@@ -53,7 +55,7 @@ def write(
 
 def read(
     path: Path, features: Features
-) -> tuple[CRF | HMM, QuasiNewton | Count, Labeller, dict[str, Any]]:
+) -> tuple[CRF | HMM, CRFLearner | Count, Labeller, dict[str, Any]]:
     """The rung, the learner, the labeller and the facts of the task.
 
     Args:
