@@ -161,7 +161,8 @@ class Changing:
 
     def __init__(self, features: StateFeatures, weights: Tensor) -> None:
         _check_numbers("weights", weights, (len(features),))
-        self._layout, self._width = features._layout, features.width
+        self._width = features.width
+        self._layout = kernel.lay_out(features.pairs, features.labels, features.width, share=1)
         self._weights = kernel.spread(self._layout, weights.clone())
 
     def scores(self, rows: kernel.Rows) -> Tensor:
