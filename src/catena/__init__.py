@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from catena.combine import Bidirectional, Residual, Stack
     from catena.comparing.compare import compare
     from catena.errors import CatenaError
+    from catena.formats.crfsuite_tagger import from_crfsuite
     from catena.ladder import CRF, GRU, HMM, LADDER, LSTM, RNN, Custom, Markov, Window
     from catena.learn import EM, AdaGrad, Count, Gradient, Perceptron, QuasiNewton
     from catena.linear_chain import LinearChain
@@ -58,6 +59,7 @@ _HOMES = {
     "Vectors": "space",
     "Window": "ladder",
     "compare": "comparing.compare",
+    "from_crfsuite": "formats.crfsuite_tagger",
     "load": "tasks.loading",
     "scan": "scanning",
 }
@@ -95,6 +97,7 @@ __all__ = [
     "Vectors",
     "Window",
     "compare",
+    "from_crfsuite",
     "load",
     "scan",
 ]

@@ -189,6 +189,7 @@ def fit(
     l2: o.L2 = None,
     all_states: o.AllStates = None,
     all_transitions: o.AllTransitions = None,
+    learner: o.Learner = None,
     minutes: o.Minutes = None,
     epochs: o.Epochs = None,
     batch: o.Batch = None,
@@ -468,10 +469,11 @@ def _fit_tagger(given: dict[str, Any]) -> None:
 
 
 def _tags(model: Path) -> bool:
-    """Whether a file holds a tagger."""
+    """Whether a file holds a tagger, be it CRFsuite's."""
+    from catena.formats.crfsuite_model import is_crfsuite_model
     from catena.save import load_facts
 
-    return load_facts(model)["task"].get("kind") == "tag"
+    return is_crfsuite_model(model) or load_facts(model)["task"].get("kind") == "tag"
 
 
 def _refuse(given: dict[str, Any], names: Iterable[str], why: str) -> None:

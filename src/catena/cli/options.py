@@ -23,8 +23,8 @@ OF_MODELS = frozenset({
     "tolerance", "pseudocount",
 })  # fmt: skip
 
-# Those of a tagger beside iterations, minutes and minimum.
-OF_TAGGERS = frozenset({"l1", "l2", "all_states", "all_transitions", "features"})
+# Those of a tagger alone.
+OF_TAGGERS = frozenset({"l1", "l2", "all_states", "all_transitions", "features", "learner"})
 
 
 def _option(*flags: str, panel: str | None = None, text: str, **more: Any) -> Any:
@@ -181,14 +181,20 @@ AllTransitions = Annotated[
     _option("--all-transitions", panel=RUNG, text="crf: weights for unseen pairs of labels too."),
 ]
 
+Learner = Annotated[
+    str | None,
+    _option("--learner", panel=LEARNING, text="crf: l-bfgs, adagrad, perceptron."),
+]
 Minutes = Annotated[
     float | None, _option("--minutes", panel=LEARNING, text="A time budget (not markov).")
 ]
 Epochs = Annotated[
-    float | None, _option("--epochs", panel=LEARNING, text="gradient: how often the data is seen.")
+    float | None,
+    _option("--epochs", panel=LEARNING, text="gradient, crf: how often the data is seen."),
 ]
 Batch = Annotated[
-    int | None, _option("--batch", panel=LEARNING, text="gradient: rows a step is computed from.")
+    int | None,
+    _option("--batch", panel=LEARNING, text="gradient, crf: rows a step is computed from."),
 ]
 Span = Annotated[
     int | None,
@@ -198,7 +204,7 @@ Optimizer = Annotated[
     str | None, _option("--optimizer", panel=LEARNING, text="gradient: adamw, sgd.")
 ]
 Rate = Annotated[
-    float | None, _option("--rate", panel=LEARNING, text="gradient: the peak learning rate.")
+    float | None, _option("--rate", panel=LEARNING, text="gradient, crf: the peak learning rate.")
 ]
 Schedule = Annotated[
     str | None, _option("--schedule", panel=LEARNING, text="gradient: cosine, linear, constant.")
@@ -222,7 +228,9 @@ Evaluations = Annotated[
 ]
 Patience = Annotated[
     int | None,
-    _option("--patience", panel=LEARNING, text="gradient: evaluations without progress to stop."),
+    _option(
+        "--patience", panel=LEARNING, text="gradient, crf: evaluations without progress to stop."
+    ),
 ]
 Precision = Annotated[
     str | None,

@@ -4,26 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from catena.cli import show
 from catena.cli.fit import checkpoint_of, say_beginning
-from catena.cli.tokens import Corpus, TokenReading, inputs, read_labelled, sentences
+from catena.cli.tokens import (
+    AttributeCorpus,
+    Corpus,
+    TokenReading,
+    inputs,
+    read_attributes,
+    read_labelled,
+    sentences,
+)
 from catena.cli.writing import check_writable
 from catena.errors import CatenaError
 from catena.formats import TokenFile
 from catena.formats.conll import label_of
+from catena.formats.crfsuite_model import is_crfsuite_model
+from catena.formats.crfsuite_tagger import from_crfsuite
 from catena.ladder import CRF, HMM
-from catena.learn.quasi_newton import QuasiNewton
+from catena.learn import AdaGrad, Perceptron, QuasiNewton
 from catena.metrics import Score
 from catena.schemes import check, repair
+from catena.tasks.crf_learning import CRFLearner
 from catena.tasks.judging import TagEvaluation
 from catena.tasks.tag import Tagger, TagPath, load_tagger
 
 OF_RUNG = {"l1", "l2", "minimum", "all_states", "all_transitions"}
-OF_LEARNER = {"iterations", "minutes"}
-OWN: dict[str, set[str]] = {"crf": OF_RUNG | OF_LEARNER | {"features"}, "hmm": set()}
+LEARNERS: dict[str, tuple[type[CRFLearner], set[str]]] = {
+    "l-bfgs": (QuasiNewton, {"iterations", "minutes", "patience"}),
+    "adagrad": (AdaGrad, {"epochs", "batch", "rate", "minutes", "patience"}),
+    "perceptron": (Perceptron, {"epochs", "minutes", "patience"}),
+}
 
 
 @dataclass(frozen=True)
@@ -58,10 +73,13 @@ def fit(job: Job) -> None:
     labels = _valid(corpus, job)
     checkpoint = checkpoint_of(job.output)
     say_beginning(checkpoint, job.resume)
+    # Counting has nothing that held-out data could stop.
+    judges = job.valid and isinstance(tagger.rung, CRF)
     with show.progress() as board:
         tagger.fit(
             corpus.sentences,
             labels,
+            (held_out.sentences, held_out.labels) if judges else None,
             columns=columns,
             report=lambda learned: board.report(job.model, learned),
             checkpoint=checkpoint,
@@ -85,9 +103,12 @@ def choose(job: Job) -> Tagger:
     Raises:
         CatenaError: for an option that belongs to another model.
     """
-    if job.model not in OWN:
+    if job.model not in ("crf", "hmm"):
         raise CatenaError(f"--model must be crf or hmm with --task tag, not {job.model!r}")
-    own = OWN[job.model]
+    learner, of_learner = _learner(job)
+    own = {"learner", "features", *OF_RUNG, *of_learner} if job.model == "crf" else set()
+    if learner is Perceptron:
+        own -= {"l1", "l2"}
     for name in job.given:
         if name not in own:
             has = ", ".join("--" + _flag(other) for other in sorted(own)) or "none"
@@ -96,17 +117,25 @@ def choose(job: Job) -> Tagger:
             )
     if job.model == "hmm":
         return Tagger(HMM(), scheme=job.scheme, seed=job.seed)
-    of_rung, of_learner = (
-        {name: value for name, value in job.given.items() if name in names}
-        for names in (OF_RUNG, OF_LEARNER)
-    )
+    options = {name: job.given[name] for name in of_learner & job.given.keys()}
+    # Every learner counts whole epochs; 3.0 is one of them.
+    if options.get("epochs", 0.5).is_integer():
+        options["epochs"] = int(options["epochs"])
     return Tagger(
-        CRF(**of_rung),
+        CRF(**{name: job.given[name] for name in OF_RUNG & job.given.keys()}),
         features=job.given.get("features"),
         scheme=job.scheme,
-        learner=QuasiNewton(**of_learner),
+        learner=learner(**options),
         seed=job.seed,
     )
+
+
+def _learner(job: Job) -> tuple[type[CRFLearner], set[str]]:
+    """The learner of a CRF, and the names of its options."""
+    name = job.given.get("learner", "l-bfgs")
+    if name not in LEARNERS:
+        raise CatenaError(f"--learner must be one of {', '.join(LEARNERS)}, not {name!r}")
+    return LEARNERS[name]
 
 
 def tag(model: Path, source: str, reading: TokenReading, k: int | None, marginals: bool) -> None:
@@ -115,7 +144,11 @@ def tag(model: Path, source: str, reading: TokenReading, k: int | None, marginal
         raise CatenaError(f"--n-best must be at least 1, not {k}")
     if k is not None and marginals:
         raise CatenaError("--n-best and --marginals do not go together; choose one")
-    tagger = load_tagger(model)
+    tagger = _loaded(model)
+    if _reads_attributes(tagger):
+        if k is not None or marginals:
+            raise CatenaError("--n-best and --marginals are for files of columns")
+        return _tag_attributes(tagger, source, reading)
     columns = _columns(tagger)
     file, label = reading.read_as(source, columns), label_of(columns)
     rows = sentences(file, inputs(columns))
@@ -130,8 +163,11 @@ def tag(model: Path, source: str, reading: TokenReading, k: int | None, marginal
 
 def evaluate(model: Path, sources: list[str], reading: TokenReading, as_json: bool) -> None:
     """How well a tagger labels some data."""
-    tagger = load_tagger(model)
-    corpus = _read(sources, reading, _columns(tagger))
+    tagger = _loaded(model)
+    if _reads_attributes(tagger):
+        corpus = read_attributes(sources, reading)
+    else:
+        corpus = _read(sources, reading, _columns(tagger))
     found = tagger.evaluate(corpus.sentences, corpus.labels)
     _say_unseen(corpus, found)
     if as_json:
@@ -150,7 +186,7 @@ def evaluate(model: Path, sources: list[str], reading: TokenReading, as_json: bo
 
 def info(model: Path, as_json: bool) -> None:
     """What a tagger's file holds."""
-    tagger = load_tagger(model)
+    tagger = _loaded(model)
     history = tagger.history_
     facts: dict[str, Any] = {
         "file": str(model),
@@ -168,6 +204,23 @@ def info(model: Path, as_json: bool) -> None:
         "seed": tagger.seed,
     }
     show.facts(facts, as_json)
+
+
+def _loaded(model: Path) -> Tagger:
+    """The tagger of a file of ours, or of CRFsuite's."""
+    return from_crfsuite(model) if is_crfsuite_model(model) else load_tagger(model)
+
+
+def _reads_attributes(tagger: Tagger) -> bool:
+    """Whether its tokens are attributes, as CRFsuite's data has them."""
+    reader = tagger.labeller_.reader
+    return tagger.columns_ is None and not reader.columns and reader.function is None
+
+
+def _tag_attributes(tagger: Tagger, source: str, reading: TokenReading) -> None:
+    corpus = read_attributes([source], reading)
+    labels = chain.from_iterable(tagger.predict(corpus.sentences))
+    show.raw(corpus.files[0][1].replaced(list(labels)).encode())
 
 
 def _columns(tagger: Tagger) -> tuple[str, ...]:
@@ -201,7 +254,7 @@ def _summary(name: str, found: TagEvaluation) -> str:
     return f"{name}: accuracy {found.accuracy:.4f}{spans}"
 
 
-def _say_unseen(corpus: Corpus, found: TagEvaluation) -> None:
+def _say_unseen(corpus: Corpus | AttributeCorpus, found: TagEvaluation) -> None:
     """Labels that training did not show, each with the place where it is first met."""
     for label, times in found.unseen.items():
         sentence = next(i for i, row in enumerate(corpus.labels) if label in row)

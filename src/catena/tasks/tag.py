@@ -233,6 +233,26 @@ class Tagger(Estimator):
 
     # -- keeping ----------------------------------------------------------------------------
 
+    def using(
+        self,
+        labeller: Labeller,
+        learner: CRFLearner | Count,
+        history: History,
+        columns: Sequence[str] | None = None,
+    ) -> Tagger:
+        """Make this labeller, which was learned elsewhere, the model that labels.
+
+        Args:
+            learner, history: how it was found.
+            columns: the names of a file's columns, where it learned from one.
+
+        Raises:
+            CatenaError: when its labels are not of the scheme.
+        """
+        self.learner_, self.columns_ = learner, None if columns is None else tuple(columns)
+        self._take(labeller, history, None)
+        return self
+
     def save(self, path: str | Path) -> None:
         """Write the fitted tagger to one file."""
         self._chain()
@@ -378,13 +398,9 @@ def load_tagger(path: str | Path, features: Features = None) -> Tagger:
     try:
         alone = replace(learner, l1=0.0, l2=0.0) if isinstance(learner, QuasiNewton) else learner
         made = Tagger(rung, given, task["scheme"], alone, task["seed"])
-        made.history_ = History(**task["history"])
-        made.columns_ = None if task["columns"] is None else tuple(task["columns"])
-        made.learner_ = learner
-        made._use(labeller)
+        return made.using(labeller, learner, History(**task["history"]), task["columns"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise CatenaError(f"{path}: damaged: {error}") from error
-    return made
 
 
 def _labels(sentences: Sequence[Sentence], y: Iterable[Sequence[str]]) -> list[list[str]]:
