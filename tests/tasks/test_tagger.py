@@ -35,6 +35,7 @@ from catena.learn.checkpoint import Checkpoint
 from catena.learn.labelled import LabelledHMM, count_labels
 from catena.metrics import span_scores
 from catena.schemes import first_invalid
+from catena.tasks.picture import AGAINST, FOR
 from catena.tasks.tag import load_tagger
 
 NAMES = ["Ann", "Bob Ray", "Carla", "Dee Dee Ott"]
@@ -267,6 +268,28 @@ def test_the_heaviest_attributes_as_text(fitted):
     assert "w=Rome" in tagger.top_features(20)
     with pytest.raises(CatenaError, match="a CRF has"):
         fitted("hmm")[0].top_features()
+
+
+@pytest.mark.parametrize("kind", ["svg", "png", "pdf"])
+def test_the_heaviest_attributes_as_a_picture(fitted, tmp_path, kind):
+    tagger, _ = fitted("crf-function")
+    path = tmp_path / f"top.{kind}"
+    tagger.draw_top_features(path, 3)
+    if kind == "svg":
+        drawn = path.read_text()
+        weights = [w for _, weighed in tagger.labeller_.heaviest(3) for w, _ in weighed]
+        for colour, sign in ((FOR, 1), (AGAINST, -1)):
+            count = sum(w * sign > 0 for w in weights)
+            assert drawn.count(f'style="fill: {colour}"') == count
+        assert all(f">{label}</text>" in drawn for label in tagger.labels_)
+        assert ">w=Rome</text>" in drawn
+    assert path.stat().st_size > 1000
+    with pytest.raises(CatenaError, match="ends in one of png, svg, pdf"):
+        tagger.draw_top_features(tmp_path / "top.bmp")
+    with pytest.raises(CatenaError, match="k must be at least 1"):
+        tagger.draw_top_features(path, 0)
+    with pytest.raises(CatenaError, match="a CRF has"):
+        fitted("hmm")[0].draw_top_features(path)
 
 
 def test_its_options_change_like_those_of_scikit_learn():

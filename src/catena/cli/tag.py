@@ -30,6 +30,7 @@ from catena.learn import AdaGrad, Perceptron, QuasiNewton
 from catena.metrics import Score
 from catena.schemes import check, repair
 from catena.tasks.crf_learning import CRFLearner
+from catena.tasks.feature_crf import FeatureCRF
 from catena.tasks.judging import TagEvaluation
 from catena.tasks.tag import Tagger, TagPath, load_tagger
 
@@ -213,8 +214,10 @@ def _loaded(model: Path) -> Tagger:
 
 def _reads_attributes(tagger: Tagger) -> bool:
     """Whether its tokens are attributes, as CRFsuite's data has them."""
-    reader = tagger.labeller_.reader
-    return tagger.columns_ is None and not reader.columns and reader.function is None
+    crf = tagger.labeller_
+    if tagger.columns_ is not None or not isinstance(crf, FeatureCRF):
+        return False
+    return not crf.reader.columns and crf.reader.function is None
 
 
 def _tag_attributes(tagger: Tagger, source: str, reading: TokenReading) -> None:

@@ -15,6 +15,7 @@ from torch import Tensor
 from catena.errors import CatenaError
 from catena.ladder import HMM
 from catena.ladder.crf import CRF
+from catena.ladder.rung import whole
 from catena.learn import Count, History, Progress, Run
 from catena.learn.adagrad import AdaGrad
 from catena.learn.perceptron import Perceptron
@@ -37,6 +38,7 @@ from catena.tasks.crf_learning import (
 )
 from catena.tasks.estimator import Estimator
 from catena.tasks.feature_crf import FeatureCRF
+from catena.tasks.feature_plot import draw
 from catena.tasks.judging import TagEvaluation, judge
 from catena.tasks.labeller import Labeller
 from catena.tasks.reader import Features, Reader, Sentence, checked
@@ -223,13 +225,28 @@ class Tagger(Estimator):
         Raises:
             CatenaError: when the rung has no weights of attributes.
         """
+        lines = []
+        for label, weighed in self._heaviest(k):
+            lines += [label, *(f"{weight:+9.4f}  {name}" for weight, name in weighed)]
+        return "\n".join(lines)
+
+    def draw_top_features(self, path: str | Path, k: int = 10) -> None:
+        """The same as a picture: a panel for each label, a bar for each attribute.
+
+        Args:
+            path: a .png, .svg or .pdf.
+
+        Raises:
+            CatenaError: as `top_features`, and for another suffix.
+        """
+        draw(Path(path), self._heaviest(k))
+
+    def _heaviest(self, k: int) -> list[tuple[str, list[tuple[float, str]]]]:
         self._chain()
         if not isinstance(self.labeller_, FeatureCRF):
             raise CatenaError(f"{self.rung.kind} has no weights of attributes; a CRF has")
-        lines = []
-        for label, weighed in self.labeller_.heaviest(k):
-            lines += [label, *(f"{weight:+9.4f}  {name}" for weight, name in weighed)]
-        return "\n".join(lines)
+        whole("k", k, 1)
+        return list(self.labeller_.heaviest(k))
 
     # -- keeping ----------------------------------------------------------------------------
 
