@@ -267,17 +267,15 @@ def test_without_a_limit_no_time_is_left(catena, tokens, tmp_path, monkeypatch):
 # -- CRFsuite's files ---------------------------------------------------------------------------
 
 
-CRFSUITE = (
-    "{}\tw\\:the\tlength:0.75\tfirst\n\n{}\tw\\:dog\tbefore\\:the:1\tlength:0.75\n{}\tw\\:x\n"
-)
-SUITE = "{}\tw:the\tlength:0.75\tfirst\n\n{}\tw:dog\tbefore:the:1\tlength:0.75\n{}\tw\\:x\n"
+CRFSUITE = Path(__file__).parents[1] / "formats" / "crfsuite"
+SUITE = "{}\tw\\:the\tlength:0.75\tfirst\n\n{}\tw\\:dog\tbefore\\:the:1\n{}\tw\\:x\n"
 
 
 def test_a_model_of_crfsuites(catena, refused, tmp_path):
     model, data = CRFSUITE / "tiny.crfsuite", tmp_path / "d.crfsuite"
     data.write_text(SUITE.format("N", "N", "V"))
     steps = [[{"w": "the", "length": 0.75, "first": 1.0}]]
-    steps += [[{"w": "dog", "before:the": 1.0, "length": 0.75}, ["w:x"]]]
+    steps += [[{"w": "dog", "before:the": 1.0}, ["w:x"]]]
     labels = from_crfsuite(model).predict(steps)
     result = catena("tag", model, data)
     assert (result.status, result.err) == (0, "")
