@@ -93,7 +93,7 @@ Unknown = Annotated[
 ]
 Minimum = Annotated[
     int | None,
-    _option("--minimum", panel=READING, text="Symbols that occur less often count as unknown."),
+    _option("--minimum", panel=READING, text="Rarer symbols count as unknown; crf: rarer pairs with labels weigh nothing."),
 ]
 
 Columns = Annotated[
