@@ -3,6 +3,7 @@ from labels that are partly known, and judged by held-out data."""
 
 import itertools
 import os
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
@@ -128,14 +129,15 @@ online = pytest.mark.parametrize("kind", ONLINE)
 
 
 def weights(tagger):
-    crf = tagger.labeller_
+    crf: Any = tagger.labeller_
     return crf.weights, crf.transitions
 
 
 @online
 @pytest.mark.parametrize("judged", [False, True])
 def test_stopped_and_resumed_it_ends_where_it_would_have(tmp_path, kind, judged):
-    path, valid = tmp_path / "checkpoint", (X, Y) if judged else None
+    # Nothing is right there, so that the first epoch is the best one.
+    path, valid = tmp_path / "checkpoint", (X, [["Z"] * len(row) for row in X]) if judged else None
     whole = Tagger(CRF(), learner=ONLINE[kind](4)).fit(X, Y, valid)
 
     def stop(progress):
@@ -152,6 +154,8 @@ def test_stopped_and_resumed_it_ends_where_it_would_have(tmp_path, kind, judged)
     again = Tagger(CRF(), learner=ONLINE[kind](4))
     again.fit(X, Y, valid, checkpoint=path, resume=True)
     assert all(map(torch.equal, weights(again), weights(whole)))
+    assert again.history_.notes == whole.history_.notes
+    assert len(whole.history_.notes) == 1 + judged
     for one, other in zip(again.history_.rows, whole.history_.rows, strict=True):
         assert {**one, "seconds": 0} == {**other, "seconds": 0}
     others = [
@@ -171,7 +175,7 @@ def test_the_order_is_the_seeds(kind):
         Tagger(CRF(), learner=ONLINE[kind](2), seed=seed).fit(X, Y) for seed in (0, 0, 3)
     )
     assert all(map(torch.equal, weights(one), weights(same)))
-    assert not torch.equal(one.labeller_.weights, other.labeller_.weights)
+    assert not torch.equal(weights(one)[0], weights(other)[0])
 
 
 def test_checkpoints_come_within_an_epoch(tmp_path):
@@ -243,13 +247,18 @@ def test_labels_without_spans_are_judged_by_accuracy():
     assert tagger.history_.notes[-1].endswith(
         f"accuracy {tagger.score(X[:3], Y[:3]):.4f} on held-out data"
     )
-    bound = Tagger(CRF(), scheme="IOB2", learner=QuasiNewton(iterations=2))
-    bound.fit([["x", "y"]], [["B-A", "I-A"]], ([["y"]], [["O"]]))
-    assert bound.history_.rows[-1]["score"] == 0.0
     with pytest.raises(CatenaError, match="held-out data has no token"):
         Tagger(CRF()).fit(X, Y, ([[]], [[]]))
     with pytest.raises(CatenaError, match="an HMM is counted"):
         Tagger(HMM()).fit(X, Y, (X, Y))
+
+
+@pytest.mark.parametrize(("scheme", "score"), [("IOB2", 1.0), (None, 2 / 3)])
+def test_the_scheme_binds_while_weights_are_judged(scheme, score):
+    words, tags = [["b", "?"]] * 2 + [["o", "?"]], [["B-A", "I-A"]] * 2 + [["O", "O"]]
+    tagger = Tagger(CRF(l2=0.1), "U:%x[0,0]\n", scheme, QuasiNewton(iterations=9))
+    tagger.fit(words, tags, (words[1:], tags[1:]))
+    assert tagger.history_.rows[-1]["score"] == pytest.approx(score)
 
 
 def test_l_bfgs_that_is_judged_resumes(tmp_path):
@@ -384,6 +393,7 @@ def test_what_cannot_go_on_says_so():
 
 
 def test_options_that_make_no_sense():
+    wrong: dict[str, Any]
     for wrong in ({"epochs": 0}, {"epochs": 1.5}, {"patience": 0}, {"minutes": -1}):
         for learner in (AdaGrad, Perceptron):
             with pytest.raises(CatenaError):
@@ -401,7 +411,7 @@ def test_options_that_make_no_sense():
 def test_the_minimum_counts_pairs_as_crfsuite_does():
     X = [[{"a": 1.0}, {"a": 0.5, "b": 1.0}], [{"b": 1.0}, {"a": 0.5, "c": 3.0}]]
     y = [["P", "Q"], ["P", "Q"]]
-    crf = Tagger(CRF(minimum=2, l2=0.1)).fit(X, y).labeller_
+    crf: Any = Tagger(CRF(minimum=2, l2=0.1)).fit(X, y).labeller_
     # a goes with P once and with Q for 1.0, b with each once, c with Q for 3.0; P Q comes twice.
     assert crf.vocabulary.names.to_pylist() == ["c"]
     assert crf.transitions.count_nonzero() == 1

@@ -93,7 +93,11 @@ Unknown = Annotated[
 ]
 Minimum = Annotated[
     int | None,
-    _option("--minimum", panel=READING, text="Rarer symbols count as unknown; crf: rarer pairs with labels weigh nothing."),
+    _option(
+        "--minimum",
+        panel=READING,
+        text="Rarer symbols count as unknown; crf: rarer pairs with labels weigh nothing.",
+    ),
 ]
 
 Columns = Annotated[

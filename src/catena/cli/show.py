@@ -40,7 +40,7 @@ class Board:
             self._tasks[name] = self._bars.add_task(name, total=None, left="", facts="")
         # Where nobody knows how long it takes, the bar shows that something goes on.
         total = None if learned.left is None and not learned.done else 1.0
-        told = {"left": _duration(learned.left), "facts": _facts(learned)}
+        told: dict[str, Any] = {"left": _duration(learned.left), "facts": _facts(learned)}
         self._bars.update(self._tasks[name], total=total, completed=learned.done, **told)
 
     def stop(self) -> None:

@@ -32,8 +32,8 @@ class CRF:
     Args:
         l1: weight of ‖θ‖₁; above 0, weights become exactly 0 and are left out of the model.
         l2: weight of ‖θ‖² (not of half of it).
-        minimum: above 1, only those pairs have weights, of an attribute and a label or of two labels,
-            whose values in training sum up to that at least (1 each, where none were given): what
+        minimum: above 1, only those pairs of an attribute and a label, or of two labels, have
+            weights whose values in training (1, where none is given) sum up to that at least: what
             CRFsuite calls feature.minfreq.
         all_states: give every attribute a weight for every label, not only for those it was seen
             with.

@@ -42,7 +42,6 @@ class Perceptron:
     """
 
     kind: ClassVar[str] = "perceptron"
-    batch: ClassVar[int] = 1
     epochs: int = 10
     averaged: bool = True
     patience: int | None = 5
@@ -54,6 +53,11 @@ class Perceptron:
             whole("patience", self.patience, 1)
         if self.minutes is not None:
             at_least("minutes", self.minutes, 0)
+
+    @property
+    def batch(self) -> int:
+        """Sentences that a step is computed from."""
+        return 1
 
 
 class PerceptronRule:
