@@ -383,6 +383,23 @@ def test_an_hmm_adds_to_its_counts():
         assert np.array_equal(one, other)
 
 
+@online
+def test_no_sentence_teaches_nothing(kind):
+    tagger = Tagger(CRF(l2=0.0), learner=ONLINE[kind](3)).fit(X, Y)
+    before = weights(tagger)
+    assert all(map(torch.equal, weights(tagger.partial_fit([], [])), before))
+    with pytest.raises(CatenaError, match="nothing to learn from"):
+        Tagger(CRF(), learner=ONLINE[kind](3)).partial_fit([], [])
+
+
+def test_another_rung_begins_anew():
+    tagger = Tagger(CRF(), learner=AdaGrad(epochs=1)).fit(X, Y)
+    tagger.set_params(rung=HMM(), learner=None).partial_fit(X[:2], Y[:2])
+    assert tagger.predict(X) == Tagger(HMM()).fit(X[:2], Y[:2]).predict(X)
+    tagger.set_params(rung=CRF(), learner=Perceptron()).partial_fit(X, Y)
+    assert tagger.history_.epochs == 1
+
+
 def test_what_cannot_go_on_says_so():
     with pytest.raises(CatenaError, match="L-BFGS needs all data at once"):
         Tagger(CRF()).partial_fit(X, Y)

@@ -153,10 +153,9 @@ class Tagger(Estimator):
         """
         learner = self._learner()
         corpus = self._corpus(X, y, sample_weight)
-        started = hasattr(self, "labeller_")
-        before = self.labeller_ if started else None
+        before = self._before()
         reader = before.reader if before else Reader.learn(self.features, corpus.sentences)
-        history = self.history_ if started else None
+        history = self.history_ if before else None
         if isinstance(self.rung, CRF):
             assert not isinstance(learner, Count)
             online = self._online(learner)
@@ -164,7 +163,6 @@ class Tagger(Estimator):
             found = go_on(self.rung, online, reader, corpus, memory, history)
         else:
             self._refuse(corpus, sample_weight, None)
-            assert not isinstance(before, FeatureCRF)
             hmm = learn_hmm(reader, corpus.sentences, _certain(corpus), before, history)
             found = *hmm, None
         self.learner_, self.columns_ = learner, getattr(self, "columns_", None)
@@ -315,6 +313,11 @@ class Tagger(Estimator):
                 "minimum counts over all data, of which partial_fit sees a part: leave it at 1"
             )
         return learner
+
+    def _before(self) -> Labeller | None:
+        """What there is to go on from: nothing, unless it is of the rung."""
+        found: Labeller | None = getattr(self, "labeller_", None)
+        return found if isinstance(found, FeatureCRF) == isinstance(self.rung, CRF) else None
 
     def _memory_for(self, learner: Perceptron | AdaGrad, before: Labeller | None) -> Memory | None:
         """What the learner goes on from."""
