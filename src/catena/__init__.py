@@ -9,9 +9,10 @@ if TYPE_CHECKING:
     from catena.combine import Bidirectional, Residual, Stack
     from catena.comparing.compare import compare
     from catena.errors import CatenaError
+    from catena.formats.crfsuite_tagger import from_crfsuite
     from catena.ladder import CRF, GRU, HMM, LADDER, LSTM, RNN, Custom, Markov, Window
     from catena.ladder.characters import CNN
-    from catena.learn import EM, Count, Gradient, QuasiNewton
+    from catena.learn import EM, AdaGrad, Count, Gradient, Perceptron, QuasiNewton
     from catena.linear_chain import LinearChain
     from catena.model import SequenceModel
     from catena.recurrence import FromFunction, Recurrence
@@ -27,6 +28,7 @@ __version__ = "0.1.0"
 
 # Loaded when first asked for, so that `catena --help` does not wait for PyTorch.
 _HOMES = {
+    "AdaGrad": "learn",
     "Bidirectional": "combine",
     "Bits": "space",
     "CNN": "ladder.characters",
@@ -46,6 +48,7 @@ _HOMES = {
     "LSTM": "ladder",
     "LinearChain": "linear_chain",
     "Markov": "ladder",
+    "Perceptron": "learn",
     "QuasiNewton": "learn",
     "RNN": "ladder",
     "Recurrence": "recurrence",
@@ -58,6 +61,7 @@ _HOMES = {
     "Vectors": "space",
     "Window": "ladder",
     "compare": "comparing.compare",
+    "from_crfsuite": "formats.crfsuite_tagger",
     "load": "tasks.loading",
     "scan": "scanning",
 }
@@ -71,6 +75,7 @@ __all__ = [
     "LADDER",
     "LSTM",
     "RNN",
+    "AdaGrad",
     "Bidirectional",
     "Bits",
     "CatenaError",
@@ -83,6 +88,7 @@ __all__ = [
     "Gradient",
     "LinearChain",
     "Markov",
+    "Perceptron",
     "QuasiNewton",
     "Recurrence",
     "Residual",
@@ -94,6 +100,7 @@ __all__ = [
     "Vectors",
     "Window",
     "compare",
+    "from_crfsuite",
     "load",
     "scan",
 ]

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from catena import CRF, GRU, HMM, LSTM, Tagger, load
+from catena import CRF, GRU, HMM, LSTM, AdaGrad, Perceptron, Tagger, from_crfsuite, load
+from catena.cli import show
 from catena.cli.main import main
+from catena.learn import Progress
 from catena.metrics import label_scores, span_scores
 
 WORDS = {
@@ -244,6 +246,89 @@ def test_invalid_tags_are_named_and_mended(catena, refused, tokens, tmp_path):
     assert catena("fit", *fit).status == 0
 
 
+def test_held_out_data_stops_and_chooses(catena, tokens, tmp_path):
+    output, noise = tmp_path / "m", tokens / "noise.conll"
+    noise.write_text((tokens / "test.conll").read_text().replace("B-VP", "O"))
+    given = ["--valid", noise, "--task", "tag", "--patience", "2", "-o", output]
+    for learner in ("l-bfgs", "adagrad", "perceptron"):
+        fit = [tokens / "train.conll", "--model", "crf", "--learner", learner]
+        result = catena("fit", *fit, *given)
+        assert result.status == 0
+        assert "2 times in a row no better span F1 on held-out data" in result.err
+        assert "on held-out data\n" in result.err
+        rows = load(output).history_.rows
+        assert max(row["score"] for row in rows) == rows[-3]["score"]
+    assert (
+        catena("fit", tokens / "train.conll", "--model", "hmm", *given[:4], *given[6:]).status == 0
+    )
+
+
+def test_the_learner_and_its_options(catena, tokens, tmp_path):
+    def learner(*given):
+        fit = [tokens / "train.conll", "--task", "tag", "--model", "crf", *given]
+        assert catena("fit", *fit, "-o", tmp_path / "m").status == 0
+        return load(tmp_path / "m").learner_
+
+    given = ["--epochs", "2", "--minutes", "1", "--patience", "4"]
+    more = ["--batch", "4", "--rate", "0.3", "--l1", "0.01"]
+    assert learner("--learner", "adagrad", *given, *more) == AdaGrad(2, 4, 0.3, 4, 1.0)
+    assert learner("--learner", "perceptron", *given) == Perceptron(2, True, 4, 1.0)
+    assert learner("--learner", "l-bfgs", "--iterations", "2").iterations == 2
+
+
+def test_the_time_left_is_what_the_learner_says(capsys):
+    for left, told in ((None, "left -:--:--"), (3675.2, "left 1:01:15")):
+        with show.progress() as board:
+            done = 0.0 if left is None else 0.5
+            board.report("crf", Progress(done, 60.0, left, 10.0, None, None, "iteration 3"))
+        assert told in capsys.readouterr().err
+
+
+def test_without_a_limit_no_time_is_left(catena, tokens, tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(show.Board, "report", lambda board, name, learned: seen.append(learned))
+    fit = ["fit", tokens / "train.conll", *FIT, "-o", tmp_path / "m"]
+    assert catena(*fit).status == 0
+    assert {(learned.done, learned.left) for learned in seen} == {(0.0, None)}
+
+
+# -- CRFsuite's files ---------------------------------------------------------------------------
+
+
+CRFSUITE = Path(__file__).parents[1] / "formats" / "crfsuite"
+SUITE = "{}\tw\\:the\tlength:0.75\tfirst\n\n{}\tw\\:dog\tbefore\\:the:1\n{}\tw\\:x\n"
+
+
+def test_a_model_of_crfsuites(catena, refused, tmp_path):
+    model, data = CRFSUITE / "tiny.crfsuite", tmp_path / "d.crfsuite"
+    data.write_text(SUITE.format("N", "N", "V"))
+    steps = [[{"w": "the", "length": 0.75, "first": 1.0}]]
+    steps += [[{"w": "dog", "before:the": 1.0}, ["w:x"]]]
+    labels = from_crfsuite(model).predict(steps)
+    result = catena("tag", model, data)
+    assert (result.status, result.err) == (0, "")
+    assert result.out == SUITE.format(*labels[0], *labels[1])
+    found = json.loads(catena("evaluate", model, data, "--json").out)
+    assert (found["tokens"], found["sentences"]) == (3, 2)
+    assert json.loads(catena("info", model, "--json").out)["labels"] == ["N", "A", "D", "V"]
+    data.write_text("N\ta\n\nQ\tb\n")
+    told = f"{data}, line 3: label 'Q' was not in training; its 1 count as wrong\n"
+    assert catena("evaluate", model, data).err == told
+    assert "files of columns" in refused("tag", model, data, "--n-best", "2")
+    assert "--columns is for files of columns" in refused("tag", model, data, "--columns", "a,b")
+    data.write_bytes(model.read_bytes()[:100])
+    assert "damaged or cut short" in refused("tag", data, data)
+
+
+def test_a_tagger_of_attributes_reads_crfsuites_data(catena, tmp_path):
+    X = [[["w=the"], ["w=dog", "bias"]], [["w=dog", "bias"]]]
+    Tagger(CRF()).fit(X, [["D", "N"], ["N"]]).save(tmp_path / "m")
+    data = tmp_path / "d"
+    data.write_text("N\tw=the\nN\tbias\tw=dog\n")
+    assert catena("tag", tmp_path / "m", data).out == "D\tw=the\nN\tbias\tw=dog\n"
+    assert json.loads(catena("evaluate", tmp_path / "m", data, "--json").out)["accuracy"] == 0.5
+
+
 # -- bad input ----------------------------------------------------------------------------------
 
 
@@ -273,8 +358,15 @@ NEURAL = ["--task", "tag", "--model", "lstm"]
         ("a X\n", [*NEURAL, "--characters", "hmm"], "or with its size lstm:50, not 'hmm'"),
         ("a X\n", [*NEURAL, "--decoder", "x"], "decoder must be one of crf, softmax"),
         ("a X\n", [*NEURAL, "--embeddings", "nowhere"], "nowhere: there is no such file"),
+        ("a X\n", [*NEURAL, "--learner", "adagrad"], "--learner is not an option of lstm"),
         ("a X\n", [*FIT, "--decoder", "softmax"], "--decoder is not an option of crf"),
         ("a X\n", ["--model", "lstm", "--decoder", "crf"], "--decoder is for --task tag"),
+        ("a X\n", [*FIT, "--epochs", "3"], "--epochs is not an option of crf with --task tag"),
+        ("a X\n", [*FIT, "--learner", "luck"], "--learner must be one of l-bfgs, adagrad, perc"),
+        ("a X\n", [*FIT, "--learner", "perceptron", "--l2", "1"], "--l2 is not an option"),
+        ("a X\n", [*FIT, "--learner", "adagrad", "--epochs", "1.5"], "must be a whole number"),
+        ("a X\n", ["--task", "tag", "--model", "hmm", "--learner", "adagrad"], "it has none"),
+        ("a X\n", ["--model", "markov", "--learner", "adagrad"], "--learner is for --task tag"),
         ("a X\n", [*FIT, "--unit", "char"], "--unit is not for --task tag"),
         ("a X\n", [*FIT, "--l2", "-1"], "l2 must be a number of at least 0"),
         ("a X\n", [*FIT, "--minimum", "0"], "minimum must be at least 1"),

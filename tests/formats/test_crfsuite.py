@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from catena import AdaGrad, from_crfsuite, load
 from catena.errors import CatenaError
 from catena.features.attributes import Attributes
 from catena.formats.crfsuite import read_crfsuite, write_crfsuite
@@ -136,6 +137,35 @@ def test_a_model_tags_as_crfsuite_does():
         assert [model.labels[y] for y in best] == tagged["labels"]
         share = math.exp(paths[best]) / sum(map(math.exp, paths.values()))
         assert share == pytest.approx(tagged["probability"], rel=1e-9)
+
+
+def test_a_model_is_a_tagger(tmp_path):
+    expected, tagger = json.loads((HERE / "tiny.json").read_text()), from_crfsuite(MODEL)
+    assert tagger.labels_ == expected["labels"]
+    for tagged in expected["tagged"]:
+        words = tagged["words"]
+        steps = [
+            {"w": word, "length": len(word) / 4, "first": not i, "before": words[max(i - 1, 0) : i]}
+            for i, word in enumerate(words)
+        ]
+        assert tagger.predict([steps]) == [tagged["labels"]]
+        best = tagger.n_best([steps], 1)[0][0]
+        assert best.probability == pytest.approx(tagged["probability"], rel=1e-9)
+    tagger.save(tmp_path / "m")
+    again = load(tmp_path / "m")
+    assert again.predict([[["w:dog"], ["w:old"]]]) == tagger.predict([[["w:dog"], ["w:old"]]])
+    assert "which tells not how it was learned" in again.history_.notes[0]
+    again.set_params(learner=AdaGrad()).partial_fit([[["w:new"]]] * 9, [["Z"]] * 9)
+    assert again.predict([[["w:new"]]]) == [["Z"]]
+
+
+def test_other_labels_in_the_same_file(write):
+    data = read_crfsuite(write("B\ta:2\ta:1\tb\n@weight:0.5\nI\\:x\n\n\nB\tc\\:d\n"))
+    assert data.replaced(["X", "Y:", "Z"]) == ("X\ta:2\ta:1\tb\n@weight:0.5\nY\\:\n\n\nZ\tc\\:d\n")
+    assert data.steps() == [{"a": 3.0, "b": 1.0}, {}, {"c:d": 1.0}]
+    assert data.by_sequence(data.labels) == [["B", "I:x"], ["B"]]
+    plain = read_crfsuite(write("B\ta\ta\n"))
+    assert plain.steps() == [["a", "a"]]
 
 
 def test_features_may_lie_in_any_order(write):

@@ -122,10 +122,17 @@ def test_seen_pairs_and_how_often():
     features = StateFeatures.seen(data, labels, 2)
     assert features.pairs.tolist() == [0, 2, 3, 4, 4]
     assert features.labels.tolist() == [0, 1, 1, 0]
-    assert features.count([(data, labels)]).tolist() == [0.5, 5.0, 2.0, -1.0]
+    once = torch.ones(3, dtype=torch.float64)
+    assert features.count([(data, labels, once)]).tolist() == [0.5, 5.0, 2.0, -1.0]
+    assert features.count([(data, labels, once.cumsum(0))]).tolist() == [1.0, 13.0, 2.0, -2.0]
     often = StateFeatures.seen(data, labels, 2, minimum=2)
-    assert often.pairs.tolist() == [0, 1, 1, 1, 1]
-    assert often.count([(data, labels)]).tolist() == [5.0]
+    assert often.pairs.tolist() == [0, 1, 2, 2, 2]
+    assert often.count([(data, labels, once)]).tolist() == [5.0, 2.0]
+    sets = torch.tensor([[False, True], [False, False], [True, True]])
+    some = StateFeatures.seen(data, sets, 2)
+    assert (some.pairs.tolist(), some.labels.tolist()) == ([0, 2, 3, 3, 3], [0, 1, 1])
+    most = StateFeatures.seen(data, sets, 2, minimum=5)
+    assert (most.pairs.tolist(), most.labels.tolist()) == ([0, 1, 1, 1, 1], [1])
 
 
 def test_wrong_calls_are_refused():
@@ -142,7 +149,7 @@ def test_wrong_calls_are_refused():
     with pytest.raises(CatenaError, match="labels must lie from 0 to 2"):
         StateFeatures.seen(data, labels + 1, 3)
     with pytest.raises(CatenaError, match="labels of shape"):
-        features.count([(data, labels[1:])])
+        features.count([(data, labels[1:], torch.ones(9).double())])
     for pairs, of in (([0, 2], [0]), ([0, 1], [3]), ([1, 1], [0]), ([0, 1, 0, 1], [0])):
         with pytest.raises(CatenaError, match="state features"):
             StateFeatures(torch.tensor(pairs), torch.tensor(of), 3)

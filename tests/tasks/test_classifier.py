@@ -38,7 +38,7 @@ from catena.learn.checkpoint import Checkpoint
 from catena.summary import SUMMARIES, Attention, Last, Max, Mean
 from catena.tasks.calibration import temperature
 from catena.tasks.class_models import Discriminative
-from catena.tasks.influence_plot import FOR
+from catena.tasks.picture import FOR
 
 TEXTS = ["aba", "abab", "ab", "bbba", "bb", "bbb", "abaa", "bbab"]
 LABELS = ["up", "up", "up", "down", "down", "down", "up", "down"]

@@ -16,10 +16,12 @@ from catena import (
     CRF,
     EM,
     HMM,
+    AdaGrad,
     CatenaError,
     Count,
     Generator,
     Markov,
+    Perceptron,
     QuasiNewton,
     Tagger,
     container,
@@ -32,6 +34,7 @@ from catena.learn.checkpoint import Checkpoint
 from catena.learn.labelled import LabelledHMM, count_labels
 from catena.metrics import span_scores
 from catena.schemes import first_invalid
+from catena.tasks.picture import AGAINST, FOR
 from catena.tasks.tag import load_tagger
 
 NAMES = ["Ann", "Bob Ray", "Carla", "Dee Dee Ott"]
@@ -85,6 +88,8 @@ CASES = {
     "crf-template": (Tagger(CRF(), features=TEMPLATE, learner=QUICK), list),
     "crf-function": (Tagger(CRF(), features=neighbours, learner=QUICK), list),
     "crf-scheme": (Tagger(CRF(), scheme="iob2", learner=QUICK), list),
+    "crf-perceptron": (Tagger(CRF(), learner=Perceptron(epochs=5)), list),
+    "crf-adagrad": (Tagger(CRF(l1=0.1, l2=0.1), learner=AdaGrad(epochs=4, batch=8)), pairs),
     "hmm": (Tagger(HMM()), list),
     "hmm-columns": (Tagger(HMM(), scheme="IOB2"), pairs),
 }
@@ -264,6 +269,28 @@ def test_the_heaviest_attributes_as_text(fitted):
         fitted("hmm")[0].top_features()
 
 
+@pytest.mark.parametrize("kind", ["svg", "png", "pdf"])
+def test_the_heaviest_attributes_as_a_picture(fitted, tmp_path, kind):
+    tagger, _ = fitted("crf-function")
+    path = tmp_path / f"top.{kind}"
+    tagger.draw_top_features(path, 3)
+    if kind == "svg":
+        drawn = path.read_text()
+        weights = [w for _, weighed in tagger.labeller_.heaviest(3) for w, _ in weighed]
+        for colour, sign in ((FOR, 1), (AGAINST, -1)):
+            count = sum(w * sign > 0 for w in weights)
+            assert drawn.count(f'style="fill: {colour}"') == count
+        assert all(f">{label}</text>" in drawn for label in tagger.labels_)
+        assert ">w=Rome</text>" in drawn
+    assert path.stat().st_size > 1000
+    with pytest.raises(CatenaError, match="ends in one of png, svg, pdf"):
+        tagger.draw_top_features(tmp_path / "top.bmp")
+    with pytest.raises(CatenaError, match="k must be at least 1"):
+        tagger.draw_top_features(path, 0)
+    with pytest.raises(CatenaError, match="a CRF has"):
+        fitted("hmm")[0].draw_top_features(path)
+
+
 def test_its_options_change_like_those_of_scikit_learn():
     tagger = Tagger(CRF(l2=2.0), features=TEMPLATE, scheme="IOB2", seed=3)
     assert tagger.get_params()["rung__l2"] == 2.0
@@ -321,7 +348,9 @@ def test_an_evaluation_says_what_the_metrics_say(fitted):
         ([[], []], [[], []], "nothing to learn from"),
         ([["a"]], [], "1 sentences, but labels for 0"),
         ([["a"], ["b", "c"]], [["X"], ["X"]], "sentence 2 has 2 tokens, but 1 labels"),
-        ([["a"]], [[None]], "sentence 1, token 1: the label None is no string"),
+        ([["a"]], [[3]], "sentence 1, token 1: the label 3 is no string, set of strings, or None"),
+        ([["a"]], [[set()]], "sentence 1, token 1: an empty set allows no label"),
+        ([["a"]], [[None]], "no label of any token is known"),
         (["a b"], [["X", "Y", "Z"]], "sentence 1: 'a b' is no list of tokens"),
         ("a b", ["X"], "not one text"),
         ([["a"], [("b", "c")]], [["X"], ["X"]], "sentence 2, token 1: .* a tuple of 2 columns"),
@@ -355,7 +384,8 @@ def test_other_tokens_than_those_of_training(fitted):
     ("tagger", "told"),
     [
         (Tagger(Markov()), "a CRF, an HMM or a neural rung, not Markov"),
-        (Tagger(CRF(), learner=EM()), "learned by QuasiNewton"),
+        (Tagger(CRF(), learner=EM()), "learned by QuasiNewton, AdaGrad or Perceptron"),
+        (Tagger(CRF(l1=1.0), learner=Perceptron()), "leave l1 out"),
         (Tagger(HMM(), learner=QuasiNewton()), "learned by Count"),
         (Tagger(HMM(states=3)), "write HMM"),
         (Tagger(HMM(), features=TEMPLATE), "reads words alone"),

@@ -205,6 +205,7 @@ def fit(
     summary: o.Summary = None,
     class_weight: o.ClassWeight = None,
     calibrate: o.Calibrate = None,
+    learner: o.Learner = None,
     minutes: o.Minutes = None,
     epochs: o.Epochs = None,
     batch: o.Batch = None,
@@ -412,10 +413,11 @@ def _fit_tagger(given: dict[str, Any]) -> None:
 
 
 def _task(model: Path) -> Any:
-    """What the model in a file is for."""
+    """What the model in a file is for; one of CRFsuite's is a tagger."""
+    from catena.formats.crfsuite_model import is_crfsuite_model
     from catena.save import load_facts
 
-    return load_facts(model)["task"].get("kind")
+    return "tag" if is_crfsuite_model(model) else load_facts(model)["task"].get("kind")
 
 
 def _refuse(given: dict[str, Any], names: Iterable[str], why: str) -> None:

@@ -24,7 +24,7 @@ OF_MODELS = frozenset({
 })  # fmt: skip
 
 # Those of a tagger beside `minimum` and those of its rung and learner.
-OF_CRF = frozenset({"l1", "l2", "all_states", "all_transitions", "features"})
+OF_CRF = frozenset({"l1", "l2", "all_states", "all_transitions", "features", "learner"})
 OF_NETWORKS = frozenset({
     "decoder", "constrained", "characters", "embeddings", "fine_tune", "word_dropout",
 })  # fmt: skip
@@ -100,7 +100,11 @@ Unknown = Annotated[
 ]
 Minimum = Annotated[
     int | None,
-    _option("--minimum", panel=READING, text="Symbols that occur less often count as unknown."),
+    _option(
+        "--minimum",
+        panel=READING,
+        text="Rarer symbols count as unknown; crf: rarer pairs with labels weigh nothing.",
+    ),
 ]
 
 Columns = Annotated[
@@ -238,14 +242,20 @@ Calibrate = Annotated[
     _option("--calibrate", panel=RUNG, text="classify: fit how sure it is to --valid."),
 ]
 
+Learner = Annotated[
+    str | None,
+    _option("--learner", panel=LEARNING, text="crf: l-bfgs, adagrad, perceptron."),
+]
 Minutes = Annotated[
     float | None, _option("--minutes", panel=LEARNING, text="A time budget (not markov).")
 ]
 Epochs = Annotated[
-    float | None, _option("--epochs", panel=LEARNING, text="gradient: how often the data is seen.")
+    float | None,
+    _option("--epochs", panel=LEARNING, text="gradient, crf: how often the data is seen."),
 ]
 Batch = Annotated[
-    int | None, _option("--batch", panel=LEARNING, text="gradient: rows a step is computed from.")
+    int | None,
+    _option("--batch", panel=LEARNING, text="gradient, crf: rows a step is computed from."),
 ]
 Span = Annotated[
     int | None,
@@ -255,7 +265,7 @@ Optimizer = Annotated[
     str | None, _option("--optimizer", panel=LEARNING, text="gradient: adamw, sgd.")
 ]
 Rate = Annotated[
-    float | None, _option("--rate", panel=LEARNING, text="gradient: the peak learning rate.")
+    float | None, _option("--rate", panel=LEARNING, text="gradient, crf: the peak learning rate.")
 ]
 Schedule = Annotated[
     str | None, _option("--schedule", panel=LEARNING, text="gradient: cosine, linear, constant.")
@@ -279,7 +289,9 @@ Evaluations = Annotated[
 ]
 Patience = Annotated[
     int | None,
-    _option("--patience", panel=LEARNING, text="gradient: evaluations without progress to stop."),
+    _option(
+        "--patience", panel=LEARNING, text="gradient, crf: evaluations without progress to stop."
+    ),
 ]
 Precision = Annotated[
     str | None,

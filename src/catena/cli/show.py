@@ -12,7 +12,7 @@ from typing import Any
 
 from rich.cells import cell_len
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn
 
 from catena.comparing.result import Comparison, finite
 from catena.comparing.table import columns
@@ -38,8 +38,11 @@ class Board:
         """Move the bar of this name."""
         if name not in self._tasks:
             self._bars.start()  # not before there is something to see
-            self._tasks[name] = self._bars.add_task(name, total=1.0, facts="")
-        self._bars.update(self._tasks[name], completed=learned.done, facts=_facts(learned))
+            self._tasks[name] = self._bars.add_task(name, total=None, left="", facts="")
+        # Where nobody knows how long it takes, the bar shows that something goes on.
+        total = None if learned.left is None and not learned.done else 1.0
+        told: dict[str, Any] = {"left": _duration(learned.left), "facts": _facts(learned)}
+        self._bars.update(self._tasks[name], total=total, completed=learned.done, **told)
 
     def stop(self) -> None:
         """Leave the bars as they are."""
@@ -53,8 +56,7 @@ def progress() -> Iterator[Board]:
     shown = (
         TextColumn("{task.description:<18}"),
         BarColumn(8),
-        TextColumn("left"),
-        TimeRemainingColumn(),
+        TextColumn("left {task.fields[left]}"),
         TextColumn("{task.fields[facts]}"),
     )
     board = Board(Progress(*shown, console=Console(stderr=True), refresh_per_second=4))
@@ -223,6 +225,14 @@ def _plain(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _duration(seconds: float | None) -> str:
+    """Hours, minutes and seconds."""
+    if seconds is None:
+        return "-:--:--"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
 
 
 def _facts(learned: Learned) -> str:

@@ -4,31 +4,48 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from catena.cli import options as o
 from catena.cli import scores, show
 from catena.cli.fit import checkpoint_of, say_beginning
-from catena.cli.tokens import Corpus, TokenReading, Tokens, inputs, read_labelled, sentences
+from catena.cli.tokens import (
+    AttributeCorpus,
+    Corpus,
+    TokenReading,
+    Tokens,
+    inputs,
+    read_attributes,
+    read_labelled,
+    sentences,
+)
 from catena.cli.writing import check_writable
 from catena.errors import CatenaError
 from catena.formats import TokenFile
 from catena.formats.conll import label_of
+from catena.formats.crfsuite_model import is_crfsuite_model
+from catena.formats.crfsuite_tagger import from_crfsuite
 from catena.formats.token_lines import TokenLines
 from catena.formats.token_tables import TokenTable
 from catena.ladder import CRF, GRU, HMM, LSTM, RNN, Rung, Window, options
 from catena.ladder.characters import SPELLERS
-from catena.learn import Gradient
-from catena.learn.quasi_newton import QuasiNewton
+from catena.learn import AdaGrad, Gradient, Perceptron, QuasiNewton
 from catena.metrics import confusion, label_errors
 from catena.schemes import check, repair
+from catena.tasks.crf_learning import CRFLearner
+from catena.tasks.feature_crf import FeatureCRF
 from catena.tasks.judging import TagEvaluation, judge
 from catena.tasks.tag import Tagger, TagPath, load_tagger
 
 SPELLED = 50  # the size of what reads characters unless given
 OF_CRF = {field.name for field in fields(CRF)}
-OF_LEARNER = {"iterations", "minutes"}
+CRF_LEARNERS: dict[str, tuple[type[CRFLearner], set[str]]] = {
+    "l-bfgs": (QuasiNewton, {"iterations", "minutes", "patience"}),
+    "adagrad": (AdaGrad, {"epochs", "batch", "rate", "minutes", "patience"}),
+    "perceptron": (Perceptron, {"epochs", "minutes", "patience"}),
+}
 NETWORKS: dict[str, type[Rung]] = {rung.kind: rung for rung in (Window, RNN, GRU, LSTM)}
 # What a network that labels has no use for: whole sentences are read, and nothing is predicted.
 FOREIGN = {"tied", "emission", "span"}
@@ -66,11 +83,13 @@ def fit(job: Job) -> None:
     labels = _valid(corpus, job)
     checkpoint = checkpoint_of(job.output)
     say_beginning(checkpoint, job.resume)
+    # Counting has nothing that held-out data could stop.
+    judges = job.valid and not isinstance(tagger.rung, HMM)
     with show.progress() as board:
         tagger.fit(
             corpus.sentences,
             labels,
-            (held_out.sentences, held_out.labels) if job.valid else None,
+            (held_out.sentences, held_out.labels) if judges else None,
             columns=columns,
             report=lambda learned: board.report(job.model, learned),
             checkpoint=checkpoint,
@@ -98,9 +117,7 @@ def choose(job: Job) -> Tagger:
         _picked(job, ())
         return Tagger(HMM(), scheme=job.scheme, seed=job.seed)
     if job.model == CRF.kind:
-        of_rung, of_learner, features = _picked(job, OF_CRF, OF_LEARNER, {"features"})
-        learner = QuasiNewton(**of_learner)
-        return Tagger(CRF(**of_rung), learner=learner, scheme=job.scheme, seed=job.seed, **features)
+        return _crf(job)
     if job.model not in NETWORKS:
         known = ", ".join([HMM.kind, CRF.kind, *NETWORKS])
         raise CatenaError(f"--model must be one of {known} with --task tag, not {job.model!r}")
@@ -146,13 +163,33 @@ def _picked(job: Job, *groups: Collection[str]) -> list[dict[str, Any]]:
     return [{name: job.given[name] for name in job.given if name in group} for group in groups]
 
 
+def _crf(job: Job) -> Tagger:
+    """A tagger by attributes, with the learner that was asked for."""
+    name = job.given.get("learner", "l-bfgs")
+    if name not in CRF_LEARNERS:
+        raise CatenaError(f"--learner must be one of {', '.join(CRF_LEARNERS)}, not {name!r}")
+    learner, own = CRF_LEARNERS[name]
+    penalties = {"l1", "l2"} if learner is Perceptron else set()
+    groups = OF_CRF - penalties, own, {"features"}, {"learner"}
+    of_rung, of_learner, features, _ = _picked(job, *groups)
+    # Every learner counts whole epochs; 3.0 is one of them.
+    if of_learner.get("epochs", 0.5).is_integer():
+        of_learner["epochs"] = int(of_learner["epochs"])
+    made = learner(**of_learner)
+    return Tagger(CRF(**of_rung), learner=made, scheme=job.scheme, seed=job.seed, **features)
+
+
 def tag(model: Path, source: str, reading: TokenReading, k: int | None, marginals: bool) -> None:
     """The file with the labels that the model gives its tokens."""
     if k is not None and k < 1:
         raise CatenaError(f"--n-best must be at least 1, not {k}")
     if k is not None and marginals:
         raise CatenaError("--n-best and --marginals do not go together; choose one")
-    tagger = load_tagger(model)
+    tagger = _loaded(model)
+    if _reads_attributes(tagger):
+        if k is not None or marginals:
+            raise CatenaError("--n-best and --marginals are for files of columns")
+        return _tag_attributes(tagger, source, reading)
     columns = _columns(tagger)
     file, label = reading.read_as(source, columns), label_of(columns)
     rows = sentences(file, inputs(columns))
@@ -169,8 +206,11 @@ def evaluate(
 ) -> None:
     """How well a tagger labels some data."""
     scores.check_mistakes(mistakes)
-    tagger = load_tagger(model)
-    corpus = _read(sources, reading, _columns(tagger))
+    tagger = _loaded(model)
+    if _reads_attributes(tagger):
+        corpus = read_attributes(sources, reading)
+    else:
+        corpus = _read(sources, reading, _columns(tagger))
     predicted = tagger.predict(corpus.sentences)
     found = judge(corpus.labels, predicted, tagger.labels_)
     taken = confusion(corpus.labels, predicted)
@@ -198,7 +238,7 @@ def evaluate(
 
 def info(model: Path, as_json: bool) -> None:
     """What a tagger's file holds."""
-    tagger = load_tagger(model)
+    tagger = _loaded(model)
     history = tagger.history_
     facts: dict[str, Any] = {
         "file": str(model),
@@ -221,6 +261,25 @@ def info(model: Path, as_json: bool) -> None:
         "seed": tagger.seed,
     }
     show.facts(facts, as_json)
+
+
+def _loaded(model: Path) -> Tagger:
+    """The tagger of a file of ours, or of CRFsuite's."""
+    return from_crfsuite(model) if is_crfsuite_model(model) else load_tagger(model)
+
+
+def _reads_attributes(tagger: Tagger) -> bool:
+    """Whether its tokens are attributes, as CRFsuite's data has them."""
+    crf = tagger.labeller_
+    if tagger.columns_ is not None or not isinstance(crf, FeatureCRF):
+        return False
+    return not crf.reader.columns and crf.reader.function is None
+
+
+def _tag_attributes(tagger: Tagger, source: str, reading: TokenReading) -> None:
+    corpus = read_attributes([source], reading)
+    labels = chain.from_iterable(tagger.predict(corpus.sentences))
+    show.raw(corpus.files[0][1].replaced(list(labels)).encode())
 
 
 def _columns(tagger: Tagger) -> tuple[str, ...]:
@@ -254,7 +313,7 @@ def _summary(name: str, found: TagEvaluation) -> str:
     return f"{name}: accuracy {found.accuracy:.4f}{spans}"
 
 
-def _say_unseen(corpus: Corpus, found: TagEvaluation) -> None:
+def _say_unseen(corpus: Corpus | AttributeCorpus, found: TagEvaluation) -> None:
     """Labels that training did not show, each with the place where it is first met."""
     for label, times in found.unseen.items():
         sentence = next(i for i, row in enumerate(corpus.labels) if label in row)
@@ -263,7 +322,7 @@ def _say_unseen(corpus: Corpus, found: TagEvaluation) -> None:
 
 
 def _mistakes(
-    corpus: Corpus, predicted: Sequence[Sequence[str]], most: int | None
+    corpus: Corpus | AttributeCorpus, predicted: Sequence[Sequence[str]], most: int | None
 ) -> list[dict[str, Any]]:
     """The first wrong labels, as `scores.mistakes` takes them."""
     if most is None:
@@ -281,8 +340,10 @@ def _mistakes(
 
 
 def _word(token: Any) -> str:
-    """What a token is without the other columns."""
-    return show.shortened(token[0] if isinstance(token, tuple) else token)
+    """What a token is without the other columns; of attributes, their names."""
+    if isinstance(token, tuple):
+        token = token[0]
+    return show.shortened(token if isinstance(token, str) else " ".join(map(str, token)))
 
 
 def _with_marginals(

@@ -9,6 +9,7 @@ from itertools import accumulate, chain
 from catena.errors import CatenaError
 from catena.formats import TokenFile
 from catena.formats.conll import CONLLU, UNUSED, label_of, tokens_in
+from catena.formats.crfsuite import LabelledSteps, read_crfsuite
 from catena.formats.labelled import JSON
 from catena.formats.options import ErrorPolicy, Options
 from catena.formats.source import STDIN, open_sources
@@ -96,6 +97,51 @@ class Corpus:
         which = next(i for i, end in enumerate(ends) if sentence < end)
         file = self.files[which]
         return file.place(sentence - ends[which] + len(file), token)
+
+
+@dataclass(frozen=True, eq=False)
+class AttributeCorpus:
+    """Labelled steps of CRFsuite's data, for a tagger whose tokens are attributes."""
+
+    files: list[tuple[str, LabelledSteps]]
+
+    @property
+    def name(self) -> str:
+        """Of the files."""
+        return ", ".join(name for name, _ in self.files)
+
+    @property
+    def sentences(self) -> list[Sentence]:
+        """The attributes of steps."""
+        return list(chain.from_iterable(file.by_sequence(file.steps()) for _, file in self.files))
+
+    @property
+    def labels(self) -> list[list[str]]:
+        """Of every step."""
+        return list(chain.from_iterable(file.by_sequence(file.labels) for _, file in self.files))
+
+    def place(self, sentence: int, token: int) -> str:
+        """Where a step stands, both numbers from 0: the file and the line."""
+        for _, file in self.files:
+            if sentence < len(file.lengths):
+                return file.where(int(file.lengths[:sentence].sum()) + token)
+            sentence -= len(file.lengths)
+        raise IndexError(sentence)
+
+
+def read_attributes(sources: Sequence[str], reading: TokenReading) -> AttributeCorpus:
+    """CRFsuite's data.
+
+    Raises:
+        CatenaError: when the options name what such data has not, and where a line is damaged.
+    """
+    for name, value in vars(reading).items():
+        if value is not None:
+            raise CatenaError(
+                f"--{name} is for files of columns; this tagger reads attributes, as CRFsuite "
+                "writes them"
+            )
+    return AttributeCorpus([(source, read_crfsuite(source)) for source in sources])
 
 
 def inputs(columns: Sequence[str]) -> list[str]:

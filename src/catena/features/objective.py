@@ -2,7 +2,12 @@
 
     -log p(y | x) = log Z(x) - Σ_t θ_s · f(x_t, y_t) - Σ_t θ_m(y_{t-1}, y_t)
 
-The gradient is the difference of what is expected of a path and what was observed.
+The gradient is the difference of what is expected of a path and what was observed. Where steps have
+sets of labels instead of one, those paths are summed out that the sets allow:
+
+    -log p(y ∈ A | x) = log Z(x) - log Z_A(x)
+
+and what was observed becomes what is expected of a path within A.
 """
 
 from __future__ import annotations
@@ -24,16 +29,31 @@ from catena.kernels.chain.potentials import Potentials
 PART = 1 << 16
 
 
-def seen_moves(labels: Tensor, lengths: Tensor, width: int) -> Tensor:
-    """int64 `[k]`: the pairs of labels that follow each other in training, from * width + to."""
-    return _moves(labels, lengths, width).unique()
+def seen_moves(labels: Tensor, lengths: Tensor, width: int, minimum: int = 1) -> Tensor:
+    """int64 `[k]`: the pairs of labels that follow each other in training at least so many times,
+    from * width + to.
+
+    Args:
+        labels: int64 `[total]`; or bool `[total, width]`, the labels that each step may have.
+    """
+    if labels.dtype == torch.bool:
+        inside, sets = _inside(lengths), labels.double()
+        counts = (sets[:-1][inside].T @ sets[1:][inside]).flatten()
+    else:
+        counts = torch.bincount(_moves(labels, lengths, width), minlength=width**2)
+    return (counts >= minimum).nonzero().flatten()
 
 
 def _moves(labels: Tensor, lengths: Tensor, width: int) -> Tensor:
     """The pair of labels at each step but the first ones, from * width + to."""
-    first = torch.zeros(len(labels) + 1, dtype=torch.bool)
+    return (labels[:-1] * width + labels[1:])[_inside(lengths)]
+
+
+def _inside(lengths: Tensor) -> Tensor:
+    """bool `[total - 1]`: whether a step, from the second on, is not the first of its sequence."""
+    first = torch.zeros(int(lengths.sum()) + 1, dtype=torch.bool)
     first[lengths.cumsum(0) - lengths] = True
-    return (labels[:-1] * width + labels[1:])[~first[1:-1]]
+    return ~first[1:-1]
 
 
 class Objective:
@@ -43,17 +63,26 @@ class Objective:
 
     Args:
         data: the attributes of all steps.
-        labels: int64 `[total]`, the right labels.
+        labels: int64 `[total]`, the right labels; or bool `[total, width]`, which labels each step
+            may have, at least one.
         lengths: int64 `[n]`, how many steps each sequence has.
         features: which attributes have weights for which labels.
         moves: int64 `[k]`, from * width + to: the moves that have weights; the others weigh 0.
+        weight: float64 `[n]`, how much each sequence counts; 1 unless given.
 
     Raises:
-        CatenaError: when the labels, or the lengths' sum, are not as many as the steps.
+        CatenaError: when the labels, or the lengths' sum, are not as many as the steps, and where a
+            step may have no label.
     """
 
     def __init__(
-        self, data: Encoded, labels: Tensor, lengths: Tensor, features: StateFeatures, moves: Tensor
+        self,
+        data: Encoded,
+        labels: Tensor,
+        lengths: Tensor,
+        features: StateFeatures,
+        moves: Tensor,
+        weight: Tensor | None = None,
     ) -> None:
         if not int(lengths.sum()) == len(labels) == len(data):
             raise CatenaError(
@@ -62,12 +91,23 @@ class Objective:
             )
         self.features, self.moves = features, moves
         self.size = len(features) + len(moves)
-        followed = _moves(labels, lengths, features.width)
-        counts = torch.bincount(followed, minlength=features.width**2)[moves]
         self._parts = list(_parts(data, lengths))
+        weight = torch.ones(len(lengths), dtype=torch.float64) if weight is None else weight
+        self._weights = weight.split([len(own) for _, own in self._parts])
         steps = [len(part) for part, _ in self._parts]
-        labelled = zip((part for part, _ in self._parts), labels.split(steps), strict=True)
-        self._observed = torch.cat([features.count(labelled), counts.double()])
+        if labels.dtype == torch.bool:
+            self._observed, self._allowed = torch.zeros(self.size).double(), labels.split(steps)
+            if not bool(labels.any(1).all()):
+                raise CatenaError("a step may have none of the labels; allow it one at least")
+            return
+        self._allowed = (None,) * len(steps)
+        each = weight.repeat_interleave(lengths)
+        followed, counted = _moves(labels, lengths, features.width), each[1:][_inside(lengths)]
+        counts = torch.bincount(followed, counted, features.width**2)[moves]
+        labelled = zip(
+            (part for part, _ in self._parts), labels.split(steps), each.split(steps), strict=True
+        )
+        self._observed = torch.cat([features.count(labelled), counts])
 
     def __call__(self, theta: Tensor) -> tuple[float, Tensor]:
         """The objective in nats, and its gradient, both float64.
@@ -87,11 +127,19 @@ class Objective:
         """The marginals of one part after the other; log Z and the moves go into the sums."""
         scorer, transitions = self.features.scorer(weights), self._transitions(of_moves)
         ends = transitions.new_zeros(self.features.width)
-        for data, lengths in self._parts:
+        for (data, lengths), weight, allowed in zip(
+            self._parts, self._weights, self._allowed, strict=True
+        ):
             chain = Potentials(scorer(data), lengths, transitions, ends, ends)
-            found = expectations(chain, ends.new_ones(len(lengths)))
-            sums.value += float(found.log_z.sum())
+            found = expectations(chain, weight)
+            sums.value += float(found.log_z @ weight)
             sums.moves += found.transitions
+            if allowed is not None:
+                within = chain._replace(scores=chain.scores.masked_fill_(~allowed, -torch.inf))
+                among = expectations(within, weight)
+                sums.value -= float(among.log_z @ weight)
+                sums.moves -= among.transitions
+                found.marginals.sub_(among.marginals)
             yield data, found.marginals
 
     def _transitions(self, of_moves: Tensor) -> Tensor:

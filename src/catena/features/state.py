@@ -56,19 +56,25 @@ class StateFeatures:
 
     @staticmethod
     def seen(data: Encoded, labels: Tensor, width: int, minimum: int = 1) -> StateFeatures:
-        """The pairs that occur together in training at least `minimum` times.
+        """The pairs that occur together in training; with a minimum above 1, those whose values
+        sum up to it at least.
 
         Args:
-            labels: int64 `[total]`, the label of every step.
+            labels: int64 `[total]`, the label of every step; or bool `[total, width]`, its labels.
             width: how many labels there are.
         """
-        _check_labels(data, labels, width)
-        each = labels.numpy().astype(np.int64)
-        keys = data.ids.numpy() * np.int64(width)
-        keys += np.repeat(each, np.diff(data.offsets.numpy()))
-        keys, counts = np.unique(keys, return_counts=True)
-        keys = keys[counts >= minimum]
-        sizes = np.bincount(keys // width, minlength=data.attributes)
+        keys, values = _pairs(data, labels, width)
+        if minimum > 1:
+            keys, which = np.unique(keys, return_inverse=True)
+            keys = keys[np.bincount(which, values, len(keys)) >= minimum]
+        else:
+            keys = np.unique(keys)
+        return StateFeatures.of_keys(keys, data.attributes, width)
+
+    @staticmethod
+    def of_keys(keys: np.ndarray, attributes: int, width: int) -> StateFeatures:
+        """The pairs of these keys, int64 `[features]`, attribute * width + label, rising."""
+        sizes = np.bincount(keys // width, minlength=attributes)
         pairs = np.concatenate([np.zeros(1, np.int64), sizes.cumsum()])
         return StateFeatures(torch.from_numpy(pairs), torch.from_numpy(keys % width), width)
 
@@ -77,6 +83,11 @@ class StateFeatures:
         """All pairs."""
         pairs = torch.arange(attributes + 1) * width
         return StateFeatures(pairs, torch.arange(width).repeat(attributes), width)
+
+    @property
+    def owners(self) -> Tensor:
+        """int64 `[features]`: the attribute of each."""
+        return torch.repeat_interleave(self.pairs.diff())
 
     def scores(self, data: Encoded, weights: Tensor) -> Tensor:
         """float64 `[total, width]`: for each step and label, the sum of value times weight.
@@ -113,19 +124,20 @@ class StateFeatures:
             kernel.add_gradient(self._layout, data.shared(), grad.contiguous(), sums)
         return kernel.gathered(self._layout, sums)
 
-    def count(self, parts: Iterable[tuple[Encoded, Tensor]]) -> Tensor:
+    def count(self, parts: Iterable[tuple[Encoded, Tensor, Tensor]]) -> Tensor:
         """float64 `[features]`: the sum of the values with which each pair occurs.
 
         Args:
-            parts: data, part by part, each with the label of every step, int64 `[total]`.
+            parts: data, part by part, each with the label of every step, int64 `[total]`, and how
+                much the step counts, float64 `[total]`.
         """
-        return self.gradient((data, self._indicators(data, labels)) for data, labels in parts)
+        return self.gradient((data, self._counted(data, *steps)) for data, *steps in parts)
 
-    def _indicators(self, data: Encoded, labels: Tensor) -> Tensor:
-        """float64 `[total, width]`, 1 at the label of each step."""
+    def _counted(self, data: Encoded, labels: Tensor, weight: Tensor) -> Tensor:
+        """float64 `[total, width]`: what each step counts, at its label."""
         _check_labels(data, labels, self.width)
         there = torch.zeros(len(data), self.width, dtype=torch.float64)
-        return there.scatter_(1, labels.long()[:, None], 1.0)
+        return there.scatter_(1, labels.long()[:, None], weight[:, None])
 
     @cached_property
     def _layout(self) -> kernel.Layout:
@@ -137,6 +149,46 @@ class StateFeatures:
                 f"steps of {data.attributes} attributes, where the features are of "
                 f"{self.attributes}; encode the steps with the vocabulary of the features"
             )
+
+
+class Changing:
+    """Weights that are added to in place, a few steps at a time.
+
+    Args:
+        features: whose weights they are.
+        weights: float64 `[features]`, where they begin.
+    """
+
+    def __init__(self, features: StateFeatures, weights: Tensor) -> None:
+        _check_numbers("weights", weights, (len(features),))
+        self._width = features.width
+        self._layout = kernel.lay_out(features.pairs, features.labels, features.width, share=1)
+        self._weights = kernel.spread(self._layout, weights.clone())
+
+    def scores(self, rows: kernel.Rows) -> Tensor:
+        """float64 `[steps, width]`: what the steps of `rows`, a part of encoded data, score."""
+        to = torch.empty(len(rows.steps) - 1, self._width, dtype=torch.float64)
+        kernel.scores(self._layout, rows, self._weights, to)
+        return to
+
+    def add(self, rows: kernel.Rows, grad: Tensor) -> None:
+        """Add to each weight what the gradient of the scores, float64 `[steps, width]`, says."""
+        kernel.add_gradient(self._layout, kernel.share_out(rows, 1), grad, self._weights)
+
+    def weights(self) -> Tensor:
+        """A copy of them, float64 `[features]`."""
+        return kernel.gathered(self._layout, self._weights).clone()
+
+
+def _pairs(data: Encoded, labels: Tensor, width: int) -> tuple[np.ndarray, np.ndarray | None]:
+    """Each time that an attribute meets a label, attribute * width + label; and its value."""
+    ids, sizes = data.ids.numpy(), np.diff(data.offsets.numpy())
+    values = None if data.values is None else data.values.numpy()
+    if labels.dtype != torch.bool:
+        _check_labels(data, labels, width)
+        return ids * np.int64(width) + np.repeat(labels.numpy().astype(np.int64), sizes), values
+    place, label = labels.numpy()[np.repeat(np.arange(len(data)), sizes)].nonzero()
+    return ids[place] * np.int64(width) + label, None if values is None else values[place]
 
 
 def _check_labels(data: Encoded, labels: Tensor, width: int) -> None:

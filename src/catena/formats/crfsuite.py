@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,8 @@ class LabelledSteps:
         attributes: what is known of every step.
         weights: float64 `[n]`, how much each sequence counts.
         where: step number -> the file and line it stands in.
+        lines: those of the file.
+        numbers: of the line that each step stands in, from 1.
     """
 
     labels: list[str]
@@ -50,6 +52,35 @@ class LabelledSteps:
     attributes: Attributes
     weights: np.ndarray
     where: Place = field(repr=False)
+    lines: list[str] = field(repr=False)
+    numbers: list[int] = field(repr=False)
+
+    def by_sequence(self, each: Sequence[Any]) -> list[list[Any]]:
+        """What there is for each step, a list for each sequence."""
+        ends = self.lengths.cumsum().tolist()
+        return [list(each[a:b]) for a, b in zip([0, *ends], ends, strict=False)]
+
+    def steps(self) -> list[list[str] | dict[str, float]]:
+        """The attributes of every step, as a tagger takes them."""
+        names, values = self.attributes.names.to_pylist(), self.attributes.values
+        codes, ends = self.attributes.codes.tolist(), self.attributes.offsets.tolist()
+        if values is None:
+            return [[names[code] for code in codes[a:b]] for a, b in pairwise(ends)]
+        steps: list[list[str] | dict[str, float]] = []
+        for a, b in pairwise(ends):
+            step: dict[str, float] = {}
+            for code, value in zip(codes[a:b], values[a:b].tolist(), strict=True):
+                step[names[code]] = step.get(names[code], 0.0) + value
+            steps.append(step)
+        return steps
+
+    def replaced(self, labels: Sequence[str]) -> str:
+        """The file with other labels, `total` of them."""
+        lines = list(self.lines)
+        for number, label in zip(self.numbers, labels, strict=True):
+            _, tab, rest = lines[number - 1].partition("\t")
+            lines[number - 1] = _protected(label, "label") + tab + rest
+        return "".join(f"{line}\n" for line in lines)
 
 
 def read_crfsuite(path: str | Path) -> LabelledSteps:
@@ -74,7 +105,8 @@ def _parse(text: str, name: str) -> LabelledSteps:
     labels = _labels([row[0] for row in rows], where)
     fields = [[entry for entry in row[1:] if entry] for row in rows]
     attributes = _attributes(fields, where)
-    return LabelledSteps(labels, np.array(lengths, np.int64), attributes, np.array(weights), where)
+    sizes = np.array(lengths, np.int64)
+    return LabelledSteps(labels, sizes, attributes, np.array(weights), where, lines, numbers)
 
 
 def _sequences(lines: list[str], name: str) -> tuple[list[int], list[float], list[int]]:

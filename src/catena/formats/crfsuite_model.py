@@ -35,6 +35,7 @@ CHUNK = struct.Struct("<4sII")
 TABLE = struct.Struct("<4s5I")
 RECORD = struct.Struct("<II")
 FEATURE = np.dtype([("kind", "<u4"), ("source", "<u4"), ("label", "<u4"), ("weight", "<f8")])
+MAGIC = b"lCRF"
 VERSION = 100
 BYTE_ORDER = 0x62445371
 STATE, TRANSITION = 0, 1
@@ -88,9 +89,18 @@ def read_crfsuite_model(path: str | Path, encoding: str = "utf-8") -> CRFsuiteMo
         raise CatenaError(f"there is no encoding {encoding}; try utf-8 or latin-1") from error
 
 
+def is_crfsuite_model(path: str | Path) -> bool:
+    """Whether a file begins as a model of CRFsuite's."""
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(4) == MAGIC
+    except OSError:
+        return False
+
+
 def _model(raw: bytes, encoding: str) -> CRFsuiteModel:
     magic, size, kind, version, _, labels, attributes, *offsets = _unpack(HEADER, raw, 0, "header")
-    if magic != b"lCRF" or kind != b"FOMC":
+    if magic != MAGIC or kind != b"FOMC":
         raise _DamagedError("not a model of CRFsuite's (it starts with lCRF ... FOMC)")
     if version != VERSION:
         raise _DamagedError(f"version {version} of the format, where only {VERSION} is known")

@@ -50,10 +50,15 @@ class Layout(NamedTuple):
     pitch: int
 
 
-def lay_out(pairs: Tensor, labels: Tensor, width: int) -> Layout:
-    """Give the attributes that go with many labels a row each."""
+def lay_out(pairs: Tensor, labels: Tensor, width: int, share: int = SHARE) -> Layout:
+    """Give the attributes that go with many labels a row each.
+
+    Args:
+        share: how many are many: width / share. At 1 no row has a number without a feature, so that
+            what is added to the rows can be read again.
+    """
     counts = pairs.diff()
-    dense = (counts > 1) & (SHARE * counts >= width)
+    dense = (counts > 1) & (share * counts >= width)
     row = dense.cumsum(0) - 1
     begin = torch.where(dense, row, pairs[:-1])
     places = torch.stack([begin, counts.masked_fill(dense, -1)], 1).to(torch.int32)

@@ -8,7 +8,8 @@
     read     log Z = log Σ_j exp α_T(j)
 
 f pairs every attribute of a step with a label, θ_m every label with the next; there are no weights
-of the first and the last label. Learning minimises Σ -log p + l1 ‖θ‖₁ + l2 ‖θ‖² in nats.
+of the first and the last label. Learning minimises Σ -log p + l1 ‖θ‖₁ + l2 ‖θ‖² in nats; where a
+step has a set of labels instead of one, p is that of all paths that the sets allow.
 
 Source: Lafferty, McCallum and Pereira (Conditional random fields, 2001).
 """
@@ -31,7 +32,9 @@ class CRF:
     Args:
         l1: weight of ‖θ‖₁; above 0, weights become exactly 0 and are left out of the model.
         l2: weight of ‖θ‖² (not of half of it).
-        minimum: attributes that occur less often are passed over.
+        minimum: above 1, only those pairs of an attribute and a label, or of two labels, have
+            weights whose values in training (1, where none is given) sum up to that at least: what
+            CRFsuite calls feature.minfreq.
         all_states: give every attribute a weight for every label, not only for those it was seen
             with.
         all_transitions: the same of every pair of labels.

@@ -18,9 +18,9 @@ class Progress:
     """Where a learner is.
 
     Args:
-        done: the share of the work that is done, 0 to 1.
+        done: the share of the work that is done, 0 to 1; 0 while that is unknown.
         seconds: spent learning so far, over all resumed runs.
-        left: seconds that the rest will take, as far as can be told.
+        left: seconds that the rest will take, at most; None where that cannot be told.
         speed: observations learned from a second.
         train, valid: surprise in nats an observation, the latest; None while unknown.
         text: the learner's own words: "epoch 3 of 10", "restart 2, iteration 7".
@@ -41,7 +41,8 @@ class History:
 
     Args:
         rows: one dict a report, with at least `step` and `seconds`, and `train` and `valid`
-            (surprise in nats an observation: lower is better) where they were measured.
+            (surprise in nats an observation: lower is better) where they were measured; `score`
+            is another measure on held-out data, of which more is better.
         notes: one sentence for each thing the user should know (a fallback, an early stop).
         epochs: how often the data was seen.
         seconds: spent learning, over all resumed runs.

@@ -26,6 +26,7 @@ from torch import Tensor
 from catena.errors import CatenaError
 from catena.ladder.rung import at_least, whole
 from catena.learn.checkpoint import Checkpoint
+from catena.learn.held_out import Best, Measure
 from catena.learn.interrupt import Interrupted, asked_to_stop
 from catena.learn.learner import History, Progress, Run
 
@@ -52,6 +53,8 @@ class QuasiNewton:
         delta: stop when F has fallen by less than this share of itself ...
         period: ... within so many iterations; 0 never stops for that.
         minutes: stop after so long; None sets no limit.
+        patience: where held-out data judges, stop after so many iterations without a better one;
+            None never stops for that.
     """
 
     kind: ClassVar[str] = "quasi-newton"
@@ -63,6 +66,7 @@ class QuasiNewton:
     delta: float = 1e-5
     period: int = 10
     minutes: float | None = None
+    patience: int | None = 20
 
     def __post_init__(self) -> None:
         for name in ("l1", "l2", "epsilon", "delta"):
@@ -73,11 +77,13 @@ class QuasiNewton:
         whole("period", self.period, 0)
         if self.minutes is not None:
             at_least("minutes", self.minutes, 0)
+        if self.patience is not None:
+            whole("patience", self.patience, 1)
 
 
 class Minimum(NamedTuple):
     """What was found: theta float64 `[n]`; F there; the objective after each iteration, and why it
-    ended, in `history`."""
+    ended, in `history`: `score` in its rows is the measure on held-out data."""
 
     theta: Tensor
     objective: float
@@ -90,8 +96,10 @@ def minimise(
     options: QuasiNewton | None = None,
     run: Run | None = None,
     observations: int = 1,
+    measure: Measure | None = None,
 ) -> Minimum:
-    """The θ where f, and the penalties that the options name, are least.
+    """The θ where f, and the penalties that the options name, are least; with a measure, the best
+    one on the way there.
 
     A stop by Ctrl-C keeps the search in the run's checkpoint; resumed, it goes on as if it had
     never been stopped.
@@ -101,6 +109,7 @@ def minimise(
             must not keep θ, which changes.
         start: where to begin.
         observations: how many f sums over, for the reports, which are of F an observation.
+        measure: judges the θ of every iteration by held-out data.
 
     Raises:
         CatenaError: when f is not finite where the search begins.
@@ -110,8 +119,9 @@ def minimise(
     >>> found.theta.round(decimals=6).tolist()
     [3.0, 3.0]
     """
-    search = _Search(function, start, options or QuasiNewton(), run or Run(), max(observations, 1))
-    return search.descend()
+    options, run = options or QuasiNewton(), run or Run()
+    best = None if measure is None else Best(measure, options.patience)
+    return _Search(function, start, options, run, max(observations, 1), best).descend()
 
 
 class Point(NamedTuple):
@@ -131,6 +141,7 @@ class Path:
     rows: list[dict[str, Any]] = field(default_factory=list)
     curvatures: list[float] = field(default_factory=list)
     seconds: float = 0.0
+    best: dict[str, Any] = field(default_factory=dict)
 
 
 class _Search:
@@ -143,13 +154,14 @@ class _Search:
         options: QuasiNewton,
         run: Run,
         observations: int,
+        best: Best | None,
     ) -> None:
-        self.function, self.options, self.run = function, options, run
+        self.function, self.options, self.run, self.best = function, options, run, best
         self.observations, self.path = observations, Path()
         self.steps: deque[tuple[Tensor, Tensor, float]] = deque(maxlen=options.memory)
         self.theta = torch.as_tensor(start, dtype=torch.float64).detach().clone()
         # How long the search takes is no part of what it is.
-        named = {**asdict(options), "iterations": None, "minutes": None}
+        named = {**asdict(options), "iterations": None, "minutes": None, "patience": None}
         job = {"learner": options.kind, **named, "seed": run.seed, "job": dict(run.job)}
         self.checkpoint = Checkpoint(run.checkpoint, {**job, "parameters": len(self.theta)})
 
@@ -179,8 +191,12 @@ class _Search:
                 if asked.stop and why is None:
                     raise Interrupted(self.run.checkpoint)
         rows, notes = self.path.rows, [f"stopped: {why}"]
+        theta, objective = at.theta, at.objective
+        if self.best is not None and self.best.theta is not None:
+            notes.append(self.best.note("iteration"))
+            theta, objective = self.best.theta, rows[self.best.step - 1]["objective"]
         epochs, seconds = float(self.path.evaluations), self.path.seconds
-        return Minimum(at.theta, at.objective, History(rows, notes, epochs, seconds))
+        return Minimum(theta, objective, History(rows, notes, epochs, seconds))
 
     # -- one iteration ----------------------------------------------------------------------
 
@@ -299,17 +315,21 @@ class _Search:
             return f"after {options.iterations} iterations"
         if options.minutes is not None and self.path.seconds >= 60 * options.minutes:
             return f"after {options.minutes:g} minutes"
-        return None
+        return None if self.best is None else self.best.why_stop
 
     def _report(self, at: Point) -> None:
         path, mean = self.path, at.objective / self.observations
         active = int(at.theta.count_nonzero())
-        row = {"step": path.iteration, "seconds": path.seconds, "train": mean}
-        path.rows.append({**row, "objective": at.objective, "active": active})
+        row: dict[str, Any] = {"step": path.iteration, "seconds": path.seconds, "train": mean}
+        row |= {"objective": at.objective, "active": active}
+        text = f"iteration {path.iteration}, {active} weights in use"
+        if self.best is not None:
+            row["score"] = self.best.look(path.iteration, at.theta)
+            text = f"iteration {path.iteration}, {self.best.measure.name} {row['score']:.4f}"
+        path.rows.append(row)
         each = path.seconds / path.iteration
         done, left = self._share_done(each)
         speed = self.observations * path.evaluations / max(path.seconds, 1e-9)
-        text = f"iteration {path.iteration}, {active} weights in use"
         self.run.report(Progress(done, path.seconds, left, speed, mean, None, text))
 
     def _share_done(self, each: float) -> tuple[float, float | None]:
@@ -328,6 +348,9 @@ class _Search:
         for i, (step, change, _) in enumerate(self.steps):
             tensors |= {f"step.{i}": step, f"change.{i}": change}
         self.path.curvatures = [curvature for _, _, curvature in self.steps]
+        if self.best is not None:
+            tensors |= self.best.tensors()
+            self.path.best = self.best.facts()
         self.checkpoint.save(tensors, asdict(self.path))
 
     def _load(self) -> None:
@@ -338,6 +361,8 @@ class _Search:
         # In memory of their own: sums may depend on where in a cache line an array begins.
         tensors = {name: tensor.clone() for name, tensor in tensors.items()}
         self.path, self.theta = Path(**facts), tensors["theta"]
+        if self.best is not None:
+            self.best.restore(tensors, self.path.best)
         self.path.evaluations -= 1  # this point is evaluated once more
         for i, curvature in enumerate(self.path.curvatures):
             self.steps.append((tensors[f"step.{i}"], tensors[f"change.{i}"], curvature))

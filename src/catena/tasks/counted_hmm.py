@@ -14,6 +14,7 @@ from catena.learn.labelled import LabelCounts, LabelledHMM, count_labels
 from catena.learn.learner import History
 from catena.linear_chain import LinearChain
 from catena.sequences import Sequences
+from catena.tasks.labeller import Labeller
 from catena.tasks.reader import Reader, Sentence
 
 
@@ -27,6 +28,10 @@ class CountedHMM:
 
     def __init__(self, reader: Reader, counts: LabelCounts) -> None:
         self.reader, self._model = reader, LabelledHMM(counts)
+
+    @property
+    def counts(self) -> LabelCounts:
+        return self._model.counts
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -69,9 +74,16 @@ class CountedHMM:
 
 
 def learn_hmm(
-    reader: Reader, sentences: Sequence[Sentence], labels: Sequence[Sequence[str]]
+    reader: Reader,
+    sentences: Sequence[Sentence],
+    labels: Sequence[Sequence[str]],
+    before: Labeller | None = None,
+    history: History | None = None,
 ) -> tuple[CountedHMM, History]:
     """The model that the counts of labelled sentences make; a pass over them, nothing is drawn.
+
+    Args:
+        before: a `CountedHMM` whose counts are added to, and how it was found.
 
     Raises:
         CatenaError: when tokens are attributes, or read by a function.
@@ -84,6 +96,10 @@ def learn_hmm(
     begun = time.monotonic()
     words = iter(reader.read(sentences)[0])
     rows = [[next(words) for _ in sentence] for sentence in sentences]
-    model = CountedHMM(reader, count_labels(rows, labels))
-    seconds = time.monotonic() - begun
-    return model, History([{"step": 1, "seconds": seconds}], [], 1.0, seconds)
+    counts = count_labels(rows, labels)
+    if isinstance(before, CountedHMM):
+        counts = before.counts + counts
+    model, earlier = CountedHMM(reader, counts), history or History()
+    seconds = earlier.seconds + time.monotonic() - begun
+    row = {"step": len(earlier.rows) + 1, "seconds": seconds}
+    return model, History([*earlier.rows, row], [], earlier.epochs + 1.0, seconds)

@@ -1,10 +1,9 @@
-"""A conditional random field over attributes: what it is made of, and how it is learned."""
+"""A conditional random field over attributes: what it is made of."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 from typing import Any
@@ -16,12 +15,8 @@ from torch import Tensor
 
 from catena.errors import CatenaError
 from catena.features.attributes import TEXT
-from catena.features.objective import Objective, seen_moves
 from catena.features.state import StateFeatures
 from catena.features.vocabulary import AttributeVocabulary, Encoded
-from catena.ladder.crf import CRF
-from catena.learn.learner import History, Run
-from catena.learn.quasi_newton import QuasiNewton, minimise
 from catena.linear_chain import LinearChain
 from catena.sequences import Sequences
 from catena.tasks.reader import Reader, Sentence
@@ -75,7 +70,7 @@ class FeatureCRF:
         return len(self.weights) + int(self.transitions.count_nonzero())
 
     def scores(self, sentences: Sequence[Sentence]) -> Sequences:
-        return Sequences(self._scorer(self._encoded(sentences)), _lengths(sentences))
+        return Sequences(self._scorer(self._encoded(sentences)), lengths_of(sentences))
 
     def _encoded(self, sentences: Sequence[Sentence]) -> Encoded:
         if self.reader.given:
@@ -93,7 +88,7 @@ class FeatureCRF:
         order = self.weights.abs().argsort(descending=True, stable=True)
         order = order[self.weights[order] != 0]
         label_of = self.features.labels[order]
-        owner = _owners(self.features)
+        owner = self.features.owners
         for number, label in enumerate(self.labels):
             chosen = order[label_of == number][:k]
             names = self.vocabulary.names.take(pa.array(owner[chosen].numpy())).to_pylist()
@@ -130,82 +125,22 @@ class FeatureCRF:
         )
 
 
-def learn_crf(
-    rung: CRF,
-    learner: QuasiNewton,
-    reader: Reader,
-    sentences: Sequence[Sentence],
-    labels: Sequence[Sequence[str]],
-    run: Run,
-) -> tuple[FeatureCRF, History]:
-    """The field that makes the labels of sentences likeliest, and how it was found.
-
-    Raises:
-        CatenaError: when the data cannot be read.
-        Interrupted: after Ctrl-C, once the work so far has been kept.
-    """
-    names = tuple(sorted({label for row in labels for label in row}))
-    numbers = {label: i for i, label in enumerate(names)}
-    y = torch.tensor([numbers[label] for row in labels for label in row], dtype=torch.int64)
-    attributes, lengths = reader.attributes(sentences), _lengths(sentences)
-    vocabulary = AttributeVocabulary.learn(attributes, rung.minimum)
-    data = vocabulary.encode(attributes)
-    features = _features(rung, data, y, len(names))
-    moves = _moves(rung, reader, y, lengths, len(names))
-    objective = Objective(data, y, lengths, features, moves)
-    job = {**asdict(rung), "data": _fingerprint(data, y, lengths), "job": dict(run.job)}
-    start = torch.zeros(objective.size, dtype=torch.float64)
-    found = minimise(objective, start, learner, replace(run, job=job), len(y))
-    weights, of_moves = found.theta.split([len(features), len(moves)])
-    transitions = weights.new_zeros(len(names) ** 2).index_put((moves,), of_moves)
-    vocabulary, features, weights = _without_zeros(vocabulary, features, weights)
-    transitions = transitions.view(len(names), -1)
-    return FeatureCRF(reader, names, vocabulary, features, weights, transitions), found.history
-
-
-def _features(rung: CRF, data: Encoded, y: Tensor, width: int) -> StateFeatures:
-    if rung.all_states:
-        return StateFeatures.every(data.attributes, width)
-    return StateFeatures.seen(data, y, width)
-
-
-def _moves(rung: CRF, reader: Reader, y: Tensor, lengths: Tensor, width: int) -> Tensor:
-    """int64 `[k]`: the moves that have weights, from * width + to."""
-    if not reader.pairs:
-        return y.new_zeros(0)
-    return torch.arange(width * width) if rung.all_transitions else seen_moves(y, lengths, width)
-
-
-def _without_zeros(
+def without_zeros(
     vocabulary: AttributeVocabulary, features: StateFeatures, weights: Tensor
 ) -> tuple[AttributeVocabulary, StateFeatures, Tensor]:
     """Only the features that weigh something, and only the attributes that have some."""
     kept = weights != 0
-    if bool(kept.all()):
+    sizes = torch.bincount(features.owners[kept], minlength=features.attributes)
+    if bool(kept.all()) and bool(sizes.all()):
         return vocabulary, features, weights.clone()
-    sizes = torch.bincount(_owners(features)[kept], minlength=features.attributes)
     names = vocabulary.names.filter(pa.array((sizes > 0).numpy()))
     pairs = torch.cat([sizes.new_zeros(1), sizes[sizes > 0].cumsum(0)])
     left = StateFeatures(pairs, features.labels[kept], features.width)
     return AttributeVocabulary(names), left, weights[kept]
 
 
-def _owners(features: StateFeatures) -> Tensor:
-    """int64 `[features]`: the attribute of each."""
-    return torch.repeat_interleave(features.pairs.diff())
-
-
-def _lengths(sentences: Sequence[Sentence]) -> Tensor:
+def lengths_of(sentences: Sequence[Sentence]) -> Tensor:
     return torch.tensor([len(sentence) for sentence in sentences], dtype=torch.int64)
-
-
-def _fingerprint(data: Encoded, y: Tensor, lengths: Tensor) -> str:
-    """A short name for training data, to tell whether a checkpoint belongs to it."""
-    digest = hashlib.sha256()
-    for part in (data.offsets, data.ids, data.values, y, lengths):
-        if part is not None:
-            digest.update(part.numpy().tobytes())
-    return digest.hexdigest()[:16]
 
 
 def _packed(names: pa.Array) -> tuple[Tensor, Tensor]:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import io
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from catena.container import write_atomically
-from catena.errors import CatenaError
+from catena.tasks.picture import AGAINST, FOR, INK, write_picture
 
-FORMATS = ("png", "svg", "pdf")
-FOR, AGAINST, INK = "#0060a0", "#cc4e00", "#555e69"
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 NAMED = 80  # so many steps can have their names under the axis
 
 
@@ -27,18 +26,8 @@ def draw(path: Path, influence: np.ndarray, steps: Sequence[str], title: str) ->
     Raises:
         CatenaError: for a suffix of a format that cannot be written.
     """
-    import matplotlib
-    from matplotlib.figure import Figure
 
-    kind = path.suffix.removeprefix(".").lower()
-    if kind not in FORMATS:
-        raise CatenaError(f"{path}: a picture's name ends in one of {', '.join(FORMATS)}")
-    # Text stays text in an SVG, and what the font has no glyph for is the viewer's affair.
-    options = {"text.parse_math": False, "svg.fonttype": "none", "svg.hashsalt": "catena"}
-    with matplotlib.rc_context(options), warnings.catch_warnings():  # pyright: ignore
-        warnings.filterwarnings("ignore", message="Glyph")
-        figure = Figure(figsize=(max(4.0, 1 + 0.22 * min(len(steps), NAMED)), 2.4))
-        figure.set_layout_engine("constrained")
+    def paint(figure: Figure) -> None:
         axes = figure.subplots()
         heights = _finite(influence)
         colours = np.where(heights >= 0, FOR, AGAINST)
@@ -49,9 +38,8 @@ def draw(path: Path, influence: np.ndarray, steps: Sequence[str], title: str) ->
         axes.set_ylabel("nats")
         axes.set_title(title, loc="left")
         axes.spines[["top", "right", "bottom"]].set_visible(False)
-        content = io.BytesIO()
-        figure.savefig(content, format=kind, dpi=150)
-    write_atomically(path, content.getvalue())
+
+    write_picture(path, (max(4.0, 1 + 0.22 * min(len(steps), NAMED)), 2.4), paint)
 
 
 def _finite(influence: np.ndarray) -> np.ndarray:

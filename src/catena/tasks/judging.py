@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -64,3 +64,15 @@ def judge(gold: Rows, predicted: Rows, known: Collection[str]) -> TagEvaluation:
         per_span=None if spans is None else spans.per_label,
         unseen={label: times for label, times in sorted(counts.items()) if label not in known},
     )
+
+
+def measured(gold: Rows, known: Collection[str]) -> tuple[str, Callable[[Rows], float]]:
+    """The one number that says how good predicted labels are, and its name: span F1 where the right
+    labels and those that may be predicted mark spans, otherwise accuracy.
+
+    Args:
+        known: the labels that may be predicted.
+    """
+    if detect([*gold, list(known)]):
+        return "span F1", lambda predicted: span_scores(gold, predicted).micro.f1
+    return "accuracy", lambda predicted: accuracy(gold, predicted)

@@ -124,7 +124,7 @@ def items(y: Any) -> list[Any]:
     """
     if y is None:
         raise CatenaError("a classifier requires y to be passed, but the target y is None")
-    rows = y
+    rows: Any = y
     if hasattr(y, "__array__"):  # of NumPy, PyTorch, pandas, Polars and Arrow
         rows = np.asarray(y)
         rows = rows.tolist() if rows.ndim == 1 else None

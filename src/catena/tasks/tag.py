@@ -13,7 +13,8 @@ from catena.errors import CatenaError
 from catena.ladder import CRF, HMM, Recurrent, Rung
 from catena.ladder.characters import CNN
 from catena.ladder.encoder import Encodes
-from catena.learn import Count, Gradient, History, Progress, Run
+from catena.ladder.rung import whole
+from catena.learn import AdaGrad, Count, Gradient, History, Perceptron, Progress, Run
 from catena.learn.quasi_newton import QuasiNewton
 from catena.linear_chain import LinearChain
 from catena.metrics import accuracy
@@ -21,13 +22,31 @@ from catena.schemes import check, constraints, scheme_of
 from catena.sequences import Sequences
 from catena.space import Vectors
 from catena.tasks import tag_file
-from catena.tasks.counted_hmm import learn_hmm
+from catena.tasks.counted_hmm import CountedHMM, learn_hmm
+from catena.tasks.crf_learning import (
+    Corpus,
+    HeldOut,
+    Memory,
+    go_on,
+    learn_crf,
+    memory_of,
+)
 from catena.tasks.estimator import Estimator
-from catena.tasks.feature_crf import FeatureCRF, learn_crf
+from catena.tasks.feature_crf import FeatureCRF
+from catena.tasks.feature_plot import draw
 from catena.tasks.judging import TagEvaluation, judge
 from catena.tasks.labeller import Labeller
 from catena.tasks.neural_tagger import Design, learn_network
 from catena.tasks.reader import Data, Features, Reader, Sentence, checked
+from catena.tasks.step_labels import (
+    Known,
+    all_known,
+    certain,
+    checked_labels,
+    known_labels,
+    weights_of_sentences,
+)
+from catena.tasks.tag_file import TagLearner
 
 # What a neural rung has beside itself, by the names of the Tagger's own arguments.
 DESIGN = [field.name for field in fields(Design)]
@@ -47,15 +66,16 @@ class Tagger(Estimator):
     """A label for every token of a sentence, or for every step of a series of measurements.
 
     Args:
-        rung: `CRF(...)`, learned by L-BFGS or OWL-QN from the attributes of tokens; `HMM()`, whose
-            states are the labels, counted from words alone; or a neural one, such as
+        rung: `CRF(...)`, learned from the attributes of tokens; `HMM()`, whose states are the
+            labels, counted from words alone; or a neural one, such as
             `LSTM(256, bidirectional=True)`, learned by gradient from words and their columns.
         features: what a CRF reads: None for a rich choice over the word and its columns; the text
             of a CRF++ or Wapiti template, or the `Path` of one; or a function (sentence, i) -> the
             attributes of step i. Where tokens are lists or dicts, they are attributes already.
         scheme: "IOB1", "IOB2", "IOBES" or "BILOU": only valid tags are predicted.
-        learner: `QuasiNewton(...)` says how long a CRF is learned and how exactly, `Gradient(...)`
-            how a neural rung descends.
+        learner: how a CRF is learned, for how long and how exactly: `QuasiNewton(...)`, L-BFGS or
+            OWL-QN; `AdaGrad(...)` for data too large for that; `Perceptron(...)`. `Gradient(...)`
+            says how a neural rung descends.
         seed: owns every random draw of `fit`.
 
     The others are for neural rungs:
@@ -89,7 +109,7 @@ class Tagger(Estimator):
         rung: CRF | Rung,
         features: Features = None,
         scheme: str | None = None,
-        learner: QuasiNewton | Count | Gradient | None = None,
+        learner: TagLearner | None = None,
         seed: int = 0,
         *,
         decoder: str = "crf",
@@ -111,9 +131,10 @@ class Tagger(Estimator):
     def fit(
         self,
         X: Data,
-        y: Iterable[Sequence[str]],
+        y: Iterable[Sequence[Known]],
         valid: tuple[Data, Iterable[Sequence[str]]] | None = None,
         *,
+        sample_weight: Any = None,
         columns: Sequence[str] | None = None,
         report: Callable[[Progress], None] = lambda progress: None,
         checkpoint: Path | None = None,
@@ -122,7 +143,13 @@ class Tagger(Estimator):
         """Learn from sentences and their labels.
 
         Args:
-            valid: (X, y) held out, which says when to stop and what to keep, where that is used.
+            y: the labels of every sentence. Where a CRF is to learn from what is partly known, a
+                token has a set of labels, one of which is right, or None, which says nothing: the
+                probability of all paths within the sets is learned from.
+            valid: (X, y) held out: the best weights are kept, and learning stops once they grow no
+                better. A CRF's are judged by their span F1 there, or by their accuracy where
+                labels mark no spans; a network's by the probability of the labels.
+            sample_weight: `[n]`, how much each sentence counts for a CRF.
             columns: the names of a file's columns, which stay with the model.
             report: is told of the progress.
             checkpoint: where unfinished work is kept; `resume` goes on from it.
@@ -134,21 +161,62 @@ class Tagger(Estimator):
         """
         self._begin()
         design, learner = self.design(), self._learner()
-        train = _pair(X, y)
-        held_out = None if valid is None else _pair(*valid)
-        scheme = self._checked_scheme(design, train, held_out)
+        corpus = self._corpus(X, y, sample_weight)
         run = Run(self.seed, report, checkpoint, resume)
         if isinstance(self.rung, CRF):
-            reader = Reader.learn(self.features, train[0])
-            assert isinstance(learner, QuasiNewton)
-            found = learn_crf(self.rung, learner, reader, *train, run)
+            assert not isinstance(learner, Count | Gradient)
+            reader = Reader.learn(self.features, corpus.sentences)
+            found = learn_crf(self.rung, learner, reader, corpus, run, self._held_out(valid))
         elif isinstance(learner, Gradient):
-            found = learn_network(self.rung, design, learner, train, held_out, run, scheme)
+            self._refuse(corpus, sample_weight)
+            train = corpus.sentences, certain(corpus.labels)
+            held_out = None if valid is None else _pair(*valid)
+            scheme = self._learned_under(design, held_out)
+            net = learn_network(self.rung, design, learner, train, held_out, run, scheme)
+            found = *net, None
         else:
-            found = learn_hmm(Reader.learn(None, train[0]), *train)
+            self._refuse(corpus, sample_weight, valid)
+            reader = Reader.learn(None, corpus.sentences)
+            found = *learn_hmm(reader, corpus.sentences, certain(corpus.labels)), None
         self.learner_, self.columns_ = learner, None if columns is None else tuple(columns)
-        self.history_ = found[1]
-        self._use(found[0])
+        self._take(*found)
+        return self._end()
+
+    def partial_fit(
+        self, X: Iterable[Sentence], y: Iterable[Sequence[Known]], *, sample_weight: Any = None
+    ) -> Tagger:
+        """Learn from more sentences, without those before: a pass over them in their order.
+
+        An HMM's counts are added to. A CRF goes on with `AdaGrad` or `Perceptron`, from `fit` or
+        the last `partial_fit`; a loaded one, or one whose weights held-out data or another learner
+        chose, goes on from its weights alone. New attributes and labels are learned like known
+        ones. What a CRF reads is settled by the first sentences.
+
+        Args:
+            y, sample_weight: as in `fit`.
+
+        Raises:
+            CatenaError: as `fit`; and for a CRF learned by `QuasiNewton`, which needs all data at
+                once, or with a `minimum`, which counts over all data.
+        """
+        learner = self._learner()
+        corpus = self._corpus(X, y, sample_weight)
+        before = self._before()
+        if before is None:
+            reader, history = Reader.learn(self.features, corpus.sentences), None
+        else:
+            reader, history = before.reader, self.history_
+        if isinstance(learner, Count):
+            self._refuse(corpus, sample_weight)
+            hmm = learn_hmm(reader, corpus.sentences, certain(corpus.labels), before, history)
+            found = *hmm, None
+        else:
+            assert isinstance(self.rung, CRF)
+            online = self._online(learner)
+            memory = self._memory_for(online, before)
+            found = go_on(self.rung, online, reader, corpus, memory, history)
+        self.learner_, self.columns_ = learner, getattr(self, "columns_", None)
+        self._take(*found)
         return self._end()
 
     # -- labelling --------------------------------------------------------------------------
@@ -204,13 +272,28 @@ class Tagger(Estimator):
         Raises:
             CatenaError: when the rung has no weights of attributes.
         """
+        lines = []
+        for label, weighed in self._heaviest(k):
+            lines += [label, *(f"{weight:+9.4f}  {name}" for weight, name in weighed)]
+        return "\n".join(lines)
+
+    def draw_top_features(self, path: str | Path, k: int = 10) -> None:
+        """The same as a picture: a panel for each label, a bar for each attribute.
+
+        Args:
+            path: a .png, .svg or .pdf.
+
+        Raises:
+            CatenaError: as `top_features`, and for another suffix.
+        """
+        draw(Path(path), self._heaviest(k))
+
+    def _heaviest(self, k: int) -> list[tuple[str, list[tuple[float, str]]]]:
         self._chain()
         if not isinstance(self.labeller_, FeatureCRF):
             raise CatenaError(f"{self.rung.kind} has no weights of attributes; a CRF has")
-        lines = []
-        for label, weighed in self.labeller_.heaviest(k):
-            lines += [label, *(f"{weight:+9.4f}  {name}" for weight, name in weighed)]
-        return "\n".join(lines)
+        whole("k", k, 1)
+        return list(self.labeller_.heaviest(k))
 
     def design(self) -> Design:
         """What a network is beside its rung.
@@ -227,6 +310,26 @@ class Tagger(Estimator):
 
     # -- keeping ----------------------------------------------------------------------------
 
+    def using(
+        self,
+        labeller: Labeller,
+        learner: TagLearner,
+        history: History,
+        columns: Sequence[str] | None = None,
+    ) -> Tagger:
+        """Make this labeller, which was learned elsewhere, the model that labels.
+
+        Args:
+            learner, history: how it was found.
+            columns: the names of a file's columns, where it learned from one.
+
+        Raises:
+            CatenaError: when its labels are not of the scheme.
+        """
+        self.learner_, self.columns_ = learner, None if columns is None else tuple(columns)
+        self._take(labeller, history, None)
+        return self
+
     def save(self, path: str | Path) -> None:
         self._check_unchanged()
         task = {
@@ -240,29 +343,32 @@ class Tagger(Estimator):
 
     # -- inside -----------------------------------------------------------------------------
 
-    def _checked_scheme(self, design: Design, train: Pair, valid: Pair | None) -> str | None:
-        """The scheme whose rules hold while learning, once the labels are known to obey it."""
-        if self.scheme is None:
-            if design.constrained:
-                raise CatenaError("constrained needs a scheme, which says what is valid")
-            return None
-        scheme = self._scheme(self.scheme)
-        check(train[1], scheme)
+    def _learned_under(self, design: Design, valid: Pair | None) -> str | None:
+        """The scheme whose rules hold while a network is learned."""
         if not design.constrained:
             return None
+        if self.scheme is None:
+            raise CatenaError("constrained needs a scheme, which says what is valid")
+        scheme = self._scheme(self.scheme)
         if valid is not None:
             check(valid[1], scheme)
         return scheme
 
-    def _learner(self) -> QuasiNewton | Count | Gradient:
+    def _learner(self) -> TagLearner:
         """How the rung is learned."""
         if isinstance(self.rung, HMM):
             return self._count()
         if not isinstance(self.rung, CRF):
             return self._gradient()
         learner = self.learner or QuasiNewton()
+        if isinstance(learner, Perceptron | AdaGrad):
+            if isinstance(learner, Perceptron) and self.rung.l1:
+                raise CatenaError("a perceptron has no penalties: leave l1 out, or take AdaGrad")
+            return learner
         if not isinstance(learner, QuasiNewton):
-            raise CatenaError(f"a CRF is learned by QuasiNewton, not by {learner!r}")
+            raise CatenaError(
+                f"a CRF is learned by QuasiNewton, AdaGrad or Perceptron, not by {learner!r}"
+            )
         for name in ("l1", "l2"):
             if getattr(learner, name) not in (0.0, getattr(self.rung, name)):
                 raise CatenaError(f"{name} belongs to the rung: CRF({name}=...)")
@@ -277,6 +383,71 @@ class Tagger(Estimator):
             raise CatenaError(f"a neural rung is learned by Gradient, not by {self.learner!r}")
         return self.learner or Gradient()
 
+    def _online(self, learner: TagLearner) -> Perceptron | AdaGrad:
+        """The learner, once it is known to learn from data piece by piece."""
+        if isinstance(learner, QuasiNewton):
+            raise CatenaError(
+                "L-BFGS needs all data at once: fit, or take learner=AdaGrad() or Perceptron() for "
+                "partial_fit"
+            )
+        if not isinstance(learner, Perceptron | AdaGrad):
+            raise CatenaError(f"a {self.rung.kind} needs all data at once: fit")
+        if isinstance(self.rung, CRF) and self.rung.minimum > 1:
+            raise CatenaError(
+                "minimum counts over all data, of which partial_fit sees a part: leave it at 1"
+            )
+        return learner
+
+    def _before(self) -> FeatureCRF | CountedHMM | None:
+        """What there is to go on from: nothing, unless it is of the rung."""
+        found = getattr(self, "labeller_", None)
+        return (
+            found
+            if isinstance(found, FeatureCRF if isinstance(self.rung, CRF) else CountedHMM)
+            else None
+        )
+
+    def _memory_for(self, learner: Perceptron | AdaGrad, before: Labeller | None) -> Memory | None:
+        """What the learner goes on from."""
+        if not isinstance(before, FeatureCRF):
+            return None
+        memory: Memory | None = getattr(self, "_memory", None)
+        if memory is not None and memory.learner == learner.kind:
+            return memory
+        return memory_of(before, learner.kind)
+
+    def _corpus(self, X: Data, y: Iterable[Sequence[Known]], sample_weight: Any) -> Corpus:
+        """What there is to learn from, checked."""
+        sentences = checked(X)
+        labels = known_labels(sentences, y)
+        if self.scheme is not None:
+            whole_rows = [row if all_known(row) else [] for row in labels]
+            check(certain(whole_rows), self._scheme(self.scheme))
+        return Corpus(sentences, labels, weights_of_sentences(sample_weight, len(sentences)))
+
+    def _held_out(self, valid: tuple[Data, Iterable[Sequence[str]]] | None) -> HeldOut | None:
+        if valid is None:
+            return None
+        sentences = checked(valid[0])
+        if not any(map(len, sentences)):
+            raise CatenaError("the held-out data has no token; leave valid out, or give it some")
+        return HeldOut(sentences, checked_labels(sentences, valid[1]), self._constrained)
+
+    def _refuse(self, corpus: Corpus, sample_weight: Any, valid: Any = None) -> None:
+        """What only a CRF learns from, and held-out data where there is nothing to stop."""
+        kind = self.rung.kind
+        if sample_weight is not None:
+            raise CatenaError(f"for {kind} every sentence counts once; weights are for a CRF")
+        if valid is not None:
+            raise CatenaError("an HMM is counted: held-out data has nothing to stop; leave it out")
+        for i, row in enumerate(corpus.labels):
+            if not all_known(row):
+                raise CatenaError(
+                    f"sentence {i + 1}: {kind} learns from labels that are known, and here some "
+                    "are not; leave the sentence out, or take a CRF",
+                    i,
+                )
+
     def _count(self) -> Count:
         if self.rung != HMM():
             raise CatenaError("the states of a tagging HMM are the labels: write HMM()")
@@ -286,13 +457,21 @@ class Tagger(Estimator):
             raise CatenaError(f"a tagging HMM is learned by Count, not by {self.learner!r}")
         return Count()
 
+    def _take(self, labeller: Labeller, history: History, memory: Memory | None) -> None:
+        """Make what was learned the model that labels."""
+        self.history_, self._memory = history, memory
+        self._use(labeller)
+
     def _use(self, labeller: Labeller) -> None:
         """Make this the model that labels."""
-        allowed: tuple[Any, ...] = ()
-        if self.scheme is not None:
-            allowed = constraints(labeller.labels, self._scheme(self.scheme))
         self.labeller_, self.labels_ = labeller, list(labeller.labels)
-        self.chain_ = labeller.chain.constrained(*allowed)
+        self.chain_ = self._constrained(labeller.chain, labeller.labels)
+
+    def _constrained(self, chain: LinearChain, labels: Sequence[str]) -> LinearChain:
+        """The chain, with the paths that are not valid in the scheme forbidden."""
+        if self.scheme is None:
+            return chain
+        return chain.constrained(*constraints(labels, self._scheme(self.scheme)))
 
     @staticmethod
     def _scheme(name: str) -> str:
@@ -326,13 +505,9 @@ def load_tagger(path: str | Path, features: Features = None, rung: Rung | None =
         given = _given(labeller.reader)
         design = vars(Design.from_description(task["design"]))
         made = Tagger(own, given, task["scheme"], alone, task["seed"], **design)
-        made.history_ = History(**task["history"])
-        made.columns_ = None if task["columns"] is None else tuple(task["columns"])
-        made.learner_ = learner
-        made._use(labeller)
+        return made.using(labeller, learner, History(**task["history"]), task["columns"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise CatenaError(f"{path}: damaged: {error}") from error
-    return made._end()
 
 
 def _given(reader: Reader | Vectors) -> Features:
@@ -342,29 +517,7 @@ def _given(reader: Reader | Vectors) -> Features:
     return reader.function if reader.function is not None else reader.text
 
 
-def _pair(X: Data, y: Iterable[Sequence[str]]) -> tuple[list[Sentence], list[list[str]]]:
+def _pair(X: Data, y: Iterable[Sequence[str]]) -> Pair:
     """Sentences and their labels."""
     sentences = checked(X)
-    return sentences, _labels(sentences, y)
-
-
-def _labels(sentences: Sequence[Sentence], y: Iterable[Sequence[str]]) -> list[list[str]]:
-    """Labels as lists, once each sentence is known to have as many as tokens."""
-    rows = list(y)
-    for i, row in enumerate(rows):
-        if isinstance(row, str) or not hasattr(row, "__iter__"):
-            raise CatenaError(f"sentence {i + 1}: {row!r} is no list of labels", i)
-    rows = [list(row) for row in rows]
-    if len(rows) != len(sentences):
-        raise CatenaError(f"{len(sentences)} sentences, but labels for {len(rows)}")
-    for i, (sentence, row) in enumerate(zip(sentences, rows, strict=True)):
-        if len(sentence) != len(row):
-            raise CatenaError(
-                f"sentence {i + 1} has {len(sentence)} tokens, but {len(row)} labels", i
-            )
-        for step, label in enumerate(row):
-            if not isinstance(label, str):
-                raise CatenaError(
-                    f"sentence {i + 1}, token {step + 1}: the label {label!r} is no string", i, step
-                )
-    return rows
+    return sentences, checked_labels(sentences, y)

@@ -14,22 +14,21 @@ from catena.errors import CatenaError
 from catena.ladder import HMM, Rung
 from catena.ladder.crf import CRF
 from catena.ladder.rung import options
-from catena.learn import Count, Gradient
+from catena.learn import AdaGrad, Count, Gradient, Perceptron
 from catena.learn.quasi_newton import QuasiNewton
 from catena.save import FORMAT, build, load_facts, refuse_absurd, rung_facts, rung_from
 from catena.space import Vectors
 from catena.tasks import neural_tagger
 from catena.tasks.counted_hmm import CountedHMM
+from catena.tasks.crf_learning import CRFLearner
 from catena.tasks.feature_crf import FeatureCRF
 from catena.tasks.labeller import Labeller
 from catena.tasks.reader import Features, Reader
 
 TASK = "tag"
-TagLearner = QuasiNewton | Count | Gradient
+TagLearner = CRFLearner | Count | Gradient
 LEARNERS: dict[str, type[TagLearner]] = {
-    QuasiNewton.kind: QuasiNewton,
-    Count.kind: Count,
-    Gradient.kind: Gradient,
+    learner.kind: learner for learner in (QuasiNewton, AdaGrad, Perceptron, Count, Gradient)
 }
 # Those that other tasks have no use for, or that have less to them here.
 RUNGS: dict[str, type[CRF | HMM]] = {CRF.kind: CRF, HMM.kind: HMM}
