@@ -260,6 +260,8 @@ def load_tagger(path: str | Path, features: Features = None) -> Tagger:
 
 def _labels(sentences: Sequence[Sentence], y: Iterable[Sequence[str]]) -> list[list[str]]:
     """Labels as lists, once each sentence is known to have as many as tokens."""
+    if not hasattr(y, "__iter__"):
+        raise CatenaError(f"a list of labels is needed for every sentence, not {y!r}")
     rows = list(y)
     for i, row in enumerate(rows):
         if isinstance(row, str) or not hasattr(row, "__iter__"):
