@@ -121,11 +121,10 @@ def items(y: Any) -> list[Any]:
     """
     if y is None:
         raise CatenaError("a classifier requires y to be passed, but the target y is None")
-    rows = y
-    if hasattr(y, "__array__"):  # of NumPy, PyTorch, pandas, Polars and Arrow
-        rows = np.asarray(y)
-        rows = rows.tolist() if rows.ndim == 1 else None
-    if isinstance(rows, (str, bytes, Mapping, AnySet)) or not hasattr(rows, "__len__"):
+    # Arrays are those of NumPy and PyTorch, and columns of pandas, Polars and Arrow.
+    given = np.asarray(y) if hasattr(y, "__array__") else y
+    rows = given.tolist() if isinstance(given, np.ndarray) and given.ndim == 1 else given
+    if isinstance(rows, (str, bytes, np.ndarray, Mapping, AnySet)) or not hasattr(rows, "__len__"):
         raise CatenaError("y must have one label, or one set of labels, for each sequence")
     return [row.item() if isinstance(row, np.generic) else row for row in rows]
 
