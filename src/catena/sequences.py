@@ -5,7 +5,8 @@ Nothing is padded inside. Padding exists only at the border, in `from_padded` an
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AnySet
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
 
@@ -241,7 +242,9 @@ def as_tensor(array: Any) -> Tensor:
 
 
 def check_sequence(sequence: Any) -> None:
-    """Refuse a single observation where a sequence of them is needed."""
+    """Refuse what is in no order, and a single observation where a sequence of them is needed."""
+    if isinstance(sequence, (Mapping, AnySet)):
+        raise CatenaError(f"a {type(sequence).__name__} is no sequence: its items are in no order")
     array = isinstance(sequence, (np.ndarray, Tensor))
     if (sequence.ndim == 0) if array else not hasattr(sequence, "__len__"):
         raise CatenaError(

@@ -30,6 +30,9 @@ from catena.recurrence import Recurrence, State
 from catena.space import Counts, Space, Symbols, Vectors
 from catena.walking import register as register_walker
 
+# Of what lies further from the mean than so many spreads, float32 would make infinity and then NaN.
+FARTHEST = 1e15
+
 
 class Embedding(nn.Module):
     """Observations `[m, *event]` to features `[m, width]`.
@@ -56,7 +59,7 @@ class Embedding(nn.Module):
         if self.table is not None:
             return self.dropout(nn.functional.embedding(x, self.table))
         shift, scale = cast(Tensor, self.shift), cast(Tensor, self.scale)
-        standard = (x.to(shift.dtype) - shift) / scale
+        standard = ((x.to(shift.dtype) - shift) / scale).clamp(-FARTHEST, FARTHEST)
         return self.dropout((standard.log1p() if self._logarithmic else standard).float())
 
 

@@ -402,6 +402,8 @@ def _unpacked(data: Any) -> Any:
             f"a {type(data).__name__} is a table, dense or sparse, and says not where a sequence "
             "begins: give the column that has a sequence in each row, or a list of arrays"
         )
+    if not hasattr(data, "__len__"):
+        raise CatenaError(f"data must be a list or an array of sequences, not {data!r}")
     if isinstance(data, np.ndarray) and data.dtype.kind in "UO":
         return data.tolist()
     for name in ("to_pylist", "to_list"):

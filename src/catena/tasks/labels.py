@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AnySet
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from catena.errors import CatenaError
 
 Label = str | int
 ClassWeight = Mapping[Any, float] | str | None
+LEAST, MOST = -(2**63), 2**63 - 1
 SETS = (set, frozenset, list, tuple)
 
 
@@ -124,11 +126,10 @@ def items(y: Any) -> list[Any]:
     """
     if y is None:
         raise CatenaError("a classifier requires y to be passed, but the target y is None")
-    rows: Any = y
-    if hasattr(y, "__array__"):  # of NumPy, PyTorch, pandas, Polars and Arrow
-        rows = np.asarray(y)
-        rows = rows.tolist() if rows.ndim == 1 else None
-    if isinstance(rows, (str, bytes)) or not hasattr(rows, "__len__"):
+    # Arrays are those of NumPy and PyTorch, and columns of pandas, Polars and Arrow.
+    given = np.asarray(y) if hasattr(y, "__array__") else y
+    rows = given.tolist() if isinstance(given, np.ndarray) and given.ndim == 1 else given
+    if isinstance(rows, (str, bytes, np.ndarray, Mapping, AnySet)) or not hasattr(rows, "__len__"):
         raise CatenaError("y must have one label, or one set of labels, for each sequence")
     return [row.item() if isinstance(row, np.generic) else row for row in rows]
 
@@ -137,14 +138,23 @@ def check(rows: Iterable[Any], owner: int | None = None) -> list[Label]:
     """The entries, if they are labels: of one sequence each, or all of sequence `owner`."""
     labels = [row.item() if isinstance(row, np.generic) else row for row in rows]
     for i, label in enumerate(labels):
-        if not isinstance(label, (str, int)):
+        wrong = _wrong(label)
+        if wrong is not None:
             place = i if owner is None else owner
             raise CatenaError(
-                f"the label of sequence {place + 1} is {label!r}; a label is a string or a "
-                "whole number",
-                sequence=place,
+                f"the label of sequence {place + 1} is {label!r}; {wrong}", sequence=place
             )
     return labels
+
+
+def _wrong(label: Any) -> str | None:
+    """Why something cannot be a label; None where it can. Predictions are NumPy arrays, whose
+    strings lose the NULs that they end in."""
+    if not isinstance(label, (str, int)):
+        return "a label is a string or a whole number"
+    if isinstance(label, str):
+        return "a label must not end in a NUL" if label.endswith("\0") else None
+    return None if LEAST <= label <= MOST else "a number must fit in 64 bits"
 
 
 def as_sets(rows: Iterable[Any]) -> list[list[Label]]:

@@ -90,6 +90,8 @@ def weights_of_sentences(given: Any, count: int) -> Tensor:
 
 
 def _rows(sentences: Sequence[Sized], y: Iterable[Sequence[Any]]) -> list[list[Any]]:
+    if not hasattr(y, "__iter__"):
+        raise CatenaError(f"a list of labels is needed for every sentence, not {y!r}")
     given = list(y)
     for i, row in enumerate(given):
         if isinstance(row, str) or not hasattr(row, "__iter__"):

@@ -328,7 +328,7 @@ class Tagger(Estimator):
         """
         self.learner_, self.columns_ = learner, None if columns is None else tuple(columns)
         self._take(labeller, history, None)
-        return self
+        return self._end()
 
     def save(self, path: str | Path) -> None:
         self._check_unchanged()
