@@ -26,6 +26,7 @@ from catena import (
     compare,
 )
 from catena.comparing.bootstrap import Interval
+from catena.comparing.generating import terms_of
 from catena.comparing.grid import entries
 from catena.comparing.measure import Meter, count_parameters
 from catena.comparing.result import Comparison, Row
@@ -294,15 +295,16 @@ def test_the_grid_builds_and_follows_the_ladder():
 # -- the verdict --------------------------------------------------------------------------------
 
 
-def row(name, bits, seconds=1.0, best=None, below=None):
+def row(name, value, seconds=1.0, best=None, below=None, key="bits"):
     """A row with only what the verdict reads."""
     blank = dict.fromkeys(field.name for field in dataclasses.fields(Row))
-    given = {"name": name, "label": name, "bits": bits, "seconds": seconds, "notes": []}
+    given = {"name": name, "label": name, "figures": {key: value}, "seconds": seconds, "notes": []}
     return Row(**{**blank, **given, "against_best": best, "against_below": below})
 
 
-def said(*rows, unit="character"):
-    return " ".join(verdict(Comparison("d", unit, "", (1, 1, 1), 0, 1.0, list(rows))))
+def said(*rows, terms=None):
+    terms = terms or terms_of(Symbols(("⟨unk⟩", "a"), "char"))
+    return " ".join(verdict(Comparison("d", terms, "", (1, 1, 1), 0, 1.0, list(rows))))
 
 
 def test_a_clear_lead():
@@ -338,7 +340,9 @@ def test_steps_that_brought_nothing():
 
 
 def test_one_row_or_none_that_is_possible():
-    assert said(row("HMM", 8.1), unit="step") == "HMM predicts best: 8.100 bits a step."
+    assert (
+        said(row("HMM", 8.1), terms=terms_of(Vectors(1))) == "HMM predicts best: 8.100 bits a step."
+    )
     none = said(row("A", math.inf), row("B", math.nan))
     assert none == "Every model here gives something in the test part probability 0."
     undefined = Interval(math.inf, 0.0, math.inf)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 
 from catena.errors import CatenaError
 from catena.ladder import HMM
@@ -146,6 +147,18 @@ class Tagger(Estimator):
         """The share of tokens whose label is right."""
         sentences = checked(X)
         return accuracy(_labels(sentences, y), self.predict(sentences))
+
+    def log_prob(self, X: Iterable[Sentence], y: Iterable[Sequence[str]]) -> np.ndarray:
+        """log p(all labels of a sentence given the sentence) in nats, `[n]`; -∞ where a label was
+        not seen in training. Raises as `predict`."""
+        sentences = checked(X)
+        gold = _labels(sentences, y)
+        number = {label: i for i, label in enumerate(self.labels_)}
+        scores = self._scores(sentences)
+        paths = torch.tensor([number.get(label, 0) for row in gold for label in row])
+        found = self._chain().log_prob(scores, scores.with_values(paths.long()))
+        unseen = torch.tensor([not number.keys() >= set(row) for row in gold], dtype=torch.bool)
+        return found.masked_fill(unseen, -torch.inf).numpy()
 
     def evaluate(
         self,
