@@ -136,9 +136,21 @@ def _forget(path: Path | None, count: int) -> None:
 
 def _together(histories: list[History], labels: Labels) -> History:
     named: list[tuple[Label, History]] = list(zip(labels.names, histories, strict=True))
+    owners: dict[str, list[Label]] = {}
+    for name, history in named:
+        for note in history.notes:
+            owners.setdefault(note, []).append(name)
     return History(
         rows=[{"class": name, **row} for name, history in named for row in history.rows],
-        notes=[f"class {name!r}: {note}" for name, history in named for note in history.notes],
+        notes=[f"{_classes(names)}: {note}" for note, names in owners.items()],
         epochs=max(history.epochs for history in histories),
         seconds=sum(history.seconds for history in histories),
     )
+
+
+def _classes(names: list[Label]) -> str:
+    """The classes that a note is about, the first of them by name."""
+    if len(names) == 1:
+        return f"class {names[0]!r}"
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"classes {', '.join(map(repr, names[:3]))}{more}"
