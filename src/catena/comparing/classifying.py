@@ -15,7 +15,7 @@ from catena.comparing.labelled import ACCURACY, LOG_LOSS, LOSS, MACRO_F1, curve,
 from catena.comparing.majority import Majority, Shares
 from catena.comparing.measure import Meter, count_parameters
 from catena.comparing.result import Terms
-from catena.comparing.tally import mean
+from catena.comparing.tally import Tally, mean
 from catena.errors import CatenaError
 from catena.ladder import Markov
 from catena.sequences import Sequences
@@ -104,7 +104,7 @@ class Classifying:
         tallies = {
             "accuracy": mean((gold == found).double()),
             "macro_f1": macro_f1(gold, found, len(names)),
-            "log_loss": mean(_loss(log_p, gold)),
+            "log_loss": _loss(log_p, gold),
         }
         network = isinstance(model, Classifier) and not is_generative(model.rung)
         return Measured(
@@ -135,11 +135,11 @@ def _names(train: list[Label], valid: list[Label], name: str) -> tuple[Label, ..
     return labels.names
 
 
-def _loss(log_p: Tensor, gold: Tensor) -> Tensor:
-    """−log p of the right label, `[n]`; ∞ of one that training did not show."""
-    unseen = log_p.new_full((len(log_p), 1), -torch.inf)
-    numbers = gold.clamp_max(log_p.shape[1])
-    return -torch.cat([log_p, unseen], 1).gather(1, numbers[:, None]).squeeze(1)
+def _loss(log_p: Tensor, gold: Tensor) -> Tally:
+    """The mean of −log p of the right labels, over those that training showed."""
+    known = gold < log_p.shape[1]
+    found = log_p.gather(1, gold.where(known, 0)[:, None]).squeeze(1)
+    return mean(-found.where(known, 0.0), known)
 
 
 def _parameters(model: Classifier | Shares) -> int:

@@ -66,9 +66,9 @@ LOG_LOSS = Figure(
     name="nats",
     form=f"{{}} {LOSS}",
     meaning=(
-        "The mean of −ln of the probability that a model gave to the right labels. Fewer is "
-        "better; a model may label well and yet be too sure of itself. ∞: something that training "
-        "did not show, or that a model held to be impossible."
+        "The mean of −ln of the probability that a model gave to the right labels, of sequences "
+        "whose labels training showed. Fewer is better; a model may label well and yet be too sure "
+        "of itself. ∞: a right label was held to be impossible."
     ),
     amount=" nats",
 )

@@ -53,9 +53,9 @@ class Tagging:
         )
         self.seed, self.name, self.rule = seed, name, parts.rule
         self.sizes = (len(self.train[1]), len(self.valid[1]), len(self.test[1]))
-        labels = set(chain.from_iterable(self.train[1]))
-        if len(labels) < 2:
-            only = f"only the label {labels.pop()!r}" if labels else "no label"
+        self.labels = set(chain.from_iterable(self.train[1]))
+        if len(self.labels) < 2:
+            only = f"only the label {self.labels.pop()!r}" if self.labels else "no label"
             raise CatenaError(f"{name}: there is {only}: a tagger needs two or more to tell apart")
         if not any(self.test[1]):
             raise CatenaError("the test part is empty: more data is needed")
@@ -89,15 +89,20 @@ class Tagging:
         with Meter() as meter:
             predicted = _predict(model, sentences)
         tallies = self._tallies(labels, predicted)
-        steps = _steps(labels)
-        tallies["log_loss"] = mean(-_log_prob(model, sentences, labels), steps)
+        tallies["log_loss"] = self._loss(_log_prob(model, sentences, labels))
         return Measured(
             figures={key: tally.value for key, tally in tallies.items()},
             tallies=tallies,
             parameters=_parameters(model),
-            speed=float(steps.sum()) / max(meter.seconds, 1e-9),
+            speed=float(_steps(labels).sum()) / max(meter.seconds, 1e-9),
             curve=curve(model.history_),
         )
+
+    def _loss(self, log_prob: Tensor) -> Tally:
+        """The mean of −log p of the right labels, over sentences whose labels training showed."""
+        labels = self.test[1]
+        known = torch.tensor([self.labels >= set(row) for row in labels])
+        return mean(-log_prob.where(known, 0.0), _steps(labels) * known)
 
     def _tallies(self, gold: list[list[str]], predicted: list[list[str]]) -> dict[str, Tally]:
         """Of every sentence, what is right."""
