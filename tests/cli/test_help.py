@@ -9,7 +9,7 @@ import pytest
 
 from catena import __version__
 
-COMMANDS = ["compare", "fit", "evaluate", "tag", "generate", "next", "surprise", "info"]
+COMMANDS = ["compare", "fit", "evaluate", "tag", "classify", "generate", "next", "surprise", "info"]
 HEAVY = ("torch", "numpy", "scipy", "pyarrow", "matplotlib", "rich", "safetensors")
 
 

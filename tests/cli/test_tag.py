@@ -240,7 +240,11 @@ FIT = ["--task", "tag", "--model", "crf"]
         ("a X\n", [*FIT, "--minimum", "0"], "minimum must be at least 1"),
         ("a X\n", [*FIT, "--features", "nowhere"], "nowhere: cannot be read"),
         ("a X\n", [*FIT, "--valid", "nowhere.conll"], "nowhere.conll: there is no such file"),
-        ("a X\n", ["--task", "dance", "--model", "crf"], "--task must be generate or tag"),
+        (
+            "a X\n",
+            ["--task", "dance", "--model", "crf"],
+            "must be generate, classify or tag",
+        ),
         ("a X\n", ["--model", "markov", "--l2", "1"], "--l2 is for --task tag"),
         ("a X\n", ["--model", "markov", "--columns", "a"], "--columns is for --task tag"),
     ],

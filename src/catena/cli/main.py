@@ -1,4 +1,7 @@
-"""`catena`: the commands, their options and examples. Each imports what it needs when it runs."""
+"""`catena`: the program, and the commands for models of every task.
+
+A command imports what it needs when it runs.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,14 @@ import typer
 from typer.core import TyperGroup
 
 from catena import __version__
+from catena.cli import generating, labelling
 from catena.cli import options as o
 from catena.errors import CatenaError
 
 BAD_INPUT = 2
 STOPPED = 130
 # How DATA is read where it is no file of tokens.
+OF_TOKENS = (*o.OF_TAGGERS, "columns", "scheme", "repair")
 OF_SEQUENCES = ("stream", "unit", "group_by", "order_by", "item", "space", "unknown")
 
 
@@ -163,7 +168,7 @@ def fit(
     output: Annotated[
         Path, typer.Option("-o", "--output", help="The file to write.", show_default=False)
     ],
-    task: Annotated[str, typer.Option(help="What for: generate or tag.")] = "generate",
+    task: Annotated[str, typer.Option(help="What for: generate, classify or tag.")] = "generate",
     valid: Annotated[
         list[str] | None, typer.Option(help="Held-out data that says when to stop.")
     ] = None,
@@ -189,6 +194,9 @@ def fit(
     l2: o.L2 = None,
     all_states: o.AllStates = None,
     all_transitions: o.AllTransitions = None,
+    summary: o.Summary = None,
+    class_weight: o.ClassWeight = None,
+    calibrate: o.Calibrate = None,
     minutes: o.Minutes = None,
     epochs: o.Epochs = None,
     batch: o.Batch = None,
@@ -221,6 +229,8 @@ def fit(
     minimum: o.Minimum = None,
     columns: o.Columns = None,
     repair: o.Repair = None,
+    label: o.Label = None,
+    label_by: o.LabelBy = None,
 ) -> None:
     """Learn a model from data and write it to one file.
 
@@ -228,18 +238,26 @@ def fit(
     Examples:
       catena fit shakespeare --model lstm --minutes 5 -o lstm.safetensors
       catena fit tang --model markov --order 3 -o tang.safetensors
+      catena fit train.tsv --task classify --model gru -o classifier.safetensors
       catena fit train.conll --task tag --model crf -o tagger.safetensors
     """
     # Options are told apart by name, so that what one model does not have is refused.
     everything = {name: value for name, value in locals().items() if value is not None}
     if task == "tag":
+        _refuse(everything, o.OF_CLASSIFIERS, "is for --task classify")
         return _fit_tagger(everything)
+    if task == "classify":
+        _refuse(everything, OF_TOKENS, "is for --task tag")
+        from catena.cli import classify as classifying
+
+        return classifying.fit(classifying.job(everything))
     given = {name: value for name, value in everything.items() if name in o.OF_MODELS}
     from catena.cli import fit as command
 
     if task != "generate":
-        raise CatenaError(f"--task must be generate or tag, not {task!r}")
-    _refuse(everything, [*o.OF_TAGGERS, "columns", "scheme", "repair"], "is for --task tag")
+        raise CatenaError(f"--task must be generate, classify or tag, not {task!r}")
+    _refuse(everything, OF_TOKENS, "is for --task tag")
+    _refuse(everything, o.OF_CLASSIFIERS, "is for --task classify")
     reading = _reading(stream, unit, encoding, errors, group_by, order_by, item, space)
     job = command.Job(
         sources=data,
@@ -270,135 +288,47 @@ def evaluate(
     item: o.Item = None,
     space: o.SpaceName = None,
     columns: o.Columns = None,
+    label: o.Label = None,
+    label_by: o.LabelBy = None,
+    mistakes: o.Mistakes = None,
 ) -> None:
     """How well a model predicts or labels some data.
 
     \b
     Examples:
       catena evaluate lstm.safetensors held-out.txt --json
+      catena evaluate classifier.safetensors test.tsv --mistakes 10
       catena evaluate tagger.safetensors test.conll
     """
     everything = {name: value for name, value in locals().items() if value is not None}
-    if _tags(model):
+    task = _task(model)
+    if task == "tag":
         from catena.cli import tag as tagging
 
-        _refuse(everything, OF_SEQUENCES, "is not for taggers")
-        return tagging.evaluate(model, data, _token_reading(everything), json)
+        _refuse(everything, [*OF_SEQUENCES, "label", "label_by"], "is not for taggers")
+        return tagging.evaluate(model, data, _token_reading(everything), json, mistakes)
+    _refuse(everything, ["columns"], "is for taggers")
+    if task == "classify":
+        from catena.cli import classify as classifying
+
+        reading = classifying.reading(everything)
+        return classifying.evaluate(model, data, reading, json, mistakes)
     from catena.cli import use
 
-    _refuse(everything, ["columns"], "is for taggers")
+    _refuse(everything, ["label", "label_by", "mistakes"], "is for models that label")
 
     reading = _reading(stream, unit, encoding, errors, group_by, order_by, item, space)
     use.evaluate(model, data, reading, json)
 
 
-@app.command()
-def tag(
-    model: o.Model,
-    data: Annotated[
-        str,
-        typer.Argument(
-            metavar="FILE", help="A file of tokens, or - for standard input.", show_default=False
-        ),
-    ],
-    n_best: Annotated[
-        int | None, typer.Option(help="So many paths a sentence, under lines `# rank p`.")
-    ] = None,
-    marginals: Annotated[
-        bool, typer.Option("--marginals", help="Add a column: how probable each label is.")
-    ] = False,
-    columns: o.Columns = None,
-    encoding: o.Encoding = None,
-    errors: o.Errors = None,
-) -> None:
-    """Label every token of a file: the same file with labels.
-
-    \b
-    Example:
-      catena tag tagger.safetensors test.conll > tagged.conll
-    """
-    from catena.cli import tag as tagging
-
-    reading = tagging.TokenReading(columns, encoding, errors)  # type: ignore[arg-type]
-    tagging.tag(model, data, reading, n_best, marginals)
-
-
-@app.command()
-def generate(
-    model: o.Model,
-    prompt: Annotated[
-        str | None, typer.Option(help="What it begins with; for numbers a JSON list.")
-    ] = None,
-    n: Annotated[int, typer.Option("-n", help="How many sequences.")] = 1,
-    length: Annotated[int, typer.Option(help="At most, the prompt not counted.")] = 400,
-    min_length: Annotated[int, typer.Option(help="No end before this.")] = 0,
-    temperature: Annotated[
-        float, typer.Option(help="Below 1 bolder guesses are rarer; 0 takes the likeliest.")
-    ] = 1.0,
-    top_k: Annotated[int | None, typer.Option(help="Among so many of the likeliest.")] = None,
-    top_p: Annotated[
-        float | None, typer.Option(help="Among the fewest that hold this share.")
-    ] = None,
-    beam: Annotated[
-        int | None, typer.Option(help="Search for the likeliest with this many in play.")
-    ] = None,
-    seed: o.Seed = 0,
-) -> None:
-    """Draw sequences from a model.
-
-    \b
-    Example:
-      catena generate lstm.safetensors --prompt "ROMEO:" -n 3 --temperature 0.8
-    """
-    from catena.cli import use
-
-    how = use.Drawing(n, length, min_length, temperature, top_k, top_p, seed)
-    use.generate(model, prompt, how, beam)
-
-
-@app.command("next")
-def next_(
-    model: o.Model,
-    prefix: Annotated[str | None, typer.Option(help="What came before.")] = None,
-    k: Annotated[int, typer.Option("-k", help="How many.")] = 10,
-    json: o.Json = False,
-) -> None:
-    """The likeliest next symbols and their probabilities.
-
-    \b
-    Example:
-      catena next lstm.safetensors --prefix "To be, or not to b" -k 5
-    """
-    from catena.cli import use
-
-    use.next_symbols(model, prefix, k, json)
-
-
-@app.command()
-def surprise(
-    model: o.Model,
-    data: o.Data,
-    top: Annotated[int | None, typer.Option(help="Only so many of the most surprising.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
-    stream: o.Stream = None,
-    unit: o.Unit = None,
-    encoding: o.Encoding = None,
-    errors: o.Errors = None,
-    group_by: o.GroupBy = None,
-    order_by: o.OrderBy = None,
-    item: o.Item = None,
-    space: o.SpaceName = None,
-) -> None:
-    """Bits of every step: what in this log is unusual?
-
-    \b
-    Example:
-      catena surprise model.safetensors today.log --top 20
-    """
-    from catena.cli import use
-
-    reading = _reading(stream, unit, encoding, errors, group_by, order_by, item, space)
-    use.surprise(model, data, reading, top, json)
+for name, command in {
+    "tag": labelling.tag,
+    "classify": labelling.classify,
+    "generate": generating.generate,
+    "next": generating.next_,
+    "surprise": generating.surprise,
+}.items():
+    app.command(name)(command)
 
 
 @app.command()
@@ -409,10 +339,15 @@ def info(model: o.Model, json: o.Json = False) -> None:
     Example:
       catena info lstm.safetensors
     """
-    if _tags(model):
+    task = _task(model)
+    if task == "tag":
         from catena.cli import tag as tagging
 
         return tagging.info(model, json)
+    if task == "classify":
+        from catena.cli import classify as classifying
+
+        return classifying.info(model, json)
     from catena.cli import use
 
     use.info(model, json)
@@ -467,11 +402,11 @@ def _fit_tagger(given: dict[str, Any]) -> None:
     tagging.fit(job)
 
 
-def _tags(model: Path) -> bool:
-    """Whether a file holds a tagger."""
+def _task(model: Path) -> Any:
+    """What the model in a file is for."""
     from catena.save import load_facts
 
-    return load_facts(model)["task"].get("kind") == "tag"
+    return load_facts(model)["task"].get("kind")
 
 
 def _refuse(given: dict[str, Any], names: Iterable[str], why: str) -> None:

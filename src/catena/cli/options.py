@@ -26,6 +26,9 @@ OF_MODELS = frozenset({
 # Those of a tagger beside iterations, minutes and minimum.
 OF_TAGGERS = frozenset({"l1", "l2", "all_states", "all_transitions", "features"})
 
+# Those of a classifier beside its rung's and its learner's.
+OF_CLASSIFIERS = frozenset({"summary", "class_weight", "calibrate", "label", "label_by"})
+
 
 def _option(*flags: str, panel: str | None = None, text: str, **more: Any) -> Any:
     return Option(*flags, help=text, rich_help_panel=panel, show_default=False, **more)
@@ -109,6 +112,15 @@ Repair = Annotated[
     _option("--repair", panel=READING, text="Mend invalid tags as conlleval reads them."),
 ]
 
+Label = Annotated[
+    str | None,
+    _option("--label", panel=READING, text="Of classes: their column or field (label)."),
+]
+LabelBy = Annotated[
+    str | None,
+    _option("--label-by", panel=READING, text="Of classes: the name of the file or the folder."),
+]
+
 Order = Annotated[int | None, _option("--order", panel=RUNG, text="markov: symbols it remembers.")]
 Smoothing = Annotated[
     str | None,
@@ -181,6 +193,19 @@ AllTransitions = Annotated[
     _option("--all-transitions", panel=RUNG, text="crf: weights for unseen pairs of labels too."),
 ]
 
+Summary = Annotated[
+    str | None,
+    _option("--summary", panel=RUNG, text="classify: last, mean, max or attention of the steps."),
+]
+ClassWeight = Annotated[
+    str | None,
+    _option("--class-weight", panel=RUNG, text="classify: balanced gives all classes one weight."),
+]
+Calibrate = Annotated[
+    bool | None,
+    _option("--calibrate", panel=RUNG, text="classify: fit how sure it is to --valid."),
+]
+
 Minutes = Annotated[
     float | None, _option("--minutes", panel=LEARNING, text="A time budget (not markov).")
 ]
@@ -247,4 +272,7 @@ Pseudocount = Annotated[
     _option("--pseudocount", panel=LEARNING, text="hmm: added to every count of a symbol."),
 ]
 Seed = Annotated[int, Option("--seed", min=0, max=2**32 - 1, help="Fixes every random draw.")]
+Mistakes = Annotated[
+    int | None, Option("--mistakes", help="List so many of the wrong labels and where they stand.")
+]
 Json = Annotated[bool, Option("--json", help="Print JSON instead of a table.")]

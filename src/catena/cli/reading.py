@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from catena.errors import CatenaError
 from catena.formats import Data, read
 from catena.sequences import Sequences
 from catena.space import Bits, Counts, Space, Symbols, Vectors
 from catena.tasks.generate import Generator, load
+
+_Read = TypeVar("_Read")
 
 
 @dataclass(frozen=True)
@@ -45,9 +48,13 @@ class Reading:
 
     def read_like(self, space: Space, sources: list[str]) -> Data:
         """All sources, as a model's space needs them."""
+        return self.as_space_needs(space, lambda reading: reading.read(sources))
+
+    def as_space_needs(self, space: Space, read: Callable[[Reading], _Read]) -> _Read:
+        """What is read with these options and those that a model's space implies."""
         implied = "unit" if isinstance(space, Symbols) else "space"
         try:
-            return self.like(space).read(sources)
+            return read(self.like(space))
         except CatenaError as error:
             file, refused, _ = str(error).partition(f": --{implied} is for ")
             if not refused or getattr(self, implied) is not None:
@@ -104,7 +111,7 @@ def encode(space: Space, data: Data) -> Sequences:
     try:
         return space.encode(data.sequences)
     except CatenaError as error:
-        raise CatenaError(_located(error, data)) from error
+        raise located(error, data) from error
 
 
 def _other_data(name: str, space: Space) -> CatenaError:
@@ -112,15 +119,19 @@ def _other_data(name: str, space: Space) -> CatenaError:
     return CatenaError(f"{name}: is not data of the kind that the model was trained on, {kind}")
 
 
-def _located(error: CatenaError, data: Data) -> str:
-    """The message with the file and line in place of the sequence's number."""
+def located(error: CatenaError, data: Data) -> CatenaError:
+    """An error with the file and the line, in place of the sequence's number where it has one."""
     if error.sequence is None:
-        return f"{data.name}: {error}"
+        return CatenaError(f"{data.name}: {error}")
     place = data.place(error.sequence)
+    if not str(error).startswith("sequence "):
+        return CatenaError(f"{place}: {error}")
     if error.step is None or not data.stream:
-        return f"{place}, {str(error).partition(', ')[2]}"
+        return CatenaError(f"{place}, {str(error).partition(', ')[2]}")
     before: Any = data.sequences[error.sequence][: error.step]
-    return f"{place}, line {before.count(chr(10)) + 1}: {str(error).partition(': ')[2]}"
+    return CatenaError(
+        f"{place}, line {before.count(chr(10)) + 1}: {str(error).partition(': ')[2]}"
+    )
 
 
 def _numeric(kind: str, sequences: Sequences) -> Space:

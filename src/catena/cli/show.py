@@ -22,6 +22,7 @@ from catena.space import Space, Symbols
 from catena.tasks.generate import NATS_A_BIT
 
 GAP = "  "
+LONGEST = 60  # characters of a sequence that is shown among others
 # As wide as a table likes to be, where no terminal and no COLUMNS say how wide it may.
 UNLIMITED = 1 << 20
 
@@ -95,7 +96,12 @@ def raw(content: bytes) -> None:
 
 def as_json(value: Any, indent: int | None = 2) -> None:
     """The result as JSON, in which infinite and undefined numbers are null."""
-    result(json.dumps(finite(value), indent=indent, allow_nan=False))
+    result(json_text(value, indent))
+
+
+def json_text(value: Any, indent: int | None = None) -> str:
+    """JSON in which infinite and undefined numbers are null."""
+    return json.dumps(finite(value), indent=indent, allow_nan=False)
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -119,8 +125,9 @@ def facts(named: dict[str, Any], in_json: bool) -> None:
     if in_json:
         as_json(named)
         return
+    width = max(map(len, named))
     for name, value in named.items():
-        result(f"{name:<11} {_plain(value)}")
+        result(f"{name:<{width}}  {_plain(value)}")
 
 
 def comparison(found: Comparison) -> None:
@@ -141,6 +148,19 @@ def comparison(found: Comparison) -> None:
     result("")
     for sentence in found.verdict:
         _text(sentence)
+
+
+def visible(symbol: Any) -> str:
+    """A symbol or label that does not disturb the line it is printed on."""
+    text = str(symbol)
+    return text if text.isprintable() and text.strip() else repr(text)
+
+
+def shortened(sequence: Any) -> str:
+    """A sequence in a few words, for a line of a list."""
+    listed = isinstance(sequence, list)
+    text = visible(" ".join(map(str, sequence)) if listed else sequence)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
 def space_text(space: Space) -> str:
@@ -200,6 +220,8 @@ def _plain(value: Any) -> str:
         return f"{value:,.2f}"
     if value is None:
         return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from catena.cli import show
+from catena.cli import scores, show
 from catena.cli.fit import checkpoint_of, say_beginning
 from catena.cli.tokens import Corpus, TokenReading, inputs, read_labelled, sentences
 from catena.cli.writing import check_writable
@@ -16,9 +16,9 @@ from catena.formats import TokenFile
 from catena.formats.conll import label_of
 from catena.ladder import CRF, HMM
 from catena.learn.quasi_newton import QuasiNewton
-from catena.metrics import Score
+from catena.metrics import confusion, label_errors
 from catena.schemes import check, repair
-from catena.tasks.judging import TagEvaluation
+from catena.tasks.judging import TagEvaluation, judge
 from catena.tasks.tag import Tagger, TagPath, load_tagger
 
 OF_RUNG = {"l1", "l2", "minimum", "all_states", "all_transitions"}
@@ -128,24 +128,36 @@ def tag(model: Path, source: str, reading: TokenReading, k: int | None, marginal
         show.raw(file.replaced(tagger.predict(rows), label))
 
 
-def evaluate(model: Path, sources: list[str], reading: TokenReading, as_json: bool) -> None:
+def evaluate(
+    model: Path, sources: list[str], reading: TokenReading, as_json: bool, mistakes: int | None
+) -> None:
     """How well a tagger labels some data."""
+    scores.check_mistakes(mistakes)
     tagger = load_tagger(model)
     corpus = _read(sources, reading, _columns(tagger))
-    found = tagger.evaluate(corpus.sentences, corpus.labels)
+    predicted = tagger.predict(corpus.sentences)
+    found = judge(corpus.labels, predicted, tagger.labels_)
+    taken = confusion(corpus.labels, predicted)
+    wrong = _mistakes(corpus, predicted, mistakes)
     _say_unseen(corpus, found)
     if as_json:
-        show.as_json(found.describe() | {"model": str(model), "data": corpus.name})
+        listed = {} if mistakes is None else {"mistakes": wrong}
+        about = {"model": str(model), "data": corpus.name}
+        show.as_json(found.describe() | {"confusion": scores.matrix(taken)} | listed | about)
         return
     rows = [["accuracy", f"{found.accuracy:.4f}"]]
     if found.span_f1 is not None:
         rows.append(["span F1", f"{found.span_f1:.4f}"])
     rows += [["tokens", f"{found.tokens:,}"], ["sentences", f"{found.sentences:,}"]]
     show.table([corpus.name, tagger.rung.kind], rows)
-    for name, scores in (("span", found.per_span), ("label", found.per_label)):
-        if scores is not None:
+    for name, each in (("span", found.per_span), ("label", found.per_label)):
+        if each is not None:
             show.result("")
-            _table(name, scores)
+            scores.scores(name, each)
+    show.result("")
+    scores.confusion(taken)
+    if mistakes is not None:
+        scores.mistakes(wrong)
 
 
 def info(model: Path, as_json: bool) -> None:
@@ -209,12 +221,27 @@ def _say_unseen(corpus: Corpus, found: TagEvaluation) -> None:
         show.say(f"{place}: label {label!r} was not in training; its {times:,} count as wrong")
 
 
-def _table(name: str, scores: dict[str, Score]) -> None:
-    rows = [
-        [label, f"{one.precision:.4f}", f"{one.recall:.4f}", f"{one.f1:.4f}", f"{one.support:,}"]
-        for label, one in scores.items()
+def _mistakes(
+    corpus: Corpus, predicted: Sequence[Sequence[str]], most: int | None
+) -> list[dict[str, Any]]:
+    """The first wrong labels, as `scores.mistakes` takes them."""
+    if most is None:
+        return []
+    errors = label_errors(corpus.labels, predicted)[:most]
+    return [
+        {
+            "place": corpus.place(one.sequence, one.step or 0),
+            "label": one.gold,
+            "found": one.predicted,
+            "token": _word(corpus.sentences[one.sequence][one.step or 0]),
+        }
+        for one in errors
     ]
-    show.table([name, "precision", "recall", "F1", "support"], rows)
+
+
+def _word(token: Any) -> str:
+    """What a token is without the other columns."""
+    return token if isinstance(token, str) else token[0]
 
 
 def _with_marginals(

@@ -94,7 +94,7 @@ def next_symbols(model: Path, prefix: str | None, k: int, as_json: bool) -> None
     if as_json:
         show.as_json([{"symbol": symbol, "probability": p} for symbol, p in found])
         return
-    rows = [[_visible(symbol), f"{p:.4f}", f"{-math.log2(p):.2f}"] for symbol, p in found]
+    rows = [[show.visible(symbol), f"{p:.4f}", f"{-math.log2(p):.2f}"] for symbol, p in found]
     show.table(["next", "probability", "bits"], rows)
 
 
@@ -114,7 +114,7 @@ def surprise(
         if as_json:
             show.as_json(step, indent=None)
         else:
-            bits, symbol = f"{step['bits']:.3f}", _visible(step["symbol"])
+            bits, symbol = f"{step['bits']:.3f}", show.visible(step["symbol"])
             show.result(f"{bits}\t{step['place']}\t{step['step']}\t{symbol}")
 
 
@@ -225,9 +225,3 @@ def _symbol(space: Space, values: Tensor, step: int) -> Any:
     if not isinstance(space, Symbols):
         return values[step].tolist()
     return space.name(int(values[step]) if step < len(values) else len(space.items))
-
-
-def _visible(symbol: Any) -> str:
-    """A symbol that does not disturb the line it is printed on."""
-    text = str(symbol)
-    return text if text.isprintable() and text.strip() else repr(text)

@@ -13,7 +13,8 @@ from catena.errors import CatenaError
 from catena.formats.data import Data, Place
 from catena.formats.numeric import NUMBER, check_numbers, numeric_data, numeric_space
 from catena.formats.options import Options
-from catena.formats.table import Table
+from catena.formats.table import Table, is_text
+from catena.formats.tabular import label_column
 
 # Arrow makes these functions at run time, so no type checker knows them.
 pc: Any = pyarrow.compute
@@ -40,6 +41,27 @@ def sequences_of(table: Table, options: Options) -> Data:
     check_numbers(values, numeric_space(options), lambda row, column: table.at(row, items[column]))
     columns = items if table.named else ()
     return numeric_data(table.name, values[order], lengths, options, stream, where, columns)
+
+
+def labels_of_groups(table: Table) -> list[str]:
+    """The label of every group, in the order of `sequences_of`.
+
+    Raises:
+        CatenaError: where the rows of a group have different ones, or none.
+    """
+    order, lengths, _ = _arrange(table)
+    labels = np.array(label_column(table), dtype=object)[order]
+    starts = lengths.cumsum() - lengths
+    wrong = labels != np.repeat(labels[starts], lengths)
+    if wrong.any():
+        at = int(wrong.argmax())
+        group = int(np.searchsorted(starts, at, side="right")) - 1
+        odd, first = (table.where(int(order[i])) for i in (at, starts[group]))
+        raise CatenaError(
+            f"{odd}: the label {labels[at]!r}, where {first} has {labels[starts[group]]!r} for the "
+            f"same {table.chosen.group}; all events of a sequence must have one label"
+        )
+    return labels[starts].tolist()
 
 
 # -- which row goes where ------------------------------------------------------------------
@@ -77,7 +99,7 @@ def _sort_key(table: Table, name: str) -> np.ndarray:
         CatenaError: where some rows hold numbers and others do not, which no order fits.
     """
     column = table.column(name)
-    if _is_text(column.type):
+    if is_text(column.type):
         return _text_key(table, name, column)
     if pa.types.is_floating(column.type):
         return _finite(table, name, column.cast(pa.float64()).to_numpy())
@@ -127,7 +149,7 @@ def _is_symbols(table: Table, options: Options) -> bool:
 
 def _has_fractions(table: Table, name: str) -> bool:
     column = table.column(name)
-    if not _is_text(column.type):
+    if not is_text(column.type):
         return pa.types.is_floating(column.type) or pa.types.is_decimal(column.type)
     numbers = pc.all(pc.match_substring_regex(column, NUMBER)).as_py()
     return numbers and not pc.all(pc.match_substring_regex(column, INTEGER)).as_py()
@@ -141,7 +163,7 @@ def _symbols(table: Table, name: str) -> np.ndarray:
             f"{table.name}, column {name!r}: holds {column.type}; symbols are texts or whole "
             "numbers: convert it, or read it with --space vectors or bits"
         )
-    if not _is_text(column.type) and not pa.types.is_integer(column.type):
+    if not is_text(column.type) and not pa.types.is_integer(column.type):
         column = column.cast(pa.string())
     codes, labels = _coded(column)
     return np.array(labels, dtype=object)[codes]
@@ -154,7 +176,7 @@ def _numbers(table: Table, name: str, options: Options) -> np.ndarray:
         CatenaError: at the first cell that is not a number.
     """
     column = table.column(name)
-    if _is_text(column.type):
+    if is_text(column.type):
         numeric = pc.match_substring_regex(column, NUMBER)
         if not pc.all(numeric).as_py():
             row = numeric.index(False).as_py()
@@ -173,7 +195,3 @@ def _remedy(table: Table, options: Options) -> str:
         there = ", ".join(table.chosen.all)
         return f"name the column of symbols, or those of numbers, with --item (there are: {there})"
     return "leave its row out"
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind)

@@ -17,7 +17,7 @@ import numpy as np
 
 from catena.errors import CatenaError
 from catena.formats.data import Data
-from catena.formats.numeric import check_numbers, numeric_data, numeric_space
+from catena.formats.numeric import check_numbers, numeric_data, numeric_space, place_of_step
 from catena.formats.options import Options
 from catena.formats.source import Source, decode
 from catena.formats.text import lines_of
@@ -38,9 +38,15 @@ def read_json_lines(source: Source, options: Options) -> Data:
     Raises:
         CatenaError: at a line that is not JSON, not a sequence, or not of the kind of the others.
     """
-    options.refuse(source.name, "JSON lines, where a line is a sequence", "stream")
     records, lines = parse_json_lines(source, options)
-    where = line_place(source.name, lines)
+    return sequences_of_records(source, records, line_place(source.name, lines), options)
+
+
+def sequences_of_records(
+    source: Source, records: Sequence[Any], where: Place, options: Options
+) -> Data:
+    """The sequences in the values of lines; raises as `read_json_lines` does."""
+    options.refuse(source.name, "JSON lines, where a line is a sequence", "stream")
     values: list[Any] = [_sequence(r, options.item, where, i) for i, r in enumerate(records)]
     kinds = [_kind(value, where, i) for i, value in enumerate(values)]
     kind = _common_kind(kinds, options, where)
@@ -183,18 +189,8 @@ def _measurements(name: str, values: list[Any], options: Options, where: Place) 
     lengths = np.array([len(array) for array in arrays], np.int64)
     rows = [array for array in arrays if len(array)]
     solid = np.concatenate(rows) if rows else np.zeros((0, dim))
-    check_numbers(solid, numeric_space(options), _place_of_step(lengths, where))
+    check_numbers(solid, numeric_space(options), place_of_step(lengths, where))
     return numeric_data(name, solid, lengths, options, False, where)
-
-
-def _place_of_step(lengths: np.ndarray, where: Place) -> Callable[[int, int], str]:
-    ends = lengths.cumsum()
-
-    def place(row: int, column: int) -> str:
-        i = int(np.searchsorted(ends, row, side="right"))
-        return f"{where(i)}, step {row - ends[i] + lengths[i] + 1}, number {column + 1}"
-
-    return place
 
 
 def _rows(value: list[Any], where: Place, i: int) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from catena.errors import CatenaError
-from catena.formats.data import Data, SpaceKind
+from catena.formats.data import Data, Place, SpaceKind
 from catena.formats.options import Options
 from catena.formats.source import Source
 from catena.sequences import Sequences
@@ -74,6 +74,17 @@ def check_numbers(
             "mend it or leave the row out"
         )
     return values
+
+
+def place_of_step(lengths: np.ndarray, where: Place) -> Callable[[int, int], str]:
+    """Row, column of all observations -> where that number stands in which sequence."""
+    ends = lengths.cumsum()
+
+    def place(row: int, column: int) -> str:
+        i = int(np.searchsorted(ends, row, side="right"))
+        return f"{where(i)}, step {row - ends[i] + lengths[i] + 1}, number {column + 1}"
+
+    return place
 
 
 def read_npy(source: Source, options: Options) -> Data:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -10,6 +11,7 @@ from catena.space import SPACES, Unit
 
 ErrorPolicy = Literal["strict", "replace", "ignore", "backslashreplace"]
 
+LABEL = "label"
 TABLES = "tables (.csv, .tsv, .jsonl, .parquet)"
 USES = {
     "stream": "plain text",
@@ -25,7 +27,12 @@ USES = {
 
 @dataclass(frozen=True)
 class Options:
-    """The keywords of `read`; None where the caller said nothing."""
+    """The keywords of `read` and `read_labelled`; None where the caller said nothing.
+
+    Args:
+        labels: whether labels stand beside the sequences: they must, or they may and are left
+            alone; None: what is read has none.
+    """
 
     stream: bool | None = None
     unit: Unit | None = None
@@ -35,6 +42,8 @@ class Options:
     order_by: str | None = None
     item: str | None = None
     space: str | None = None
+    label: str | None = None
+    labels: Literal["needed", "ignored"] | None = None
 
     def __post_init__(self) -> None:
         _check("unit", self.unit, get_args(Unit))
@@ -50,6 +59,23 @@ class Options:
     def measures(self) -> bool:
         """Whether the caller wants numbers rather than symbols."""
         return self.space not in (None, "symbols")
+
+    def need_group(self, file: str) -> None:
+        """Raise where events are to be ordered, but no column says whose they are."""
+        if self.order_by is not None and self.group_by is None:
+            raise CatenaError(f"{file}: --order-by needs --group-by, which tells sequences apart")
+
+    def label_among(self, names: Sequence[str]) -> str | None:
+        """The column or field of labels, which must be among the names where it is needed; None
+        where none is to be read."""
+        if self.labels is None or (self.labels == "ignored" and self.label_name not in names):
+            return None
+        return self.label_name
+
+    @property
+    def label_name(self) -> str:
+        """What the column or field of labels is called."""
+        return self.label or LABEL
 
     def refuse(self, file: str, what: str, *names: str) -> None:
         """Raise if one of the named options was given for a file that has no use for it."""

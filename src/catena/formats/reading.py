@@ -78,22 +78,28 @@ def read(
     options = Options(stream, unit, encoding, errors, group_by, order_by, item, space)
     opened = open_sources([sources] if isinstance(sources, (str, Path)) else sources)
     if group_by is not None:
-        return sequences_of(stack([_table(source, options) for source in opened]), options)
-    return concatenate([_sequences(source, options) for source in opened])
+        return sequences_of(stack([table_in(source, options) for source in opened]), options)
+    return concatenate([sequences_in(source, options) for source in opened])
 
 
-def _table(source: Source, options: Options) -> Table:
-    kind = _kind(source, options)
+def table_in(source: Source, options: Options) -> Table:
+    """The rows of one file.
+
+    Raises:
+        CatenaError: when it holds no table.
+    """
+    kind = kind_of(source, options)
     if kind not in TABLES:
         # These refuse the options for tables, each with its own reason.
         SEQUENCES.get(kind, read_text)(source, options)
     return TABLES[kind](source, options)
 
 
-def _sequences(source: Source, options: Options) -> Data:
-    kind = _kind(source, options)
+def sequences_in(source: Source, options: Options) -> Data:
+    """The sequences of one file, which is not grouped."""
+    kind = kind_of(source, options)
     if kind in TABLES and (kind not in SEQUENCES or _names_events(options)):
-        return sequences_of(_table(source, options), options)
+        return sequences_of(table_in(source, options), options)
     return SEQUENCES.get(kind, read_text)(source, options)
 
 
@@ -102,7 +108,7 @@ def _names_events(options: Options) -> bool:
     return options.order_by is not None or "," in (options.item or "")
 
 
-def _kind(source: Source, options: Options) -> str:
+def kind_of(source: Source, options: Options) -> str:
     """The suffix, or for standard input the one it should have had."""
     if source.suffix or source.name != "standard input":
         return source.suffix

@@ -14,16 +14,18 @@ from catena.formats.options import Options
 
 @dataclass(frozen=True)
 class Chosen:
-    """The columns that matter: of the sequence's name, of the order, and of what is observed."""
+    """The columns that matter: of the sequence's name, of the order, of what is observed, and of
+    labels."""
 
     group: str | None
     order: str | None
     items: tuple[str, ...]
+    label: str | None = None
 
     @property
     def all(self) -> list[str]:
         """Each column once."""
-        named = (self.group, self.order, *self.items)
+        named = (self.group, self.order, *self.items, self.label)
         return list(dict.fromkeys(name for name in named if name is not None))
 
 
@@ -73,27 +75,36 @@ class Table:
 
 
 def choose(file: str, names: Sequence[str], options: Options) -> Chosen:
-    """The columns that the caller named; without `item`, all that are not group or order.
+    """The columns that the caller named; without `item`, all that are no group, order or label.
 
     Raises:
         CatenaError: when the table has no such column, or has it twice.
     """
-    items = _split(options.item, names)
+    items, label = _split(options.item, names), options.label_among(names)
     for option, wanted in (
-        ("group-by", [options.group_by]), ("order-by", [options.order_by]), ("item", items)
+        ("group-by", [options.group_by]), ("order-by", [options.order_by]), ("item", items),
+        ("label", [label]),
     ):  # fmt: skip
         for name in wanted:
             if name is not None and name not in names:
                 raise CatenaError(f"{file}: --{option}: there is no column {name!r} {_list(names)}")
     if not items:
-        items = [name for name in names if name not in (options.group_by, options.order_by)]
+        others = (options.group_by, options.order_by, label)
+        items = [name for name in names if name not in others]
     if not items:
         raise CatenaError(f"{file}: no column is left to read; name one with --item {_list(names)}")
-    chosen = Chosen(options.group_by, options.order_by, tuple(items))
+    if label in items:
+        raise CatenaError(f"{file}: --item {label} is the column of labels; a model would read it")
+    chosen = Chosen(options.group_by, options.order_by, tuple(items), label)
     twice = next((name for name in chosen.all if names.count(name) > 1), None)
     if twice is not None:
         raise CatenaError(f"{file}: two columns are called {twice!r}; rename one {_list(names)}")
     return chosen
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Whether a column of this type holds texts."""
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
 
 
 def stack(tables: Sequence[Table]) -> Table:

@@ -32,7 +32,7 @@ def read_csv(source: Source, options: Options) -> Table:
     """
     options.refuse(source.name, "a table", *_unwanted(options))
     text = decode(source, options)
-    delimiter = "\t" if source.suffix == ".tsv" else ","
+    delimiter = _delimiter(source)
     first = _first_row(source.name, text, delimiter)
     named = options.names_columns or _is_header(source.name, first)
     names = first if named else [f"column {i + 1}" for i in range(len(first))]
@@ -49,18 +49,13 @@ def read_csv(source: Source, options: Options) -> Table:
 
 def read_parquet(source: Source, options: Options) -> Table:
     """The chosen columns of a Parquet file, in the types it gives them."""
-    import pyarrow.parquet as pq
-
     options.refuse(source.name, "a table", "encoding", "errors", *_unwanted(options))
+    file = _parquet(source)
+    chosen = choose(source.name, file.schema_arrow.names, options)
     try:
-        file = pq.ParquetFile(pa.BufferReader(source.raw))
-        chosen = choose(source.name, file.schema_arrow.names, options)
         rows = file.read(columns=chosen.all).select(chosen.all)
     except (pa.ArrowException, OSError) as error:
-        raise CatenaError(
-            f"{source.name}: not a Parquet file, or damaged or cut short ({_brief(error)}); "
-            "write it again"
-        ) from error
+        raise _damaged(source, error) from error
     plain = pa.schema([(field.name, _plain(field.type)) for field in rows.schema])
     return Table(
         source.name, rows.cast(plain), chosen, True, lambda row: f"{source.name}, row {row + 1}"
@@ -79,6 +74,37 @@ def read_json_table(source: Source, options: Options) -> Table:
     chosen = choose(source.name, names, options)
     columns = {name: _json_column(records, name, where) for name in chosen.all}
     return Table(source.name, pa.table(columns), chosen, True, where)
+
+
+def csv_names(source: Source, options: Options) -> list[str]:
+    """The cells of the first row; raises as `read_csv` does."""
+    return _first_row(source.name, decode(source, options), _delimiter(source))
+
+
+def parquet_names(source: Source, options: Options) -> list[str]:
+    """What the columns are called; raises as `read_parquet` does."""
+    return _parquet(source).schema_arrow.names
+
+
+def label_column(table: Table) -> list[str]:
+    """The label of every row, as a text.
+
+    Raises:
+        CatenaError: at the first row without one, and when the column holds fractions.
+    """
+    name = table.chosen.label
+    assert name is not None
+    column = table.column(name)
+    if pa.types.is_floating(column.type) or pa.types.is_decimal(column.type):
+        raise CatenaError(
+            f"{table.name}, column {name!r}: holds {column.type}; labels are texts or whole "
+            "numbers: convert it"
+        )
+    labels = column.cast(pa.string()).to_pylist()
+    if not all(map(str.strip, labels)):
+        row = next(i for i, label in enumerate(labels) if not label.strip())
+        raise CatenaError(f"{table.at(row, name)}: no label; fill it in or leave the row out")
+    return labels
 
 
 def _unwanted(options: Options) -> list[str]:
@@ -115,6 +141,10 @@ def _parse_csv(name: str, text: str, delimiter: str, names: list[str], chosen: C
         _check_widths(name, text, delimiter, len(names))
         raise CatenaError(f"{name}: not a table that can be read ({_brief(error)})") from error
     return table.rename_columns(chosen.all)
+
+
+def _delimiter(source: Source) -> str:
+    return "\t" if source.suffix == ".tsv" else ","
 
 
 def _first_row(name: str, text: str, delimiter: str) -> list[str]:
@@ -174,6 +204,23 @@ def _check_quotes(name: str, text: str, delimiter: str) -> None:
 
 
 # -- Parquet and JSON ----------------------------------------------------------------------
+
+
+def _parquet(source: Source) -> Any:
+    """The opened file, its rows not yet read."""
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.ParquetFile(pa.BufferReader(source.raw))
+    except (pa.ArrowException, OSError) as error:
+        raise _damaged(source, error) from error
+
+
+def _damaged(source: Source, error: BaseException) -> CatenaError:
+    return CatenaError(
+        f"{source.name}: not a Parquet file, or damaged or cut short ({_brief(error)}); "
+        "write it again"
+    )
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:

@@ -17,7 +17,7 @@ import torch
 
 from catena.errors import CatenaError
 from catena.formats.options import Options
-from catena.formats.source import decode, open_sources
+from catena.formats.source import Source, decode, open_sources
 from catena.sequences import Sequences
 
 MISSING = "?"
@@ -76,7 +76,11 @@ def read_series(source: str | Path) -> Series:
             announced or missing, dimensions that differ in length or number, a length that is not
             the one announced, time stamps, and a header or data that are not there.
     """
-    opened = open_sources([source])[0]
+    return series_in(open_sources([source])[0])
+
+
+def series_in(opened: Source) -> Series:
+    """The series of one file; raises as `read_series` does."""
     lines = decode(opened, Options()).replace("\r\n", "\n").split("\n")
     header = _header(opened.name, lines)
     arrays, labels, numbers = [], [], []

@@ -62,7 +62,8 @@ def learn_each(
         if not own.total and space.end_number is None:
             raise CatenaError(
                 f"the class {name!r} is empty: none of its sequences has an observation; leave it "
-                "out or give it some"
+                "out or give it some",
+                sequence=int((train.targets == number).nonzero()[0]),
             )
         held_out = valid.of(number) if valid is not None else None
         held_out = held_out if held_out is not None and held_out.total else None

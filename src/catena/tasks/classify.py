@@ -38,7 +38,7 @@ from catena.tasks.class_models import Discriminative, Generative, log_probabilit
 from catena.tasks.estimator import Estimator
 from catena.tasks.generate import encode, learn_space
 from catena.tasks.influence_plot import draw
-from catena.tasks.labels import ClassWeight, Label, Labels, as_sets, check, items
+from catena.tasks.labels import ClassWeight, Label, Labels, as_sets, check, items, lone
 
 TASK = "classify"
 
@@ -238,6 +238,11 @@ class Classifier(Estimator):
             steps = [self.space_.name(number) for number in encoded.values.tolist()]
         draw(Path(path), influence[:, names.index(label)], steps, f"for and against {label}")
 
+    @property
+    def several(self) -> bool:
+        """Whether a sequence may have several labels."""
+        return self._labels.many
+
     # -- measuring --------------------------------------------------------------------------
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
@@ -328,7 +333,7 @@ class Classifier(Estimator):
         names = self._labels.names
         counts = targets if self._labels.many else one_hot(targets, len(names))
         pairs = zip(names, counts.sum(0).tolist(), strict=True)
-        return [f"the class {name!r} has one example only" for name, count in pairs if count == 1]
+        return [lone(name) for name, count in pairs if count == 1]
 
     def _both(self, X: Any, y: Any) -> tuple[list[Any], list[Any]]:
         """The labels that are, and those that are predicted."""

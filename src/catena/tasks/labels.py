@@ -111,6 +111,11 @@ class Labels:
         return labels
 
 
+def lone(name: Label) -> str:
+    """The note on a class that a single example stands for."""
+    return f"the class {name!r} has one example only"
+
+
 def items(y: Any) -> list[Any]:
     """The entries of y, NumPy's own numbers and strings as Python's.
 

@@ -1,0 +1,360 @@
+"""Classifiers on the command line: fit, classify, evaluate, info."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from catena.cli import scores, show
+from catena.cli.fit import checkpoint_of, choose, say_beginning
+from catena.cli.labelled import LabelledReading, notes_on
+from catena.cli.options import OF_MODELS
+from catena.cli.reading import Reading, encode, learn_space, located
+from catena.cli.writing import check_writable
+from catena.comparing.measure import count_parameters
+from catena.errors import CatenaError
+from catena.formats import Data, Labelled
+from catena.formats.labelled import Labels
+from catena.ladder import Rung, describe
+from catena.metrics import LabelError
+from catena.sequences import Sequences
+from catena.space import Space
+from catena.tasks.classify import Classifier, Evaluation, is_generative, load
+from catena.tasks.labels import lone
+
+OF_READING = ("unit", "encoding", "errors", "group_by", "order_by", "item", "space")
+OWN = ("summary", "class_weight", "calibrate")
+WEIGHTS = ("balanced",)
+HALF = 0.5
+
+
+@dataclass(frozen=True)
+class Job:
+    """What `catena fit --task classify` was asked for.
+
+    Args:
+        given: the options of model and learner that were given, by name.
+        own: those of the classifier.
+    """
+
+    sources: list[str]
+    model: str
+    output: Path
+    reading: LabelledReading
+    given: dict[str, Any]
+    own: dict[str, Any]
+    unknown: str | None
+    minimum: int | None
+    valid: list[str]
+    seed: int
+    resume: bool
+
+
+def job(given: Mapping[str, Any]) -> Job:
+    """The job that the command line describes.
+
+    Args:
+        given: all that stands on it, by name.
+
+    Raises:
+        CatenaError: for an option of other tasks.
+    """
+    if given.get("class_weight", WEIGHTS[0]) not in WEIGHTS:
+        raise CatenaError(f"--class-weight must be balanced, not {given['class_weight']!r}")
+    if "calibrate" in given and not given.get("valid"):
+        raise CatenaError("--calibrate needs held-out data: name it with --valid")
+    return Job(
+        sources=given["data"],
+        model=given["model"],
+        output=given["output"],
+        reading=reading(given),
+        given={name: value for name, value in given.items() if name in OF_MODELS},
+        own={name: given[name] for name in OWN if name in given},
+        unknown=given.get("unknown"),
+        minimum=given.get("minimum"),
+        valid=given.get("valid", []),
+        seed=given["seed"],
+        resume=given["resume"],
+    )
+
+
+def reading(given: Mapping[str, Any]) -> LabelledReading:
+    """How labelled data is read.
+
+    Raises:
+        CatenaError: when it is to be a stream.
+    """
+    if "stream" in given:
+        raise CatenaError("--stream is not for classifiers, whose sequences are whole")
+    plain = Reading(**{name: given[name] for name in OF_READING if name in given})
+    return LabelledReading(plain, given.get("label"), given.get("label_by"))
+
+
+def fit(job: Job) -> None:
+    """Learn, show the progress, write the file, say what came of it."""
+    rung, learner = choose(job.model, job.given)
+    if "summary" in job.own and is_generative(rung):
+        raise CatenaError(f"--summary is for networks; a {job.model} a class needs none")
+    check_writable(job.output)
+    train = job.reading.read(job.sources)
+    notes = notes_on(train.data) + _absent(train)
+    space = learn_space(train.data, job.unknown, job.minimum)
+    held_out = _held_out(job, space, train)
+    classifier = Classifier(rung, space=space, learner=learner, seed=job.seed, **job.own)
+    checkpoint = checkpoint_of(job.output)
+    _say_beginning(checkpoint, job.resume, rung)
+    _learn(job, classifier, train, held_out, checkpoint)
+    classifier.save(job.output)
+    checkpoint.unlink(missing_ok=True)
+    for note in notes + _placed(classifier.history_.notes, train):
+        show.say(note)
+    if held_out is not None:
+        found = classifier.evaluate(*_pair(space, held_out))
+        name = held_out.data.name
+        show.say(f"{name}: accuracy {found.accuracy:.4f}, macro F1 {found.macro_f1:.4f}")
+    show.say(
+        f"wrote {job.output}: {classifier.rung}, {len(classifier.classes_)} labels, "
+        f"{show.space_text(space)}"
+    )
+
+
+def classify(
+    model: Path, sources: list[str], reading: LabelledReading, top: int | None, as_json: bool
+) -> None:
+    """The label of every sequence, and how probable it is."""
+    if top is not None and top < 1:
+        raise CatenaError(f"--top must be at least 1, not {top}")
+    classifier = _load(model)
+    data = reading.read_to_label(classifier.space_, sources)
+    lines = _lines(classifier, data, encode(classifier.space_, data), top)
+    written = (show.json_text(line) if as_json else _plain(line) for line in lines)
+    show.result("\n".join(written))
+
+
+def evaluate(
+    model: Path,
+    sources: list[str],
+    reading: LabelledReading,
+    as_json: bool,
+    mistakes: int | None,
+) -> None:
+    """How well a classifier labels some data."""
+    scores.check_mistakes(mistakes)
+    classifier = _load(model)
+    gold = reading.read_like(classifier.space_, sources)
+    encoded = encode(classifier.space_, gold.data)
+    found = classifier.evaluate(encoded, _as_learned(gold, classifier))
+    unseen = _unseen(gold, found)
+    for label, times in unseen.items():
+        place = gold.place_of(label)
+        show.say(f"{place}: label {label!r} was not in training; its {times:,} count as wrong")
+    wrong = [_mistake(error, gold.data) for error in found.errors[:mistakes]]
+    if as_json:
+        listed = {} if mistakes is None else {"mistakes": wrong}
+        about = {"unseen": unseen, "model": str(model), "data": gold.data.name}
+        show.as_json(_described(found) | listed | about)
+        return
+    _print(gold.data.name, classifier.rung.kind, found)
+    if mistakes is not None:
+        scores.mistakes(wrong)
+
+
+def info(model: Path, as_json: bool) -> None:
+    """What a classifier's file holds."""
+    classifier = load(model)
+    history = classifier.history_
+    facts: dict[str, Any] = {
+        "file": str(model),
+        "bytes": model.stat().st_size,
+        "task": "classify",
+        "model": describe(classifier.rung),
+        "summary": None if is_generative(classifier.rung) else classifier.summary,
+        "labels": list(map(str, classifier.classes_)),
+        "several": classifier.several,
+        "class_weight": classifier.class_weight,
+        "temperature": classifier.temperature_,
+        "space": show.space_text(classifier.space_),
+        "parameters": count_parameters(classifier.model_),
+        "learner": {"kind": classifier.learner_.kind, **asdict(classifier.learner_)},  # type: ignore[arg-type]
+        "epochs": history.epochs,
+        "seconds": history.seconds,
+        "notes": history.notes,
+        "seed": classifier.seed,
+    }
+    show.facts(facts, as_json)
+
+
+# -- learning -----------------------------------------------------------------------------------
+
+
+def _learn(
+    job: Job, classifier: Classifier, train: Labelled, held_out: Labelled | None, checkpoint: Path
+) -> None:
+    """Fit, with the progress shown; an error in the training data names file and line."""
+    assert classifier.space is not None
+    pair = _pair(classifier.space, train)
+    valid = None if held_out is None else _pair(classifier.space, held_out)
+    with show.progress() as board:
+        try:
+            classifier.fit(
+                *pair,
+                valid,
+                report=lambda learned: board.report(job.model, learned),
+                checkpoint=checkpoint,
+                resume=job.resume,
+            )
+        except CatenaError as error:
+            raise located(error, train.data) from error
+
+
+def _pair(space: Space, labelled: Labelled) -> tuple[Sequences, Labels]:
+    """X and y; raises where the space has not all of X."""
+    return encode(space, labelled.data), labelled.labels
+
+
+def _held_out(job: Job, space: Space, train: Labelled) -> Labelled | None:
+    """The data of --valid.
+
+    Raises:
+        CatenaError: at a label that is not in the training data.
+    """
+    if not job.valid:
+        return None
+    held_out = job.reading.read_like(space, job.valid)
+    new = _names(held_out.labels).keys() - _names(train.labels).keys()
+    for label in sorted(new, key=held_out.place_of):
+        raise CatenaError(
+            f"{held_out.place_of(label)}: the label {label!r} is not in the training data; leave "
+            "it out, or add examples of it there"
+        )
+    return held_out
+
+
+def _absent(train: Labelled) -> list[str]:
+    """A note on labels that a file announces and has no sequence of."""
+    missing = [name for name in train.announced if name not in _names(train.labels)]
+    named = ", ".join(map(repr, missing))
+    return [f"{train.data.name}: no sequence of the class {named}"] if missing else []
+
+
+def _placed(notes: Sequence[str], train: Labelled) -> list[str]:
+    """The notes, those on a single example with the place where it is."""
+    places = {lone(name): train.place_of(name) for name in _names(train.labels)}
+    return [f"{places[note]}: {note}" if note in places else note for note in notes]
+
+
+def _say_beginning(checkpoint: Path, resume: bool, rung: Rung) -> None:
+    """As of every model; a model a class keeps its work class by class."""
+    first = checkpoint.with_name(f"{checkpoint.name}.0") if is_generative(rung) else checkpoint
+    say_beginning(first, resume)
+
+
+# -- using --------------------------------------------------------------------------------------
+
+
+def _load(model: Path) -> Classifier:
+    """A fitted classifier that takes what `encode` made of data."""
+    classifier = load(model)
+    return classifier.set_params(space=classifier.space_)
+
+
+def _lines(
+    classifier: Classifier, data: Data, encoded: Sequences, top: int | None
+) -> Iterator[dict[str, Any]]:
+    """What is said of every sequence."""
+    names = list(map(str, classifier.classes_))
+    for i, p in enumerate(classifier.predict_proba(encoded)):
+        likely = [(names[k], float(p[k])) for k in np.argsort(-p, kind="stable")]
+        chosen = [pair for pair in likely if pair[1] > HALF] if classifier.several else likely[:1]
+        label, sure = ([pair[part] for pair in chosen] for part in (0, 1))
+        line: dict[str, Any] = {
+            "place": data.place(i),
+            "label": label if classifier.several else label[0],
+            "probability": sure if classifier.several else sure[0],
+        }
+        if top is not None:
+            line["top"] = [{"label": name, "probability": q} for name, q in likely[:top]]
+        yield line
+
+
+def _plain(line: Mapping[str, Any]) -> str:
+    """Labels and probabilities side by side, with tabs."""
+    pairs = [(one["label"], one["probability"]) for one in line.get("top", [])]
+    if "top" not in line:
+        label, p = line["label"], line["probability"]
+        pairs = list(zip(label, p, strict=True)) if isinstance(label, list) else [(label, p)]
+    return "\t".join(f"{show.visible(name)}\t{p:.6f}" for name, p in pairs)
+
+
+# -- measuring ----------------------------------------------------------------------------------
+
+
+def _as_learned(gold: Labelled, classifier: Classifier) -> list[Any]:
+    """The labels as the classifier has them, which may be numbers where it was fitted in Python.
+
+    Raises:
+        CatenaError: at several labels where the classifier knows one a sequence only.
+    """
+    names = {str(name): name.item() for name in classifier.classes_}
+    if classifier.several:
+        rows = [own if isinstance(own, list) else [own] for own in gold.labels]
+        return [{names.get(name, name) for name in own} for own in rows]
+    odd = next((i for i, own in enumerate(gold.labels) if isinstance(own, list)), None)
+    if odd is not None:
+        raise CatenaError(
+            f"{gold.data.place(odd)}: several labels in a list, where the model learned to give one"
+        )
+    return [names.get(str(own), own) for own in gold.labels]
+
+
+def _names(labels: Sequence[str | list[str]]) -> Counter[str]:
+    """How often each label occurs."""
+    rows = ([own] if isinstance(own, str) else own for own in labels)
+    return Counter(chain.from_iterable(rows))
+
+
+def _unseen(gold: Labelled, found: Evaluation) -> dict[str, int]:
+    """How often each label occurs that training did not show."""
+    counts = _names(gold.labels)
+    return {str(label): counts[str(label)] for label in found.unseen}
+
+
+def _mistake(error: LabelError, data: Data) -> dict[str, Any]:
+    return {
+        "place": data.place(error.sequence),
+        "label": error.gold,
+        "found": error.predicted,
+        "sequence": show.shortened(data.sequences[error.sequence]),
+    }
+
+
+def _described(found: Evaluation) -> dict[str, Any]:
+    return {
+        "accuracy": found.accuracy,
+        "macro_f1": found.macro_f1,
+        "sequences": found.sequences,
+        **found.scores.describe(),
+        "confusion": found.confusion and scores.matrix(found.confusion),
+        "wrong": len(found.errors),
+    }
+
+
+def _print(name: str, kind: str, found: Evaluation) -> None:
+    rows = [
+        ["accuracy", f"{found.accuracy:.4f}"],
+        ["macro F1", f"{found.macro_f1:.4f}"],
+        ["sequences", f"{found.sequences:,}"],
+        ["wrong", f"{len(found.errors):,}"],
+    ]
+    show.table([name, kind], rows)
+    show.result("")
+    scores.scores("label", found.scores.per_label)
+    if found.confusion is not None:
+        show.result("")
+        scores.confusion(found.confusion)

@@ -1,0 +1,85 @@
+"""The commands for models that generate: their options and examples."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from catena.cli import options as o
+
+
+def generate(
+    model: o.Model,
+    prompt: Annotated[
+        str | None, typer.Option(help="What it begins with; for numbers a JSON list.")
+    ] = None,
+    n: Annotated[int, typer.Option("-n", help="How many sequences.")] = 1,
+    length: Annotated[int, typer.Option(help="At most, the prompt not counted.")] = 400,
+    min_length: Annotated[int, typer.Option(help="No end before this.")] = 0,
+    temperature: Annotated[
+        float, typer.Option(help="Below 1 bolder guesses are rarer; 0 takes the likeliest.")
+    ] = 1.0,
+    top_k: Annotated[int | None, typer.Option(help="Among so many of the likeliest.")] = None,
+    top_p: Annotated[
+        float | None, typer.Option(help="Among the fewest that hold this share.")
+    ] = None,
+    beam: Annotated[
+        int | None, typer.Option(help="Search for the likeliest with this many in play.")
+    ] = None,
+    seed: o.Seed = 0,
+) -> None:
+    """Draw sequences from a model.
+
+    \b
+    Example:
+      catena generate lstm.safetensors --prompt "ROMEO:" -n 3 --temperature 0.8
+    """
+    from catena.cli import use
+
+    how = use.Drawing(n, length, min_length, temperature, top_k, top_p, seed)
+    use.generate(model, prompt, how, beam)
+
+
+def next_(
+    model: o.Model,
+    prefix: Annotated[str | None, typer.Option(help="What came before.")] = None,
+    k: Annotated[int, typer.Option("-k", help="How many.")] = 10,
+    json: o.Json = False,
+) -> None:
+    """The likeliest next symbols and their probabilities.
+
+    \b
+    Example:
+      catena next lstm.safetensors --prefix "To be, or not to b" -k 5
+    """
+    from catena.cli import use
+
+    use.next_symbols(model, prefix, k, json)
+
+
+def surprise(
+    model: o.Model,
+    data: o.Data,
+    top: Annotated[int | None, typer.Option(help="Only so many of the most surprising.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    stream: o.Stream = None,
+    unit: o.Unit = None,
+    encoding: o.Encoding = None,
+    errors: o.Errors = None,
+    group_by: o.GroupBy = None,
+    order_by: o.OrderBy = None,
+    item: o.Item = None,
+    space: o.SpaceName = None,
+) -> None:
+    """Bits of every step: what in this log is unusual?
+
+    \b
+    Example:
+      catena surprise model.safetensors today.log --top 20
+    """
+    from catena.cli import use
+    from catena.cli.reading import Reading
+
+    reading = Reading(stream, unit, encoding, errors, group_by, order_by, item, space)  # type: ignore[arg-type]
+    use.surprise(model, data, reading, top, json)
