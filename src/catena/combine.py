@@ -8,6 +8,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from catena.dropping import Dropout
 from catena.kernels.registry import register
 from catena.layout import Layout
 from catena.recurrence import Recurrence, State
@@ -22,12 +23,16 @@ class Stack(nn.Module):
     Args:
         layers: the lowest first.
         dropout: the share of features dropped between two layers while training.
+        variational: whether a scan draws what is dropped once a sequence. A step knows of no
+            sequence and draws each time.
     """
 
-    def __init__(self, layers: Sequence[Recurrence], dropout: float = 0.0) -> None:
+    def __init__(
+        self, layers: Sequence[Recurrence], dropout: float = 0.0, variational: bool = False
+    ) -> None:
         super().__init__()
         self.layers = nn.ModuleList(cast("Sequence[nn.Module]", layers))
-        self.between = nn.Dropout(dropout)
+        self.between = Dropout(dropout, variational)
         self._parts = [len(layer.start(1)) for layer in layers]
 
     def start(self, batch: int) -> State:
@@ -36,7 +41,7 @@ class Stack(nn.Module):
     def step(self, state: State, x: Tensor) -> State:
         after: list[Tensor] = []
         for depth, (layer, own) in enumerate(self._with_states(state)):
-            own = layer.step(own, self.between(x) if depth else x)
+            own = layer.step(own, self.between.drop(x) if depth else x)
             after.extend(own)
             x = layer.read(own)
         return tuple(after)
@@ -58,7 +63,8 @@ def _scan_stack(stack: Stack, inputs: Tensor, layout: Layout, state: State) -> t
     """A layer runs through all of time before the next one begins, each with its own kernel."""
     last: list[Tensor] = []
     for depth, (layer, own) in enumerate(stack._with_states(state)):
-        inputs, own = run(layer, stack.between(inputs) if depth else inputs, layout, own)
+        inputs = stack.between(inputs, layout.rows) if depth else inputs
+        inputs, own = run(layer, inputs, layout, own)
         last.extend(own)
     return inputs, tuple(last)
 
@@ -68,7 +74,7 @@ class _StackWalker:
     """A walker for each layer, each with its own way to walk."""
 
     def __init__(self, stack: Stack, state: State) -> None:
-        self._between = stack.between
+        self._between = stack.between.drop
         self._walkers = [walk(layer, own) for layer, own in stack._with_states(state)]
 
     @property

@@ -84,17 +84,16 @@ def load_module(
     facts = load_facts(path)  # first: a newer format may be sealed in another way
     tensors, _ = container.read(path)
     try:
-        rung = rung or _rung(facts["rung"], path, tensors)
-        _refuse_absurd(path, facts["space"], tensors)
+        rung = rung or rung_from(facts["rung"], path, tensors)
+        refuse_absurd(path, facts["space"], tensors)
         space = space_from(facts["space"])
         chosen = rung
-        model = _build(path, lambda: make(chosen, space, facts["task"]), tensors)
-        model.load_state_dict(tensors)
+        model = build(path, lambda: make(chosen, space, facts["task"]), tensors)
     except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
         if isinstance(error, CatenaError) and str(error).startswith(str(path)):
             raise
         raise CatenaError(f"{path}: damaged: {_first_line(error)}") from error
-    return model.eval(), rung, facts
+    return model, rung, facts
 
 
 def space_from(described: Mapping[str, Any]) -> Space:
@@ -126,21 +125,26 @@ def _checked(path: Path, facts: dict[str, Any]) -> dict[str, Any]:
     return facts
 
 
-def _rung(described: Mapping[str, Any], path: Path, tensors: Mapping[str, Tensor]) -> Rung:
+def rung_from(described: Mapping[str, Any], path: Path, tensors: Mapping[str, Tensor]) -> Rung:
+    """The rung that a file describes beside these tensors.
+
+    Raises:
+        CatenaError: for one that there is not, and for sizes that the file cannot justify.
+    """
     kind = described["kind"]
     if kind == "custom":
         raise CatenaError(f"{path}: holds a Custom rung; load(path, rung=Custom(...)) it")
     if kind not in RUNGS:
         raise CatenaError(f"{path}: holds a rung {kind!r} that this catena does not know")
     chosen = {name: value for name, value in described.items() if name != "kind"}
-    _refuse_absurd(path, chosen, tensors)
+    refuse_absurd(path, chosen, tensors)
     unknown = set(chosen) - set(options(RUNGS[kind]))
     if unknown:
         raise CatenaError(f"{path}: {kind} has no option {', '.join(sorted(unknown))}")
     return RUNGS[kind](**chosen)
 
 
-def _refuse_absurd(path: Path, chosen: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
+def refuse_absurd(path: Path, chosen: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
     """A size in the description that the file's own size cannot justify is never acted upon."""
     limit = path.stat().st_size
     for name, value in chosen.items():
@@ -149,8 +153,12 @@ def _refuse_absurd(path: Path, chosen: Mapping[str, Any], tensors: Mapping[str, 
             raise CatenaError(f"{path}: damaged: {name}={value} in a file of {limit} bytes")
 
 
-def _build(path: Path, make: Callable[[], _Module], tensors: Mapping[str, Tensor]) -> _Module:
-    """The module, its parameters not yet loaded; first without memory, to compare the sizes."""
+def build(path: Path, make: Callable[[], _Module], tensors: Mapping[str, Tensor]) -> _Module:
+    """A module with the parameters that a file holds; first without memory, to compare the sizes.
+
+    Raises:
+        CatenaError, RuntimeError: when the tensors are not those of the module.
+    """
     with torch.device("meta"):
         wanted = make().state_dict()
     for name, tensor in wanted.items():
@@ -162,7 +170,9 @@ def _build(path: Path, make: Callable[[], _Module], tensors: Mapping[str, Tensor
                 f"not {tuple(tensor.shape)}"
             )
     with torch.random.fork_rng():
-        return make()
+        module = make()
+    module.load_state_dict(tensors)
+    return module.eval()
 
 
 def _fields(learner: Learner) -> dict[str, Any]:

@@ -115,6 +115,12 @@ class Symbols:
         Raises:
             CatenaError: at a symbol outside the vocabulary when `unknown` is "error".
         """
+        data = list(data)
+        if self.unit == "char" and all(isinstance(text, str) for text in data):
+            numbers = self._of_text("".join(data))  # at once: words are short and many
+            if self.unknown == "replace" or not (numbers < 0).any():
+                known = torch.from_numpy(self._settle_unknown(numbers, "", 0))
+                return Sequences(known, torch.tensor([*map(len, data)], dtype=torch.int64))
         rows = [self._encode_one(sequence, place) for place, sequence in enumerate(data)]
         lengths = torch.tensor([len(row) for row in rows], dtype=torch.int64)
         values = np.concatenate(rows) if rows else np.zeros(0, np.int64)
@@ -188,12 +194,16 @@ class Symbols:
                 table[ord(item)] = number
         return table
 
+    def _of_text(self, text: str) -> np.ndarray:
+        """The number of each character; -1 outside the vocabulary."""
+        points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+        return self._by_code_point[points]
+
     def _encode_one(self, sequence: Any, place: int) -> np.ndarray:
         if self.unit == "byte":
             return np.frombuffer(_raw(sequence, place), np.uint8).astype(np.int64)
         if self.unit == "char" and isinstance(sequence, str):
-            points = np.frombuffer(sequence.encode("utf-32-le", "surrogatepass"), np.uint32)
-            numbers = self._by_code_point[points]
+            numbers = self._of_text(sequence)
         else:
             pieces = _pieces(sequence, self.unit)
             known = self._number

@@ -161,7 +161,7 @@ def fit(
     model: Annotated[
         str,
         typer.Option(
-            help="markov, hmm, window, rnn, gru or lstm; with --task tag: crf or hmm.",
+            help="markov, hmm, window, rnn, gru or lstm; with --task tag: crf, but not markov.",
             show_default=False,
         ),
     ],
@@ -187,9 +187,15 @@ def fit(
     residual: o.Residual = None,
     start: o.Start = None,
     bidirectional: o.Bidirectional = None,
+    variational: o.Variational = None,
     emission: o.Emission = None,
     features: o.Features = None,
     scheme: o.Scheme = None,
+    decoder: o.Decoder = None,
+    characters: o.Characters = None,
+    embeddings: o.Embeddings = None,
+    fine_tune: o.FineTune = None,
+    word_dropout: o.WordDropout = None,
     l1: o.L1 = None,
     l2: o.L2 = None,
     all_states: o.AllStates = None,
@@ -240,6 +246,7 @@ def fit(
       catena fit tang --model markov --order 3 -o tang.safetensors
       catena fit train.tsv --task classify --model gru -o classifier.safetensors
       catena fit train.conll --task tag --model crf -o tagger.safetensors
+      catena fit train.conll --task tag --model lstm --bidirectional -o tagger.safetensors
     """
     # Options are told apart by name, so that what one model does not have is refused.
     everything = {name: value for name, value in locals().items() if value is not None}

@@ -20,11 +20,13 @@ OF_MODELS = frozenset({
     "embedding_dropout", "tied", "residual", "start", "bidirectional", "emission", "minutes",
     "epochs", "batch", "span", "optimizer", "rate", "schedule", "warmup", "clip", "weight_decay",
     "average", "evaluations", "patience", "precision", "device", "iterations", "restarts",
-    "tolerance", "pseudocount",
+    "tolerance", "pseudocount", "variational",
 })  # fmt: skip
 
-# Those of a tagger beside iterations, minutes and minimum.
-OF_TAGGERS = frozenset({"l1", "l2", "all_states", "all_transitions", "features"})
+# Those of a tagger beside `minimum` and those of its rung and learner.
+OF_CRF = frozenset({"l1", "l2", "all_states", "all_transitions", "features"})
+OF_NETWORKS = frozenset({"decoder", "characters", "embeddings", "fine_tune", "word_dropout"})
+OF_TAGGERS = OF_CRF | OF_NETWORKS
 
 # Those of a classifier beside its rung's and its learner's.
 OF_CLASSIFIERS = frozenset({"summary", "class_weight", "calibrate", "label", "label_by"})
@@ -169,6 +171,10 @@ Bidirectional = Annotated[
     bool | None,
     _option("--bidirectional", panel=RUNG, text="rnn, gru, lstm: not for generating."),
 ]
+Variational = Annotated[
+    bool | None,
+    _option("--variational", panel=RUNG, text="rnn, gru, lstm: dropout drawn once a sequence."),
+]
 Emission = Annotated[
     str | None,
     _option("--emission", panel=RUNG, text="Of vectors: gaussian, full, or (not hmm) mixture."),
@@ -180,7 +186,27 @@ Features = Annotated[
 ]
 Scheme = Annotated[
     str | None,
-    _option("--scheme", panel=RUNG, text="crf, hmm: tags are iob1, iob2, iobes or bilou."),
+    _option("--scheme", panel=RUNG, text="Of tags: iob1, iob2, iobes or bilou."),
+]
+Decoder = Annotated[
+    str | None,
+    _option("--decoder", panel=RUNG, text="window, rnn, gru, lstm as taggers: crf or softmax."),
+]
+Characters = Annotated[
+    str | None,
+    _option("--characters", panel=RUNG, text="Likewise: lstm:50, gru:50, rnn:50 or cnn:30."),
+]
+Embeddings = Annotated[
+    Path | None,
+    _option("--embeddings", panel=RUNG, text="Likewise: a text file of word vectors."),
+]
+FineTune = Annotated[
+    bool | None,
+    _option("--fine-tune/--freeze", panel=RUNG, text="Learn these vectors further, or do not."),
+]
+WordDropout = Annotated[
+    float | None,
+    _option("--word-dropout", panel=RUNG, text="Likewise: how often a word is made unknown."),
 ]
 L1 = Annotated[float | None, _option("--l1", panel=RUNG, text="crf: weight of the L1 penalty.")]
 L2 = Annotated[float | None, _option("--l2", panel=RUNG, text="crf: weight of the L2 penalty.")]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from catena.cli import options as o
 from catena.cli import scores, show
 from catena.cli.fit import checkpoint_of, say_beginning
 from catena.cli.tokens import Corpus, TokenReading, inputs, read_labelled, sentences
@@ -14,16 +15,21 @@ from catena.cli.writing import check_writable
 from catena.errors import CatenaError
 from catena.formats import TokenFile
 from catena.formats.conll import label_of
-from catena.ladder import CRF, HMM
+from catena.ladder import CRF, GRU, HMM, LSTM, RNN, Rung, Window, options
+from catena.ladder.characters import SPELLERS
+from catena.learn import Gradient
 from catena.learn.quasi_newton import QuasiNewton
 from catena.metrics import confusion, label_errors
 from catena.schemes import check, repair
 from catena.tasks.judging import TagEvaluation, judge
 from catena.tasks.tag import Tagger, TagPath, load_tagger
 
-OF_RUNG = {"l1", "l2", "minimum", "all_states", "all_transitions"}
+SPELLED = 50  # the size of what reads characters unless given
+OF_CRF = {field.name for field in fields(CRF)}
 OF_LEARNER = {"iterations", "minutes"}
-OWN: dict[str, set[str]] = {"crf": OF_RUNG | OF_LEARNER | {"features"}, "hmm": set()}
+NETWORKS: dict[str, type[Rung]] = {rung.kind: rung for rung in (Window, RNN, GRU, LSTM)}
+# What a network that labels has no use for: whole sentences are read, and nothing is predicted.
+FOREIGN = {"tied", "emission", "span"}
 
 
 @dataclass(frozen=True)
@@ -62,6 +68,7 @@ def fit(job: Job) -> None:
         tagger.fit(
             corpus.sentences,
             labels,
+            (held_out.sentences, held_out.labels) if job.valid else None,
             columns=columns,
             report=lambda learned: board.report(job.model, learned),
             checkpoint=checkpoint,
@@ -85,28 +92,56 @@ def choose(job: Job) -> Tagger:
     Raises:
         CatenaError: for an option that belongs to another model.
     """
-    if job.model not in OWN:
-        raise CatenaError(f"--model must be crf or hmm with --task tag, not {job.model!r}")
-    own = OWN[job.model]
+    if job.model == HMM.kind:
+        _picked(job, ())
+        return Tagger(HMM(), scheme=job.scheme, seed=job.seed)
+    if job.model == CRF.kind:
+        of_rung, of_learner, features = _picked(job, OF_CRF, OF_LEARNER, {"features"})
+        learner = QuasiNewton(**of_learner)
+        return Tagger(CRF(**of_rung), learner=learner, scheme=job.scheme, seed=job.seed, **features)
+    if job.model not in NETWORKS:
+        known = ", ".join([HMM.kind, CRF.kind, *NETWORKS])
+        raise CatenaError(f"--model must be one of {known} with --task tag, not {job.model!r}")
+    rung = NETWORKS[job.model]
+    of_rung, of_learner, more = _picked(
+        job,
+        set(options(rung)) - FOREIGN,
+        {field.name for field in fields(Gradient)} - FOREIGN,
+        o.OF_NETWORKS | {"minimum"},
+    )
+    if "characters" in more:
+        more["characters"] = _speller(more["characters"])
+    learner = Gradient(**of_learner)
+    return Tagger(rung(**of_rung), learner=learner, scheme=job.scheme, seed=job.seed, **more)
+
+
+def _speller(text: str) -> Any:
+    """What reads characters: `lstm`, or with its size `lstm:50`, `cnn:30`.
+
+    Raises:
+        CatenaError: for anything else.
+    """
+    kind, _, units = text.partition(":")
+    if kind not in SPELLERS or not (units.isdecimal() or kind == text):
+        known = ", ".join(SPELLERS)
+        raise CatenaError(f"--characters is one of {known}, or with its size lstm:50, not {text!r}")
+    return SPELLERS[kind](units=int(units)) if units else SPELLERS[kind](units=SPELLED)
+
+
+def _picked(job: Job, *groups: Collection[str]) -> list[dict[str, Any]]:
+    """The options given, parted into these groups.
+
+    Raises:
+        CatenaError: for one that is in none.
+    """
+    own = set().union(*groups)
     for name in job.given:
         if name not in own:
             has = ", ".join("--" + _flag(other) for other in sorted(own)) or "none"
             raise CatenaError(
                 f"--{_flag(name)} is not an option of {job.model} with --task tag; it has {has}"
             )
-    if job.model == "hmm":
-        return Tagger(HMM(), scheme=job.scheme, seed=job.seed)
-    of_rung, of_learner = (
-        {name: value for name, value in job.given.items() if name in names}
-        for names in (OF_RUNG, OF_LEARNER)
-    )
-    return Tagger(
-        CRF(**of_rung),
-        features=job.given.get("features"),
-        scheme=job.scheme,
-        learner=QuasiNewton(**of_learner),
-        seed=job.seed,
-    )
+    return [{name: job.given[name] for name in job.given if name in group} for group in groups]
 
 
 def tag(model: Path, source: str, reading: TokenReading, k: int | None, marginals: bool) -> None:

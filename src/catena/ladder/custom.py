@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
+from torch import nn
+
 from catena.emission import emission_for
 from catena.errors import CatenaError
 from catena.ladder.encoder import Encoder
@@ -51,19 +53,32 @@ class Custom:
         Raises:
             CatenaError: when what `recurrence` returns lacks one of the three methods.
         """
-        embedding, recurrence = self._reading(space)
+        embedding = self._embedding(space)
+        recurrence = self._made(embedding.width)
         head = NeuralHead(width_of(recurrence), emission_for(space, self.emission), self.dropout)
         return assemble(space, recurrence, embedding, head)
 
     def encoder(self, space: Space) -> Encoder:
         """A module that reads whole sequences; `emission` concerns prediction alone."""
-        embedding, recurrence = self._reading(space)
-        return Encoder(embedding, recurrence, width_of(recurrence), self.dropout)
+        embedding = self._embedding(space)
+        return self.encoder_over(embedding, embedding.width)
 
-    def _reading(self, space: Space) -> tuple[Embedding, Recurrence]:
-        embedding = Embedding(space, self.embedding, 0.0, 1.0)
-        recurrence = self.recurrence(embedding.width)
+    def encoder_over(self, embed: nn.Module, inputs: int) -> Encoder:
+        """The same over what `embed` makes of observations, `inputs` numbers a step."""
+        recurrence = self._made(inputs)
+        return Encoder(embed, recurrence, width_of(recurrence), self.dropout)
+
+    @property
+    def embedded(self) -> int:
+        """The size of a symbol's vector."""
+        return self.embedding
+
+    def _embedding(self, space: Space) -> Embedding:
+        return Embedding(space, self.embedding, 0.0, 1.0)
+
+    def _made(self, inputs: int) -> Recurrence:
+        recurrence = self.recurrence(inputs)
         missing = [name for name in ("start", "step", "read") if not hasattr(recurrence, name)]
         if missing:
             raise CatenaError(f"{type(recurrence).__name__} lacks {', '.join(missing)}")
-        return embedding, recurrence
+        return recurrence

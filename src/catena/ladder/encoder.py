@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from typing import Protocol, runtime_checkable
 
+import torch
 from torch import nn
 
+from catena.dropping import Dropout
 from catena.recurrence import Scannable
 from catena.scanning import scan
 from catena.sequences import Sequences
@@ -27,6 +29,8 @@ class Encoder(nn.Module):
         dropout: the share of them dropped while training.
         both_ways: whether the second half of the features was read from the end.
         finish: what is shown `[m, ...]` to features `[m, width]`.
+        input_dropout: the share of what the recurrence takes that is dropped while training.
+        variational: whether what is dropped is drawn once a sequence and not at every step.
     """
 
     def __init__(
@@ -37,23 +41,38 @@ class Encoder(nn.Module):
         dropout: float = 0.0,
         both_ways: bool = False,
         finish: nn.Module | None = None,
+        input_dropout: float = 0.0,
+        variational: bool = False,
     ) -> None:
         super().__init__()
         self.embed, self.recurrence = embed, recurrence
         self.width, self.both_ways = width, both_ways
-        self.finish, self.dropout = finish or nn.Identity(), nn.Dropout(dropout)
+        self.finish = finish or nn.Identity()
+        self.dropout = Dropout(dropout, variational)
+        self.input_dropout = Dropout(input_dropout, variational)
 
     def forward(self, sequences: Sequences) -> Sequences:
         """Features `[total, width]` over the observations of each sequence."""
-        embedded = sequences.with_values(self.embed(sequences.values))
-        shown = scan(self.recurrence, embedded).features
-        return shown.with_values(self.dropout(self.finish(shown.values)))
+        owner = torch.repeat_interleave(sequences.lengths)
+        embedded = self.input_dropout(self.embed(sequences.values), owner)
+        shown = scan(self.recurrence, sequences.with_values(embedded)).features
+        return shown.with_values(self.dropout(self.finish(shown.values), owner))
 
 
 @runtime_checkable
 class Encodes(Protocol):
     """A rung that can read whole sequences and not only predict."""
 
+    @property
+    def embedded(self) -> int:
+        """The size of a symbol's vector."""
+        ...
+
     def encoder(self, space: Space) -> Encoder:
         """An encoder of this kind over a space, its parameters not yet learned."""
+        ...
+
+    def encoder_over(self, embed: nn.Module, inputs: int) -> Encoder:
+        """An encoder of this kind over what `embed` makes of observations, `inputs` numbers a
+        step."""
         ...

@@ -127,6 +127,7 @@ class Recurrent:
         emission: for Vectors, "gaussian" (the default), "full" or "mixture".
         bidirectional: read from both ends, for tasks that label or classify; predicting what
             comes next refuses it.
+        variational: draw what is dropped once a sequence and not at every step, for the same tasks.
     """
 
     kind: ClassVar[str]
@@ -141,6 +142,7 @@ class Recurrent:
     start: str = "learned"
     emission: str | None = None
     bidirectional: bool = False
+    variational: bool = False
 
     def __post_init__(self) -> None:
         whole("units", self.units, 1)
@@ -159,16 +161,22 @@ class Recurrent:
         """A model that predicts forwards.
 
         Raises:
-            CatenaError: for a bidirectional rung, and for options that do not fit the space.
+            CatenaError: for a bidirectional rung, variational dropout, and for options that do not
+                fit the space.
         """
         if self.bidirectional:
             raise CatenaError(
                 f"a bidirectional {type(self).__name__} cannot predict what comes next: its "
                 "backward half reads the very observations that are to be predicted"
             )
+        if self.variational:
+            raise CatenaError(
+                "variational dropout is for tasks that label or classify whole sequences; leave it "
+                "out to predict what comes next"
+            )
         if self.tied and not isinstance(space, Symbols):
             raise CatenaError("tied needs symbols: only they have a table to share")
-        embedding = self._embedding(space, self.tied)
+        embedding = self._embedding(space, self.tied, self.embedding_dropout)
         recurrence = self._stack(embedding.width)
         table = embedding.table if self.tied else None
         emission = emission_for(space, self.emission)
@@ -177,19 +185,35 @@ class Recurrent:
 
     def encoder(self, space: Space) -> Encoder:
         """A module that reads whole sequences; `tied` and `emission` concern prediction alone."""
-        embedding = self._embedding(space, tied=False)
-        recurrence = self._stack(embedding.width)
-        return Encoder(embedding, recurrence, self._shown, self.dropout, self.bidirectional)
+        embedding = self._embedding(space, tied=False, dropout=0.0)
+        return self.encoder_over(embedding, embedding.width)
 
-    def _embedding(self, space: Space, tied: bool) -> Embedding:
-        width = self.embedding or min(self.units, 128)
-        return Embedding(space, width, self.embedding_dropout, width**-0.5 if tied else 1.0)
+    def encoder_over(self, embed: nn.Module, inputs: int) -> Encoder:
+        """The same over what `embed` makes of observations, `inputs` numbers a step."""
+        return Encoder(
+            embed,
+            self._stack(inputs),
+            self._shown,
+            self.dropout,
+            self.bidirectional,
+            input_dropout=self.embedding_dropout,
+            variational=self.variational,
+        )
+
+    @property
+    def embedded(self) -> int:
+        """The size of a symbol's vector."""
+        return self.embedding or min(self.units, 128)
+
+    def _embedding(self, space: Space, tied: bool, dropout: float) -> Embedding:
+        width = self.embedded
+        return Embedding(space, width, dropout, width**-0.5 if tied else 1.0)
 
     def _stack(self, inputs: int) -> Recurrence:
         layers = [self._layer(self._shown if depth else inputs) for depth in range(self.layers)]
         if self.residual:
             layers[1:] = [Residual(layer) for layer in layers[1:]]
-        return Stack(layers, self.dropout)
+        return Stack(layers, self.dropout, self.variational)
 
     def _layer(self, inputs: int) -> Recurrence:
         if not self.bidirectional:

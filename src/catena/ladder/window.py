@@ -53,20 +53,30 @@ class Window:
 
     def build(self, space: Space) -> SequenceModel:
         """A model over a space; every space will do."""
-        embedding, recurrence = self._reading(space)
+        embedding = self._embedding(space)
+        recurrence = Shift(self.width, torch.zeros(embedding.width))
         head = NeuralHead(self.units, emission_for(space, self.emission), 0.0)
         perceptron = _perceptron(self.width * embedding.width, self)
         return assemble(space, recurrence, embedding, WindowHead(perceptron, head))
 
     def encoder(self, space: Space) -> Encoder:
         """A module that reads whole sequences; `emission` concerns prediction alone."""
-        embedding, recurrence = self._reading(space)
-        perceptron = _perceptron(self.width * embedding.width, self)
-        return Encoder(embedding, recurrence, self.units, finish=perceptron)
+        embedding = self._embedding(space)
+        return self.encoder_over(embedding, embedding.width)
 
-    def _reading(self, space: Space) -> tuple[Embedding, Shift]:
-        embedding = Embedding(space, self.embedding, 0.0, 1.0)
-        return embedding, Shift(self.width, torch.zeros(embedding.width))
+    def encoder_over(self, embed: nn.Module, inputs: int) -> Encoder:
+        """The same over what `embed` makes of observations, `inputs` numbers a step."""
+        recurrence = Shift(self.width, torch.zeros(inputs))
+        perceptron = _perceptron(self.width * inputs, self)
+        return Encoder(embed, recurrence, self.units, finish=perceptron)
+
+    @property
+    def embedded(self) -> int:
+        """The size of a symbol's vector."""
+        return self.embedding
+
+    def _embedding(self, space: Space) -> Embedding:
+        return Embedding(space, self.embedding, 0.0, 1.0)
 
 
 class WindowHead(nn.Module):

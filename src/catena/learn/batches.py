@@ -66,19 +66,9 @@ class Batches:
     def batches(self, generator: torch.Generator | None) -> list[_Rows]:
         """The batches of an epoch, in order; without a generator, unshuffled."""
         rows = self._cut(generator)
-        count = len(rows.lengths)
-        if generator is None:
-            order = torch.argsort(rows.lengths, stable=True)
-            return [rows.pick(batch) for batch in self._fill(order, rows.lengths)]
-        shuffled = torch.randperm(count, generator=generator)
-        cost = float(rows.lengths.clamp(1, self.span).float().mean())
-        pool = max(1, int(POOL * self._budget / cost))
-        chosen: list[Tensor] = []
-        for part in shuffled.split(pool):
-            ordered = part[torch.argsort(rows.lengths[part], stable=True)]
-            chosen.extend(self._fill(ordered, rows.lengths))
-        mixed = torch.randperm(len(chosen), generator=generator).tolist()
-        return [rows.pick(chosen[index]) for index in mixed]
+        return [
+            rows.pick(batch) for batch in alike(rows.lengths, self._budget, self.span, generator)
+        ]
 
     def pieces(self, batch: _Rows) -> Iterator[Piece]:
         """One batch, span after span."""
@@ -110,14 +100,36 @@ class Batches:
         starts = self.sequences.offsets[:-1][owner] + begin
         return _Rows(starts, finish - begin, finish == lengths[owner])
 
-    def _fill(self, order: Tensor, lengths: Tensor) -> list[Tensor]:
-        """Consecutive rows while their cost stays within the budget; at least one a batch."""
-        cost = lengths[order].clamp(1, self.span).tolist()
-        batches, begin, used = [], 0, 0
-        for place, price in enumerate(cost):
-            if place > begin and used + price > self._budget:
-                batches.append(order[begin:place])
-                begin, used = place, 0
-            used += price
-        batches.append(order[begin:])
-        return [batch for batch in batches if len(batch)]
+
+def alike(
+    lengths: Tensor, budget: int, span: int, generator: torch.Generator | None
+) -> list[Tensor]:
+    """Rows of like length together, in batches that cost no more than the budget.
+
+    Args:
+        lengths: `[n]`; a row costs its length, at least 1 and at most `span`.
+        generator: shuffles the rows and the batches; without it the shortest come first.
+    """
+    if generator is None:
+        return _fill(torch.argsort(lengths, stable=True), lengths, budget, span)
+    shuffled = torch.randperm(len(lengths), generator=generator)
+    cost = float(lengths.clamp(1, span).float().mean())
+    chosen: list[Tensor] = []
+    for part in shuffled.split(max(1, int(POOL * budget / cost))):
+        ordered = part[torch.argsort(lengths[part], stable=True)]
+        chosen.extend(_fill(ordered, lengths, budget, span))
+    mixed = torch.randperm(len(chosen), generator=generator).tolist()
+    return [chosen[index] for index in mixed]
+
+
+def _fill(order: Tensor, lengths: Tensor, budget: int, span: int) -> list[Tensor]:
+    """Consecutive rows while their cost stays within the budget; at least one a batch."""
+    cost = lengths[order].clamp(1, span).tolist()
+    batches, begin, used = [], 0, 0
+    for place, price in enumerate(cost):
+        if place > begin and used + price > budget:
+            batches.append(order[begin:place])
+            begin, used = place, 0
+        used += price
+    batches.append(order[begin:])
+    return [batch for batch in batches if len(batch)]

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from catena.learn.batches import Batches, Piece
+from catena.learn.batches import Batches, Piece, alike
 from catena.learn.checkpoint import digest
 from catena.model import Scored, SequenceModel
 from catena.recurrence import State
@@ -155,3 +155,78 @@ class WholeSequences:
         log_prob = self._model.log_prob(piece.sequences, piece.targets) * piece.weights
         once = torch.ones(len(log_prob), dtype=torch.int64)
         return Scored(Sequences(log_prob, once), ())
+
+
+class Steps(Protocol):
+    """Sequences of steps, in whatever form a network reads them."""
+
+    @property
+    def lengths(self) -> Tensor:
+        """`[n]`, on the CPU."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """A short name for what is in them."""
+        ...
+
+    def pick(self, chosen: Tensor) -> Steps:
+        """The chosen ones `[m]`, in that order."""
+        ...
+
+
+class StepLabeller(Protocol):
+    """What predicts a label for every step."""
+
+    def log_prob(self, steps: Any, labels: Tensor) -> Tensor:
+        """In nats `[total]`, with gradients: log p of each label `[total]` given its sequence or,
+        where a path is judged as a whole, each label's equal share in log p of the path."""
+        ...
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Whole sequences and the label of each of their steps."""
+
+    steps: Steps
+    labels: Sequences
+    fresh: bool = True
+
+
+class LabelledSteps:
+    """The labels of all steps predicted from whole sequences, those of like length together.
+
+    Gradients reach back to the first step, and no state is carried on.
+
+    Args:
+        model: what predicts.
+        steps: n sequences, on the model's device.
+        labels: `[total]` numbers beside them.
+        rows: an update is computed from as many steps as so many sequences have on average.
+    """
+
+    def __init__(self, model: StepLabeller, steps: Steps, labels: Sequences, rows: int) -> None:
+        self._model, self._steps, self._labels = model, steps, labels
+        self._budget = max(1, round(rows * labels.total / max(1, len(labels))))
+
+    @property
+    def predictions(self) -> int:
+        return self._labels.total
+
+    @property
+    def fingerprint(self) -> str:
+        return f"{self._steps.fingerprint} {digest(self._labels.lengths, self._labels.values)}"
+
+    def batches(self, generator: torch.Generator | None) -> list[Any]:
+        longest = int(self._labels.lengths.max())
+        return alike(self._labels.lengths, self._budget, longest, generator)
+
+    def updates(self, batches: list[Any]) -> int:
+        return len(batches)
+
+    def pieces(self, batch: Tensor) -> Iterator[Labelled]:
+        yield Labelled(self._steps.pick(batch), self._labels[batch])
+
+    def score(self, piece: Labelled, state: State | None) -> Scored:
+        log_prob = self._model.log_prob(piece.steps, piece.labels.values)
+        return Scored(piece.labels.with_values(log_prob), ())

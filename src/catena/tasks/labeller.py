@@ -9,6 +9,7 @@ from torch import Tensor
 
 from catena.linear_chain import LinearChain
 from catena.sequences import Sequences
+from catena.space import Vectors
 from catena.tasks.reader import Reader, Sentence
 
 
@@ -16,7 +17,7 @@ class Labeller(Protocol):
     """A model of labels; paths, probabilities and measures follow from these scores alone."""
 
     @property
-    def reader(self) -> Reader:
+    def reader(self) -> Reader | Vectors:
         """What it reads of a sentence."""
         ...
 

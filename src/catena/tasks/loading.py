@@ -12,7 +12,7 @@ def load(path: str | Path, rung: Any = None, features: Any = None) -> Any:
     """What a file holds: a fitted `Generator`, `Classifier` or `Tagger`.
 
     Args:
-        rung: of a Generator or Classifier with a Custom rung, whose code no file holds.
+        rung: a Custom rung, whose code no file holds.
         features: of a Tagger whose features are a function, likewise.
 
     Raises:
@@ -22,7 +22,7 @@ def load(path: str | Path, rung: Any = None, features: Any = None) -> Any:
     if kind == "tag":
         from catena.tasks.tag import load_tagger
 
-        return load_tagger(path, features)
+        return load_tagger(path, features, rung)
     if kind == "classify":
         from catena.tasks import classify
 

@@ -6,14 +6,20 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AnySet
 from dataclasses import dataclass, field
 from itertools import chain
+from numbers import Real
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
+
+import numpy as np
+from torch import Tensor
 
 from catena.errors import CatenaError
 from catena.features.attributes import Attributes, Step
 from catena.features.extract import extract
 from catena.features.standard import standard
 from catena.features.templates import Templates, parse_templates
+from catena.sequences import Sequences
+from catena.space import as_sequences, is_pair
 
 Sentence = Sequence[Any]
 Function = Callable[[Sentence, int], Step]
@@ -35,6 +41,8 @@ class Reader:
     Raises:
         CatenaError: at a line that is no template.
     """
+
+    kind: ClassVar[str] = "tokens"
 
     columns: int
     text: str | None = None
@@ -128,12 +136,24 @@ class Reader:
         return Reader(int(described["columns"]), described["text"], described["name"], function)
 
 
+def is_measured(sentences: Iterable[Sentence]) -> bool:
+    """Whether the steps of sequences are measurements: numbers, or rows of them."""
+    first = next(chain.from_iterable(sentences), None)
+    if isinstance(first, list | tuple) and first:
+        first = first[0]
+    if isinstance(first, np.ndarray):
+        return first.dtype.kind in "biuf"
+    return isinstance(first, Real | np.bool_ | Tensor)
+
+
 def checked(sentences: Iterable[Sentence]) -> list[Sentence]:
-    """Sentences as a list, once each is known to be a row of tokens.
+    """Sentences as a list, once each is known to be a row of tokens, or of measurements.
 
     Raises:
         CatenaError: at one that is not, such as a text that was not cut into tokens.
     """
+    if isinstance(sentences, Sequences | np.ndarray | Tensor) or is_pair(sentences):
+        return [*as_sequences(sentences)]  # pyright: ignore[reportReturnType]
     if isinstance(sentences, str):
         raise CatenaError("give a list of sentences, each a list of tokens, not one text")
     rows = list(sentences)

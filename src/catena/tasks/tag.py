@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,21 +11,27 @@ import numpy as np
 import torch
 
 from catena.errors import CatenaError
-from catena.ladder import HMM
-from catena.ladder.crf import CRF
-from catena.learn import Count, History, Progress, Run
+from catena.ladder import CRF, HMM, Recurrent, Rung
+from catena.ladder.characters import CNN
+from catena.ladder.encoder import Encodes
+from catena.learn import Count, Gradient, History, Progress, Run
 from catena.learn.quasi_newton import QuasiNewton
 from catena.linear_chain import LinearChain
 from catena.metrics import accuracy
 from catena.schemes import check, constraints, scheme_of
 from catena.sequences import Sequences
+from catena.space import Vectors
 from catena.tasks import tag_file
 from catena.tasks.counted_hmm import learn_hmm
 from catena.tasks.estimator import Estimator
 from catena.tasks.feature_crf import FeatureCRF, learn_crf
 from catena.tasks.judging import TagEvaluation, judge
 from catena.tasks.labeller import Labeller
+from catena.tasks.neural_tagger import Design, learn_network
 from catena.tasks.reader import Features, Reader, Sentence, checked
+
+# What a neural rung has beside itself, by the names of the Tagger's own arguments.
+DESIGN = [field.name for field in fields(Design)]
 
 
 class TagPath(NamedTuple):
@@ -36,22 +42,37 @@ class TagPath(NamedTuple):
 
 
 class Tagger(Estimator):
-    """A label for every token of a sentence.
+    """A label for every token of a sentence, or for every step of a series of measurements.
 
     Args:
-        rung: `CRF(...)`, learned by L-BFGS or OWL-QN from the attributes of tokens; or `HMM()`,
-            whose states are the labels, counted from words alone.
+        rung: `CRF(...)`, learned by L-BFGS or OWL-QN from the attributes of tokens; `HMM()`, whose
+            states are the labels, counted from words alone; or a neural one, such as
+            `LSTM(256, bidirectional=True)`, learned by gradient from words and their columns.
         features: what a CRF reads: None for a rich choice over the word and its columns; the text
             of a CRF++ or Wapiti template, or the `Path` of one; or a function (sentence, i) -> the
             attributes of step i. Where tokens are lists or dicts, they are attributes already.
         scheme: "IOB1", "IOB2", "IOBES" or "BILOU": only valid tags are predicted.
-        learner: `QuasiNewton(...)` says how long a CRF is learned and how exactly.
+        learner: `QuasiNewton(...)` says how long a CRF is learned and how exactly, `Gradient(...)`
+            how a neural rung descends.
         seed: owns every random draw of `fit`.
+
+    The others are for neural rungs:
+
+        decoder: "crf", which judges labels together with their neighbours, or "softmax", each on
+            its own.
+        characters: what reads the characters of words: `LSTM(50)`, a GRU or RNN, or `CNN(30)`.
+        embeddings: a text file of word vectors as GloVe, word2vec and fastText write it; those of
+            the words in the training and held-out data are used.
+        fine_tune: whether these vectors are learned further.
+        word_dropout: how often a word is made unknown while training, which teaches what to make of
+            words that training never shows.
+        minimum: words that occur less often are unknown.
 
     After `fit`: `labels_` (sorted), `labeller_`, `chain_`, `learner_`, `history_`, `columns_`.
 
     A sentence is a list of tokens; a token is a string, a tuple of columns that begins with the
-    word, or the attributes of a step as CRFsuite takes them. Sentences may be empty.
+    word, or, for a CRF, the attributes of a step as CRFsuite takes them. For neural rungs, it may
+    as well be an array `[length, dim]` of measurements. Sentences may be empty.
 
     >>> from catena import CRF, Tagger
     >>> X, y = [["the", "dog"], ["a", "cat"], ["cats"]], [["D", "N"], ["D", "N"], ["N"]]
@@ -61,14 +82,24 @@ class Tagger(Estimator):
 
     def __init__(
         self,
-        rung: CRF | HMM,
+        rung: CRF | Rung,
         features: Features = None,
         scheme: str | None = None,
-        learner: QuasiNewton | Count | None = None,
+        learner: QuasiNewton | Count | Gradient | None = None,
         seed: int = 0,
+        *,
+        decoder: str = "crf",
+        characters: Recurrent | CNN | None = None,
+        embeddings: str | Path | None = None,
+        fine_tune: bool = True,
+        word_dropout: float = 0.0,
+        minimum: int = 1,
     ) -> None:
         self.rung, self.features, self.scheme = rung, features, scheme
         self.learner, self.seed = learner, seed
+        self.decoder, self.characters = decoder, characters
+        self.embeddings, self.fine_tune = embeddings, fine_tune
+        self.word_dropout, self.minimum = word_dropout, minimum
 
     # -- learning ---------------------------------------------------------------------------
 
@@ -76,6 +107,7 @@ class Tagger(Estimator):
         self,
         X: Iterable[Sentence],
         y: Iterable[Sequence[str]],
+        valid: tuple[Iterable[Sentence], Iterable[Sequence[str]]] | None = None,
         *,
         columns: Sequence[str] | None = None,
         report: Callable[[Progress], None] = lambda progress: None,
@@ -85,6 +117,7 @@ class Tagger(Estimator):
         """Learn from sentences and their labels.
 
         Args:
+            valid: (X, y) held out, which says when to stop and what to keep, where that is used.
             columns: the names of a file's columns, which stay with the model.
             report: is told of the progress.
             checkpoint: where unfinished work is kept; `resume` goes on from it.
@@ -94,18 +127,20 @@ class Tagger(Estimator):
                 or tags are invalid in the scheme.
             Interrupted: after Ctrl-C, once the work so far has been kept.
         """
-        learner = self._learner()
-        sentences = checked(X)
-        labels = _labels(sentences, y)
+        design, learner = self._design(), self._learner()
+        train = _pair(X, y)
+        held_out = None if valid is None else _pair(*valid)
         if self.scheme is not None:
-            check(labels, self._scheme(self.scheme))
-        reader = Reader.learn(self.features, sentences)
+            check(train[1], self._scheme(self.scheme))
         run = Run(self.seed, report, checkpoint, resume)
         if isinstance(self.rung, CRF):
+            reader = Reader.learn(self.features, train[0])
             assert isinstance(learner, QuasiNewton)
-            found = learn_crf(self.rung, learner, reader, sentences, labels, run)
+            found = learn_crf(self.rung, learner, reader, *train, run)
+        elif isinstance(learner, Gradient):
+            found = learn_network(self.rung, design, learner, train, held_out, run)
         else:
-            found = learn_hmm(reader, sentences, labels)
+            found = learn_hmm(Reader.learn(None, train[0]), *train)
         self.learner_, self.columns_ = learner, None if columns is None else tuple(columns)
         self.history_ = found[1]
         self._use(found[0])
@@ -145,8 +180,8 @@ class Tagger(Estimator):
 
     def score(self, X: Iterable[Sentence], y: Iterable[Sequence[str]]) -> float:
         """The share of tokens whose label is right."""
-        sentences = checked(X)
-        return accuracy(_labels(sentences, y), self.predict(sentences))
+        sentences, labels = _pair(X, y)
+        return accuracy(labels, self.predict(sentences))
 
     def log_prob(self, X: Iterable[Sentence], y: Iterable[Sequence[str]]) -> np.ndarray:
         """log p(all labels of a sentence given the sentence) in nats, `[n]`; -∞ where a label was
@@ -167,8 +202,7 @@ class Tagger(Estimator):
     ) -> TagEvaluation:
         """Accuracy, span F1 and the figures of every label; labels not seen in training count as
         wrong."""
-        sentences = checked(X)
-        gold = _labels(sentences, y)
+        sentences, gold = _pair(X, y)
         return judge(gold, self.predict(sentences), self.labels_)
 
     def top_features(self, k: int = 10) -> str:
@@ -194,18 +228,28 @@ class Tagger(Estimator):
             "scheme": self.scheme,
             "seed": self.seed,
             "columns": self.columns_,
+            "design": self._design().describe(),
             "history": asdict(self.history_),
         }
         tag_file.write(Path(path), self.rung, self.learner_, self.labeller_, task)
 
     # -- inside -----------------------------------------------------------------------------
 
-    def _learner(self) -> QuasiNewton | Count:
+    def _design(self) -> Design:
+        """What a network is beside its rung; of other rungs, nothing may be chosen."""
+        chosen = {name: getattr(self, name) for name in DESIGN}
+        design = Design(**chosen)
+        if isinstance(self.rung, CRF | HMM) and design != Design():
+            wrong = next(name for name in DESIGN if chosen[name] != getattr(Design(), name))
+            raise CatenaError(f"{wrong} is for neural rungs; a {self.rung.kind} does without")
+        return design
+
+    def _learner(self) -> QuasiNewton | Count | Gradient:
         """How the rung is learned."""
         if isinstance(self.rung, HMM):
             return self._count()
         if not isinstance(self.rung, CRF):
-            raise CatenaError(f"a Tagger is a CRF or an HMM, not {self.rung!r}")
+            return self._gradient()
         learner = self.learner or QuasiNewton()
         if not isinstance(learner, QuasiNewton):
             raise CatenaError(f"a CRF is learned by QuasiNewton, not by {learner!r}")
@@ -213,6 +257,15 @@ class Tagger(Estimator):
             if getattr(learner, name) not in (0.0, getattr(self.rung, name)):
                 raise CatenaError(f"{name} belongs to the rung: CRF({name}=...)")
         return replace(learner, l1=self.rung.l1, l2=self.rung.l2)
+
+    def _gradient(self) -> Gradient:
+        if not isinstance(self.rung, Encodes):
+            raise CatenaError(f"a Tagger is a CRF, an HMM or a neural rung, not {self.rung!r}")
+        if self.features is not None:
+            raise CatenaError("a neural rung reads tokens as they are: leave features out")
+        if not isinstance(self.learner, Gradient | None):
+            raise CatenaError(f"a neural rung is learned by Gradient, not by {self.learner!r}")
+        return self.learner or Gradient()
 
     def _count(self) -> Count:
         if self.rung != HMM():
@@ -244,22 +297,23 @@ class Tagger(Estimator):
         return self.labeller_.scores(checked(X))
 
 
-def load_tagger(path: str | Path, features: Features = None) -> Tagger:
+def load_tagger(path: str | Path, features: Features = None, rung: Rung | None = None) -> Tagger:
     """A fitted Tagger from its file.
 
     Args:
         features: needed where a function reads the steps, since no file holds code.
+        rung: likewise a Custom rung.
 
     Raises:
         CatenaError: when the file is damaged, foreign, newer, or of another task.
     """
     path = Path(path)
-    rung, learner, labeller, task = tag_file.read(path, features)
-    reader = labeller.reader
-    given = reader.function if reader.function is not None else reader.text
+    own, learner, labeller, task = tag_file.read(path, features, rung)
     try:
         alone = replace(learner, l1=0.0, l2=0.0) if isinstance(learner, QuasiNewton) else learner
-        made = Tagger(rung, given, task["scheme"], alone, task["seed"])
+        given = _given(labeller.reader)
+        design = vars(Design.from_description(task["design"]))
+        made = Tagger(own, given, task["scheme"], alone, task["seed"], **design)
         made.history_ = History(**task["history"])
         made.columns_ = None if task["columns"] is None else tuple(task["columns"])
         made.learner_ = learner
@@ -267,6 +321,21 @@ def load_tagger(path: str | Path, features: Features = None) -> Tagger:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise CatenaError(f"{path}: damaged: {error}") from error
     return made
+
+
+def _given(reader: Reader | Vectors) -> Features:
+    """The features that a reader was made of."""
+    if isinstance(reader, Vectors):
+        return None
+    return reader.function if reader.function is not None else reader.text
+
+
+def _pair(
+    X: Iterable[Sentence], y: Iterable[Sequence[str]]
+) -> tuple[list[Sentence], list[list[str]]]:
+    """Sentences and their labels."""
+    sentences = checked(X)
+    return sentences, _labels(sentences, y)
 
 
 def _labels(sentences: Sequence[Sentence], y: Iterable[Sequence[str]]) -> list[list[str]]:

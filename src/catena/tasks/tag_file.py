@@ -7,31 +7,38 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from catena import container
 from catena.errors import CatenaError
-from catena.ladder import HMM
+from catena.ladder import HMM, Rung
 from catena.ladder.crf import CRF
 from catena.ladder.rung import options
-from catena.learn import Count
+from catena.learn import Count, Gradient
 from catena.learn.quasi_newton import QuasiNewton
-from catena.save import FORMAT, load_facts
+from catena.save import FORMAT, build, load_facts, refuse_absurd, rung_facts, rung_from
+from catena.space import Vectors
+from catena.tasks import neural_tagger
 from catena.tasks.counted_hmm import CountedHMM
 from catena.tasks.feature_crf import FeatureCRF
 from catena.tasks.labeller import Labeller
 from catena.tasks.reader import Features, Reader
 
 TASK = "tag"
-RUNGS: dict[str, type[CRF | HMM]] = {CRF.kind: CRF, HMM.kind: HMM}
-LEARNERS: dict[str, type[QuasiNewton | Count]] = {
+TagLearner = QuasiNewton | Count | Gradient
+LEARNERS: dict[str, type[TagLearner]] = {
     QuasiNewton.kind: QuasiNewton,
     Count.kind: Count,
+    Gradient.kind: Gradient,
 }
+# Those that other tasks have no use for, or that have less to them here.
+RUNGS: dict[str, type[CRF | HMM]] = {CRF.kind: CRF, HMM.kind: HMM}
 
 
 def write(
     path: Path,
-    rung: CRF | HMM,
-    learner: QuasiNewton | Count,
+    rung: CRF | Rung,
+    learner: TagLearner,
     labeller: Labeller,
     task: Mapping[str, Any],
 ) -> None:
@@ -43,8 +50,8 @@ def write(
     facts = {
         "format": FORMAT,
         "task": {"kind": TASK, **task},
-        "rung": {"kind": rung.kind, **asdict(rung)},
-        "space": {"kind": "tokens", **labeller.reader.describe()},
+        "rung": {"kind": rung.kind, **asdict(rung)} if isinstance(rung, CRF) else rung_facts(rung),
+        "space": {"kind": labeller.reader.kind, **labeller.reader.describe()},
         "learner": {"kind": learner.kind, **asdict(learner)},
         "labeller": labeller.describe(),
     }
@@ -52,12 +59,13 @@ def write(
 
 
 def read(
-    path: Path, features: Features
-) -> tuple[CRF | HMM, QuasiNewton | Count, Labeller, dict[str, Any]]:
+    path: Path, features: Features, custom: Rung | None
+) -> tuple[CRF | Rung, TagLearner, Labeller, dict[str, Any]]:
     """The rung, the learner, the labeller and the facts of the task.
 
     Args:
         features: the function that reads steps, where one does.
+        custom: a Custom rung, whose code no file holds.
 
     Raises:
         CatenaError: when the file is damaged, cut short, foreign, or of another task.
@@ -69,17 +77,54 @@ def read(
         )
     tensors, _ = container.read(path)
     try:
-        rung, learner = _made(RUNGS, facts["rung"]), _made(LEARNERS, facts["learner"])
-        reader = Reader.from_description(facts["space"], features)
-        if isinstance(rung, CRF):
-            labeller = FeatureCRF.restore(reader, facts["labeller"], tensors)
-        else:
-            labeller = CountedHMM.restore(reader, facts["labeller"])
+        learner = _made(LEARNERS, facts["learner"])
+        reader = _reader(path, facts["space"], features, tensors)
+        rung = custom or _rung(path, facts["rung"], tensors)
+        labeller = _labeller(path, rung, reader, facts, tensors)
     except CatenaError as error:
-        raise CatenaError(f"{path}: {error}") from error
+        raise error if _placed(error, path) else CatenaError(f"{path}: {error}") from error
     except (KeyError, TypeError, ValueError, RuntimeError, AttributeError, OverflowError) as error:
         raise CatenaError(f"{path}: damaged: {' '.join(str(error).split())[:300]}") from error
     return rung, learner, labeller, facts["task"]
+
+
+def _placed(error: CatenaError, path: Path) -> bool:
+    return str(error).startswith(str(path))
+
+
+def _reader(
+    path: Path, described: Mapping[str, Any], features: Features, tensors: Mapping[str, Tensor]
+) -> Reader | Vectors:
+    refuse_absurd(path, described, tensors)
+    if described["kind"] == Vectors.kind:
+        return Vectors.from_description(described)
+    return Reader.from_description(described, features)
+
+
+def _rung(path: Path, described: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> CRF | Rung:
+    if described["kind"] in RUNGS:
+        return _made(RUNGS, described)
+    return rung_from(described, path, tensors)
+
+
+def _labeller(
+    path: Path,
+    rung: CRF | Rung,
+    reader: Reader | Vectors,
+    facts: Mapping[str, Any],
+    tensors: Mapping[str, Tensor],
+) -> Labeller:
+    described = facts["labeller"]
+    if not isinstance(rung, CRF | HMM):
+        design = neural_tagger.Design.from_description(facts["task"]["design"])
+        return neural_tagger.restore(
+            rung, design, reader, described, lambda make: build(path, make, tensors)
+        )
+    if not isinstance(reader, Reader):
+        raise CatenaError(f"a {rung.kind} reads no measurements")
+    if isinstance(rung, CRF):
+        return FeatureCRF.restore(reader, described, tensors)
+    return CountedHMM.restore(reader, described)
 
 
 def _made(kinds: Mapping[str, Any], described: Mapping[str, Any]) -> Any:
