@@ -12,6 +12,7 @@ from typing import Any
 from catena.comparing.contest import Entry
 from catena.comparing.majority import Majority
 from catena.ladder import CRF, GRU, HMM, LSTM, RNN, Markov, Rung, Window
+from catena.ladder.characters import CNN
 from catena.learn import EM, Gradient, Learner, QuasiNewton, learner_for
 from catena.space import Space, Symbols
 
@@ -66,19 +67,33 @@ def classifiers(kinds: Sequence[str], space: Space, observations: int) -> list[E
     return [entry for kind in makers if kind in kinds for entry in makers[kind]()]
 
 
-def taggers(kinds: Sequence[str]) -> list[Entry]:
-    """The rows that label steps, in the same order."""
-    rows = [
-        Entry("majority", (Majority(),), label="majority label"),
-        Entry("hmm", (HMM(),)),
-        Entry("crf", (CRF(l2=1.0), CRF(l2=0.1))),
-    ]
-    return [entry for entry in rows if entry.name in kinds]
+def taggers(kinds: Sequence[str], steps: str, total: int) -> list[Entry]:
+    """The rows that label steps, in the same order: words, attributes or measurements."""
+    small = total < SMALL
+    spelled = {"characters": CNN(30), "word_dropout": 0.05} if steps == "words" else {}
+    alone = {"decoder": "softmax", **spelled}
+    makers: dict[str, Callable[[], Entry]] = {
+        "majority": lambda: Entry("majority", (Majority(),), label="majority label"),
+        "hmm": lambda: Entry("hmm", (HMM(),)),
+        "crf": lambda: Entry("crf", (CRF(l2=1.0), CRF(l2=0.1))),
+        "window": lambda: Entry("window", _windows(total), alone),
+        "rnn": lambda: Entry("rnn", _labellers(RNN, small), alone),
+        "gru": lambda: Entry("gru", _labellers(GRU, small), alone),
+        "lstm": lambda: Entry("lstm", _labellers(LSTM, small), alone),
+        "bilstm-crf": lambda: Entry(
+            "bilstm-crf", _labellers(LSTM, small, True), {"decoder": "crf", **spelled}, "BiLSTM-CRF"
+        ),
+    }
+    unfit = makers.keys() - {"majority", "crf"} if steps == "attributes" else set()
+    unfit = {"hmm", "crf"} if steps == "measurements" else unfit
+    return [make() for kind, make in makers.items() if kind in kinds and kind not in unfit]
 
 
-def tagging(rung: Any, minutes: float) -> Any:
+def tagging(rung: Any, minutes: float) -> Learner | QuasiNewton | None:
     """How a tagger is learned within a time budget."""
-    return QuasiNewton(minutes=minutes) if isinstance(rung, CRF) else None
+    if isinstance(rung, CRF):
+        return QuasiNewton(minutes=minutes)
+    return None if isinstance(rung, HMM) else Gradient(minutes=minutes, epochs=20, batch=16)
 
 
 def classifying(rung: Rung, minutes: float, sequences: int) -> Learner:
@@ -131,6 +146,21 @@ def _recurrent(kind: type[RNN | GRU | LSTM], observations: int) -> tuple[Rung, .
             kind(128, dropout=0.5, embedding_dropout=0.2),
         )
     return kind(128, embedding=64), kind(256, embedding=64, dropout=0.1)
+
+
+def _labellers(
+    kind: type[RNN | GRU | LSTM], small: bool, bidirectional: bool = False
+) -> tuple[Rung, ...]:
+    return tuple(
+        kind(
+            units,
+            dropout=dropout,
+            embedding=64,
+            embedding_dropout=0.3,
+            bidirectional=bidirectional,
+        )
+        for units, dropout in ((64, 0.3) if small else (128, 0.3), (128, 0.5))
+    )
 
 
 def _readers(

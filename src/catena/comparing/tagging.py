@@ -22,8 +22,8 @@ from catena.ladder import HMM
 from catena.schemes import detect, spans
 from catena.space import Space, Unit
 from catena.split import Split, split_labelled
-from catena.tasks.reader import checked
-from catena.tasks.tag import Tagger
+from catena.tasks.reader import Reader, is_measured
+from catena.tasks.tag import Tagger, paired
 
 
 class Tagging:
@@ -37,7 +37,7 @@ class Tagging:
         CatenaError: when the data cannot be split, or has no two labels to tell apart.
     """
 
-    kinds = ("majority", "hmm", "crf")
+    kinds = ("majority", "hmm", "crf", "window", "rnn", "gru", "lstm", "bilstm-crf")
     baselines = ("majority",)
     # The states of a tagging HMM are the labels.
     unused = ("states",)
@@ -46,11 +46,9 @@ class Tagging:
         self, data: Any, parts: Split | None, unit: Unit, space: Space | None, seed: int, name: str
     ) -> None:
         if parts is None:
-            sentences, labels = pair(data)
-            parts = split_labelled(checked(sentences), list(labels), seed)
-        self.train, self.valid, self.test = (
-            (checked(X), [list(row) for row in y]) for X, y in map(pair, parts[:3])
-        )
+            sentences, labels = paired(*pair(data))
+            parts = split_labelled(sentences, labels, seed)
+        self.train, self.valid, self.test = (paired(*pair(part)) for part in parts[:3])
         self.seed, self.name, self.rule = seed, name, parts.rule
         self.sizes = (len(self.train[1]), len(self.valid[1]), len(self.test[1]))
         self.labels = set(chain.from_iterable(self.train[1]))
@@ -62,10 +60,15 @@ class Tagging:
         self.bootstrap = Bootstrap(torch.ones(self.sizes[2], dtype=torch.int64), seed)
         spanned = bool(detect([*self.train[1], *self.test[1]]))
         figures = (SPAN_F1, ACCURACY, LOG_LOSS) if spanned else (ACCURACY, LOG_LOSS)
-        self.terms = Terms("tag", "token", "sentences", LOSS, "tokens/s", figures)
+        self.steps = _steps_of(self.train[0])
+        words = ("token", "sentences") if self.steps == "words" else ("step", "sequences")
+        self.terms = Terms("tag", *words, LOSS, f"{words[0]}s/s", figures)
 
     def entries(self, kinds: Sequence[str]) -> list[Entry]:
-        return grid.taggers(kinds)
+        found = grid.taggers(kinds, self.steps, sum(map(len, self.train[1])))
+        if kinds and not found:
+            raise CatenaError(f"{self.name}: {', '.join(kinds)} cannot label {self.steps}")
+        return found
 
     def counted(self, rung: Any) -> bool:
         return isinstance(rung, (HMM, Majority))
@@ -78,7 +81,7 @@ class Tagging:
             return Shares(chain.from_iterable(labels))
         how = grid.tagging(rung, minutes)
         model = Tagger(rung, learner=how, seed=self.seed, **entry.options)
-        return model.fit(sentences, labels, report=tell)
+        return model.fit(sentences, labels, self.valid, report=tell)
 
     def judge(self, model: Tagger | Shares) -> float:
         sentences, labels = self.valid
@@ -129,6 +132,13 @@ def _log_prob(model: Tagger | Shares, sentences: Sequence[Any], labels: list[lis
     each = dict(zip(model.names, model.log_shares.tolist(), strict=True))
     sums = [sum(each.get(label, -torch.inf) for label in row) for row in labels]
     return torch.tensor(sums, dtype=torch.float64)
+
+
+def _steps_of(sentences: Sequence[Any]) -> str:
+    """What is labelled: "words", with columns or without, "attributes", or "measurements"."""
+    if is_measured(sentences):
+        return "measurements"
+    return "words" if Reader.learn(None, sentences).columns else "attributes"
 
 
 def _steps(rows: list[list[str]]) -> Tensor:

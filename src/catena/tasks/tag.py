@@ -128,8 +128,8 @@ class Tagger(Estimator):
             Interrupted: after Ctrl-C, once the work so far has been kept.
         """
         design, learner = self._design(), self._learner()
-        train = _pair(X, y)
-        held_out = None if valid is None else _pair(*valid)
+        train = paired(X, y)
+        held_out = None if valid is None else paired(*valid)
         if self.scheme is not None:
             check(train[1], self._scheme(self.scheme))
         run = Run(self.seed, report, checkpoint, resume)
@@ -180,14 +180,13 @@ class Tagger(Estimator):
 
     def score(self, X: Iterable[Sentence], y: Iterable[Sequence[str]]) -> float:
         """The share of tokens whose label is right."""
-        sentences, labels = _pair(X, y)
+        sentences, labels = paired(X, y)
         return accuracy(labels, self.predict(sentences))
 
     def log_prob(self, X: Iterable[Sentence], y: Iterable[Sequence[str]]) -> np.ndarray:
         """log p(all labels of a sentence given the sentence) in nats, `[n]`; -∞ where a label was
         not seen in training. Raises as `predict`."""
-        sentences = checked(X)
-        gold = _labels(sentences, y)
+        sentences, gold = paired(X, y)
         number = {label: i for i, label in enumerate(self.labels_)}
         scores = self._scores(sentences)
         paths = torch.tensor([number.get(label, 0) for row in gold for label in row])
@@ -202,7 +201,7 @@ class Tagger(Estimator):
     ) -> TagEvaluation:
         """Accuracy, span F1 and the figures of every label; labels not seen in training count as
         wrong."""
-        sentences, gold = _pair(X, y)
+        sentences, gold = paired(X, y)
         return judge(gold, self.predict(sentences), self.labels_)
 
     def top_features(self, k: int = 10) -> str:
@@ -330,10 +329,14 @@ def _given(reader: Reader | Vectors) -> Features:
     return reader.function if reader.function is not None else reader.text
 
 
-def _pair(
+def paired(
     X: Iterable[Sentence], y: Iterable[Sequence[str]]
 ) -> tuple[list[Sentence], list[list[str]]]:
-    """Sentences and their labels."""
+    """Sentences and their labels as lists.
+
+    Raises:
+        CatenaError: where they differ in number, or a label is no string.
+    """
     sentences = checked(X)
     return sentences, _labels(sentences, y)
 
