@@ -56,7 +56,7 @@ class Reading:
         try:
             return read(self.like(space))
         except CatenaError as error:
-            file, refused, _ = str(error).partition(f": --{implied} is for ")
+            file, refused, _ = str(error).partition(f": --{implied} ")
             if not refused or getattr(self, implied) is not None:
                 raise
             # The user gave no such option, so the data itself is what does not fit.
@@ -82,13 +82,16 @@ def learn_space(data: Data, unknown: str | None, minimum: int | None) -> Space:
             raise CatenaError("--unknown and --minimum are for symbols; this data is numbers")
         return _numeric(data.space, data.sequences)
     assert data.unit is not None
-    return Symbols.learn(
-        data.sequences,
-        data.unit,
-        unknown or "replace",  # type: ignore[arg-type]
-        end=not data.stream,
-        minimum=1 if minimum is None else minimum,
-    )
+    try:
+        return Symbols.learn(
+            data.sequences,
+            data.unit,
+            unknown or "replace",  # type: ignore[arg-type]
+            end=not data.stream,
+            minimum=1 if minimum is None else minimum,
+        )
+    except CatenaError as error:
+        raise located(error, data) from error
 
 
 def load_with_data(

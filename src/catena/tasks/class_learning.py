@@ -57,14 +57,10 @@ def learn_each(
         CatenaError: where there is nothing to learn a class from.
     """
     models, histories = [], []
-    for number, name in enumerate(labels.names):
+    if space.end_number is None:
+        _check_filled(labels, train)
+    for number in range(len(labels.names)):
         own = train.of(number)
-        if not own.total and space.end_number is None:
-            raise CatenaError(
-                f"the class {name!r} is empty: none of its sequences has an observation; leave it "
-                "out or give it some",
-                sequence=int((train.targets == number).nonzero()[0]),
-            )
         held_out = valid.of(number) if valid is not None else None
         held_out = held_out if held_out is not None and held_out.total else None
         model = seeded(run.seed, lambda: rung.build(space))
@@ -76,6 +72,16 @@ def learn_each(
     together.log_prior.copy_((shares / shares.sum()).log())
     _forget(run.checkpoint, len(labels.names))
     return together.eval(), _together(histories, labels)
+
+
+def _check_filled(labels: Labels, train: Examples) -> None:
+    for number, name in enumerate(labels.names):
+        if not train.of(number).total:
+            raise CatenaError(
+                f"the class {name!r} is empty: none of its sequences has an observation; leave it "
+                "out or give it some",
+                sequence=int((train.targets == number).nonzero()[0]),
+            )
 
 
 def learn_network(
