@@ -6,8 +6,8 @@ import math
 import platform
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import fields, replace
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 import torch
@@ -50,7 +50,7 @@ def compare(
 
     Args:
         data: as `Generator.fit` takes it; to classify and to tag a pair (X, y), as `Classifier.fit`
-            and `Tagger.fit` take them.
+            and `Tagger.fit` take them. With `parts` it is not read.
         rungs: names of rungs, whose hyperparameters are then chosen on the validation part, or
             rungs as they are; all that the task has unless given.
         task: "generate", "classify" or "tag".
@@ -216,20 +216,27 @@ def _label(rung: Any) -> str:
 
 
 def _written(contest: Contest, rung: Any, entry: Entry | None = None) -> str:
-    """The rung with its size, which comes first, and what differs from its defaults."""
-    chosen = {
-        field.name: _value(getattr(rung, field.name))
-        for place, field in enumerate(fields(rung))
-        if place == 0 or getattr(rung, field.name) != field.default
-        if field.name not in contest.unused
-    }
-    written = f"{type(rung).__name__}({', '.join(f'{k}={v}' for k, v in chosen.items())})"
+    """The rung, and what the task is told beside it."""
     options = entry.options if entry is not None else {}
-    return ", ".join([written, *(f"{name}={_value(value)}" for name, value in options.items())])
+    beside = [f"{name}={_value(value)}" for name, value in options.items()]
+    return ", ".join([_call(rung, contest.unused), *beside])
+
+
+def _call(thing: Any, unused: Collection[str] = ()) -> str:
+    """Something with its size, which comes first, and what differs from its defaults."""
+    chosen = {
+        field.name: _value(getattr(thing, field.name))
+        for place, field in enumerate(fields(thing))
+        if place == 0 or getattr(thing, field.name) != field.default
+        if field.name not in unused
+    }
+    return f"{type(thing).__name__}({', '.join(f'{k}={v}' for k, v in chosen.items())})"
 
 
 def _value(option: object) -> str:
     """An option as it is written; a recurrence of one's own by its name, not by its address."""
+    if is_dataclass(option) and not isinstance(option, type):
+        return _call(option)
     if callable(option):
         return getattr(option, "__name__", type(option).__name__)
     return repr(option)

@@ -89,7 +89,7 @@ def taggers(kinds: Sequence[str], steps: str, total: int) -> list[Entry]:
     return [make() for kind, make in makers.items() if kind in kinds and kind not in unfit]
 
 
-def tagging(rung: Any, minutes: float) -> Learner | QuasiNewton | None:
+def tagging(rung: Any, minutes: float) -> QuasiNewton | Gradient | None:
     """How a tagger is learned within a time budget."""
     if isinstance(rung, CRF):
         return QuasiNewton(minutes=minutes)

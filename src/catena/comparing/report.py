@@ -97,8 +97,8 @@ def _header(found: Comparison) -> str:
     return (
         f'<header>\n<p class="kicker">catena compare</p>\n'
         f"<h1>Which rung does {_text(found.data)} need?</h1>\n"
-        f"<p>{train:,} {_text(found.terms.examples)} to learn from, {valid:,} to choose, {test:,} to "
-        "test.</p>\n</header>"
+        f"<p>{train:,} {_text(found.terms.examples)} to learn from, {valid:,} to choose, "
+        f"{test:,} to test.</p>\n</header>"
     )
 
 
