@@ -26,6 +26,7 @@ from catena import (
     compare,
 )
 from catena.comparing.bootstrap import Interval
+from catena.comparing.classifying import Classifying
 from catena.comparing.generating import terms_of
 from catena.comparing.grid import entries
 from catena.comparing.measure import Meter, count_parameters
@@ -337,6 +338,22 @@ def test_steps_that_brought_nothing():
         row("C", 2.0, below=better), row("D", 2.1, best=worse, below=unsure),
     )  # fmt: skip
     assert text.endswith("No better than the row above it here: B (+0.100) bits.")
+
+
+def test_more_may_be_better():
+    better = Classifying.terms
+    text = said(
+        row("HMM", 0.9, 0.5, Interval(-0.02, -0.03, -0.01), key="accuracy"),
+        row("GRU", 0.9161, 30.0, Interval(-0.0039, -0.01, 0.002), key="accuracy"),
+        row("LSTM", 0.92, 60.0, below=Interval(0.0039, -0.002, 0.01), key="accuracy"),
+        row("X", 0.7, 9.0, Interval(-0.22, -0.3, -0.1), Interval(-0.2, -0.3, 0.0), key="accuracy"),
+        terms=better,
+    )
+    assert text == (
+        "LSTM predicts best: accuracy 0.9200, 0.0039 ahead of GRU (95% interval -0.0020 to 0.0100, "
+        "so the lead is not clear). GRU is within 0.0039 of LSTM at 50% of the cost: use it unless "
+        "that matters. No better than the row above it here: X (-0.2000)."
+    )
 
 
 def test_one_row_or_none_that_is_possible():

@@ -60,8 +60,8 @@ def named():
 
 @pytest.fixture(scope="module")
 def tagged():
-    rungs = ["majority", "hmm", CRF(l2=0.5), "bilstm-crf"]
-    return compare(sentences(60), rungs, task="tag", minutes=2 * TINY)
+    rungs = ["majority", "hmm", "bilstm-crf", CRF(l2=0.5)]
+    return compare(sentences(60), rungs, task="tag", minutes=0.1)
 
 
 # -- figures ------------------------------------------------------------------------------------
@@ -110,7 +110,8 @@ def test_rows_are_related_by_the_figure_that_decides(tagged):
             assert gap.low <= gap.value <= gap.high <= 0
         if below is not None:
             assert row.against_below.value == pytest.approx(row.span_f1 - below.span_f1, abs=1e-9)
-        share = row.span_f1 / tagged.best.span_f1  # no span is the majority
+        base = tagged.rows[0].span_f1
+        share = (row.span_f1 - base) / (tagged.best.span_f1 - base)
         assert row.explained == pytest.approx(share)
         assert row.intervals["span_f1"].low <= row.span_f1 <= row.intervals["span_f1"].high
 
@@ -140,7 +141,7 @@ def test_labels_that_training_did_not_show_are_wrong_and_lose_nothing():
     )
     assert tags.rows[0].accuracy == pytest.approx(2 / 3)
     assert tags.rows[0].log_loss < 0.5
-    assert tags.rows[0].span_f1 is None if "span_f1" in tags.rows[0].figures else True
+    assert "span_f1" not in tags.rows[0].figures
 
 
 def test_the_log_prob_of_labels_is_that_of_all_paths():
@@ -193,7 +194,7 @@ def test_labels_are_held_out_in_proportion():
     X = list(range(400))
     y = ["a"] * 300 + ["b"] * 90 + ["c"] * 9 + ["alone"]
     parts = split_labelled(X, y, seed=2)
-    assert sorted(sum((list(part[0]) for part in parts[:3]), [])) == X
+    assert sorted(i for part in parts[:3] for i in part[0]) == X
     assert all(y[i] == label for part in parts[:3] for i, label in zip(*part, strict=True))
     assert [len(part[1]) for part in parts[:3]] == [280, 40, 80]
     assert parts.test[1].count("b") == 18
@@ -261,8 +262,8 @@ def test_measurements_step_by_step():
     states = [draw.integers(0, 2, 6) for _ in range(30)]
     X = [state[:, None] + draw.normal(0, 0.1, (6, 1)) for state in states]
     y = [["low" if s == 0 else "high" for s in state] for state in states]
-    found = compare((X, y), ["majority", "hmm", "crf", GRU(4)], task="tag", minutes=0.02)
-    assert [row.name for row in found.rows] == ["majority", "GRU(units=4)"]
+    found = compare((X, y), ["majority", "hmm", "crf", GRU(16)], task="tag", minutes=0.1)
+    assert [row.name for row in found.rows] == ["majority", "GRU(units=16)"]
     assert found.unit == "step"
     assert found.rows[1].accuracy > found.rows[0].accuracy
 

@@ -19,7 +19,7 @@ from catena.space import Space, Symbols
 # Data with fewer observations than this gets small networks, and dropout among the choices.
 SMALL = 50_000
 HIGHEST_ORDER = 8
-# With fewer labelled sequences than this, classifiers see them more often and a few at a time.
+# With fewer labelled sequences than this, networks see them more often and a few at a time.
 FEW = 2000
 
 
@@ -89,11 +89,15 @@ def taggers(kinds: Sequence[str], steps: str, total: int) -> list[Entry]:
     return [make() for kind, make in makers.items() if kind in kinds and kind not in unfit]
 
 
-def tagging(rung: Any, minutes: float) -> QuasiNewton | Gradient | None:
+def tagging(rung: Any, minutes: float, sequences: int) -> QuasiNewton | Gradient | None:
     """How a tagger is learned within a time budget."""
     if isinstance(rung, CRF):
         return QuasiNewton(minutes=minutes)
-    return None if isinstance(rung, HMM) else Gradient(minutes=minutes, epochs=20, batch=16)
+    if isinstance(rung, HMM):
+        return None
+    if sequences < FEW:
+        return Gradient(minutes=minutes, epochs=40, batch=8)
+    return Gradient(minutes=minutes, epochs=20, batch=16)
 
 
 def classifying(rung: Rung, minutes: float, sequences: int) -> Learner:

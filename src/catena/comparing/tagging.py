@@ -79,7 +79,7 @@ class Tagging:
         sentences, labels = self.train
         if isinstance(rung, Majority):
             return Shares(chain.from_iterable(labels))
-        how = grid.tagging(rung, minutes)
+        how = grid.tagging(rung, minutes, len(labels))
         model = Tagger(rung, learner=how, seed=self.seed, **entry.options)
         return model.fit(sentences, labels, self.valid, report=tell)
 

@@ -54,7 +54,8 @@ def _price(result: Comparison, best: Row, others: list[Row]) -> str:
     if not close:
         return f"No cheaper model comes within {figure.close}{figure.amount} of it."
     cheap, gap = min(close, key=lambda pair: pair[0].seconds)
-    least = math.ceil(gap * 10**figure.digits) / 10**figure.digits
+    # Rounded up, but not for the dust of binary fractions.
+    least = math.ceil(round(gap * 10**figure.digits, 6)) / 10**figure.digits
     return (
         f"{cheap.label} is within {least:.{figure.digits}f}{figure.amount} of {best.label} at "
         f"{_share(cheap.seconds, best.seconds)} of the cost: use it unless that matters."
