@@ -25,7 +25,7 @@ import typer
 
 import catena
 from catena.cli.main import app, main
-from catena.comparing import verdict
+from catena.comparing import generating, labelled, verdict
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
