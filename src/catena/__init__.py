@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from catena.comparing.compare import compare
     from catena.errors import CatenaError
     from catena.ladder import CRF, GRU, HMM, LADDER, LSTM, RNN, Custom, Markov, Window
+    from catena.ladder.characters import CNN
     from catena.learn import EM, Count, Gradient, QuasiNewton
     from catena.linear_chain import LinearChain
     from catena.model import SequenceModel
@@ -28,6 +29,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Bidirectional": "combine",
     "Bits": "space",
+    "CNN": "ladder.characters",
     "CRF": "ladder",
     "CatenaError": "errors",
     "Classifier": "tasks.classify",
@@ -61,6 +63,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "CNN",
     "CRF",
     "EM",
     "GRU",

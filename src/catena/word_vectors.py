@@ -32,7 +32,7 @@ csv: Any = pyarrow.csv
 BLOCK = 1 << 22
 LONGEST = 1 << 20  # bytes a line: a file without line breaks is no text
 BOM = b"\xef\xbb\xbf"
-HEADER = re.compile(rb"(\d+)[ \t]+(\d+)")
+HEADER = re.compile(rb"(\d{1,99})[ \t]+(\d{1,99})")
 NUMBER = re.compile(rb"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(?i:nan|inf|infinity)")
 REMEDY = "give word vectors as text: GloVe's, word2vec's or fastText's .vec"
 
@@ -127,7 +127,10 @@ def _read(name: str, file: BufferedIOBase, wanted: set[bytes] | None) -> WordVec
         raise CatenaError(f"{name}: empty; {REMEDY}")
     announced, dim = _shape(name, lines[0])
     kept = _Kept(name, dim, wanted)
-    kept.add(number, lines) if announced is None else kept.add(number + 1, lines[1:])
+    headed = announced is not None
+    for line in lines[headed : headed + 1]:  # wanted or not: it shows whether this is text at all
+        kept.cut(number + headed, line)
+    kept.add(number + headed, lines[headed:])
     for number, lines in blocks:
         kept.add(number, lines)
     if announced is not None and kept.lines < announced:
@@ -213,31 +216,29 @@ class _Kept:
         heads, _, rests = zip(*(line.partition(b" ") for _, line in lines), strict=True)
         words, values = list(heads), _numbers(rests, self.dim)
         if values is None:  # blanks in a word, or something wrong
-            cut = [self._cut(number, line) for number, line in lines]
+            cut = [self.cut(number, line) for number, line in lines]
             words, values = [word for word, _ in cut], np.stack([row for _, row in cut])
-        finite = np.isfinite(values).all(1)
-        if not finite.all():
-            number, line = lines[int(finite.argmin())]
-            wrong = values[finite.argmin()]
-            at = int(np.isfinite(wrong).argmin())
-            piece = line.rsplit(b" ", self.dim)[1 + at]
-            raise self._error(number, f"value {at + 1}, {_shown(piece)}, is no finite float32")
+        if not np.isfinite(values).all():
+            row, at = (int(i) for i in np.argwhere(~np.isfinite(values))[0])
+            number, line = lines[row]
+            piece = _shown(line.rsplit(b" ", self.dim)[1 + at])
+            raise self._error(number, f"value {at + 1}, {piece}, is no finite float32")
         return words, values
 
-    def _cut(self, number: int, line: bytes) -> tuple[bytes, np.ndarray]:
+    def cut(self, number: int, line: bytes) -> tuple[bytes, np.ndarray]:
         """One line, of which the word may hold blanks."""
-        word, *pieces = line.rsplit(b" ", self.dim)
-        numeric = [NUMBER.fullmatch(piece) is not None for piece in pieces]
+        word, *pieces = _stripped(line).rsplit(b" ", self.dim)
         behind = word.split(b" ")[1:]
         known = self.wanted is not None and word in self.wanted
         if len(pieces) < self.dim or (behind and NUMBER.fullmatch(behind[-1]) and not known):
             raise self._error(
                 number, f"{len(pieces) + len(behind)} values, but {self.dim} are expected"
             )
-        if not all(numeric):
-            at = numeric.index(False)
-            raise self._error(number, f"value {at + 1}, {_shown(pieces[at])}, is no number")
-        return word, np.array([float(piece) for piece in pieces]).astype(np.float32)
+        for at, piece in enumerate(pieces, 1):
+            if not NUMBER.fullmatch(piece):
+                raise self._error(number, f"value {at}, {_shown(piece)}, is no number")
+        with np.errstate(over="ignore"):  # what becomes infinite is refused like what was so
+            return word, np.array([*map(float, pieces)]).astype(np.float32)
 
     def _error(self, number: int, what: str) -> CatenaError:
         return CatenaError(f"{self.name}, line {number}: {what}; mend or remove the line")

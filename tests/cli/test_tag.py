@@ -6,11 +6,12 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
-from catena import CRF, HMM, Tagger, load
+from catena import CRF, GRU, HMM, LSTM, Tagger, load
 from catena.cli.main import main
 from catena.metrics import label_scores, span_scores
 
@@ -42,7 +43,11 @@ MODELS = {
     "template": ["--model", "crf", "--iterations", "20", "--features"],
     "scheme": ["--model", "crf", "--iterations", "20", "--scheme", "iob2", "--l2", "0.5"],
     "hmm": ["--model", "hmm"],
-}
+    "lstm": ["--model", "lstm", "--bidirectional", "--units", "8", "--characters", "cnn:4",
+             "--word-dropout", "0.05", "--epochs", "25", "--batch", "4", "--rate", "0.03"],
+    "window": ["--model", "window", "--width", "2", "--units", "8", "--decoder", "softmax",
+               "--scheme", "iob2", "--epochs", "25", "--batch", "4", "--rate", "0.03"],
+}  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -176,6 +181,29 @@ def test_options_reach_the_rung_and_the_learner(catena, tokens, tmp_path):
     )  # fmt: skip
 
 
+def test_options_reach_the_network(catena, tokens, tmp_path):
+    output, vectors = tmp_path / "m", tmp_path / "v.txt"
+    vectors.write_text("dog 1 2\ncat 3 4\n")
+    given = ["--bidirectional", "--variational", "--units", "4", "--layers", "2", "--dropout",
+             "0.1", "--decoder", "softmax", "--characters", "gru:3", "--embeddings", vectors,
+             "--freeze",
+             "--word-dropout", "0.2", "--minimum", "2", "--epochs", "1", "--batch", "3",
+             "--valid", tokens / "test.conll"]  # fmt: skip
+    train = [tokens / "train.conll", "--task", "tag", "--model", "lstm"]
+    result = catena("fit", *train, *given, "-o", output)
+    assert (result.status, result.out) == (0, "")
+    found = load(output)
+    assert found.rung == LSTM(4, 2, 0.1, bidirectional=True, variational=True)
+    assert (found.learner_.epochs, found.learner_.batch) == (1.0, 3)
+    assert (found.decoder, found.characters) == ("softmax", GRU(3))
+    assert (found.embeddings, found.fine_tune) == (str(vectors), False)
+    assert (found.word_dropout, found.minimum) == (0.2, 2)
+    assert "valid" in found.history_.rows[-1]
+    told = json.loads(catena("info", output, "--json").out)
+    assert told["reads"]["characters"] == {"kind": "gru", **asdict(GRU(3))}
+    assert told["reads"]["decoder"] == "softmax"
+
+
 def test_tables(catena, tokens, tagger):
     out = catena("evaluate", tagger("hmm"), tokens / "test.conll").out
     assert out.split("\n")[1].split() == ["accuracy", "1.0000"]
@@ -187,7 +215,7 @@ def test_tables(catena, tokens, tagger):
 @every
 def test_info(catena, tagger, name):
     found = json.loads(catena("info", tagger(name), "--json").out)
-    assert (found["task"], found["model"]["kind"]) == ("tag", "hmm" if name == "hmm" else "crf")
+    assert (found["task"], found["model"]["kind"]) == ("tag", load(tagger(name)).rung.kind)
     assert found["labels"] == ["B-NP", "B-VP", "I-NP", "O"]
     assert found["columns"] == ["form", "pos", "label"]
     assert found["parameters"] == load(tagger(name)).labeller_.parameters
@@ -220,6 +248,7 @@ def test_invalid_tags_are_named_and_mended(catena, refused, tokens, tmp_path):
 
 
 FIT = ["--task", "tag", "--model", "crf"]
+NEURAL = ["--task", "tag", "--model", "lstm"]
 
 
 @pytest.mark.parametrize(
@@ -234,7 +263,18 @@ FIT = ["--task", "tag", "--model", "crf"]
         ("a X\n", [*FIT, "--scheme", "iob2"], "d.conll, line 1: 'X' is no tag"),
         ("a X\n", [*FIT, "--units", "3"], "--units is not an option of crf with --task tag"),
         ("a X\n", ["--task", "tag", "--model", "hmm", "--l2", "3"], "it has none"),
-        ("a X\n", ["--task", "tag", "--model", "lstm"], "--model must be crf or hmm"),
+        (
+            "a X\n",
+            ["--task", "tag", "--model", "markov"],
+            "--model must be one of hmm, crf, window",
+        ),
+        ("a X\n", [*NEURAL, "--tied"], "--tied is not an option of lstm with --task tag"),
+        ("a X\n", [*NEURAL, "--characters", "cnn:x"], "--characters is one of rnn, gru, lstm, cnn"),
+        ("a X\n", [*NEURAL, "--characters", "hmm"], "or with its size lstm:50, not 'hmm'"),
+        ("a X\n", [*NEURAL, "--decoder", "x"], "decoder must be one of crf, softmax"),
+        ("a X\n", [*NEURAL, "--embeddings", "nowhere"], "nowhere: there is no such file"),
+        ("a X\n", [*FIT, "--decoder", "softmax"], "--decoder is not an option of crf"),
+        ("a X\n", ["--model", "lstm", "--decoder", "crf"], "--decoder is for --task tag"),
         ("a X\n", [*FIT, "--unit", "char"], "--unit is not for --task tag"),
         ("a X\n", [*FIT, "--l2", "-1"], "l2 must be a number of at least 0"),
         ("a X\n", [*FIT, "--minimum", "0"], "minimum must be at least 1"),

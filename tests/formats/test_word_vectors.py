@@ -104,6 +104,8 @@ def test_bytes_that_are_not_utf8(write):
         ("a 1 2\nb 1 nan\n", "line 2: value 2, 'nan', is no finite float32"),
         ("a 1 2\nb c -inf 2\n", "line 2: value 1, '-inf', is no finite float32"),
         ("a 1 2\n\nb 1e39 2\n", "line 3: value 1, '1e39', is no finite float32"),
+        ("a 1 2\nb c 1 1e39\n", "line 2: value 2, '1e39', is no finite float32"),
+        ("1 4\na \0\0\x80\x3f\n", "line 2: 1 values, but 4 are expected"),
         ("3 1\na 1\nb 2\n", "cut short: it announces 3 words and has 2"),
         ("a 1 2\n" + "x" * 3_000_000, "line 2: more than 1048576 bytes"),
     ],

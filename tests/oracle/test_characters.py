@@ -149,7 +149,7 @@ def test_unknown_characters_are_one():
 
 
 def test_the_alphabet_is_what_words_share():
-    assert alphabet_of(["ab", "ab", "ac", "cab", "dd"]).items == ("⟨unk⟩", "a", "b", "c")
+    assert alphabet_of(["ab", "ab", "ac", "cab", "de", "de"]).items == ("⟨unk⟩", "a", "b", "c")
     assert alphabet_of(["ab", "", "cc"]).items == ("⟨unk⟩", "a", "b", "c")
     with pytest.raises(CatenaError, match="the vocabulary is empty"):
         alphabet_of(["", ""])

@@ -16,7 +16,6 @@ from catena import (
     CRF,
     EM,
     HMM,
-    LSTM,
     CatenaError,
     Count,
     Generator,
@@ -355,7 +354,7 @@ def test_other_tokens_than_those_of_training(fitted):
 @pytest.mark.parametrize(
     ("tagger", "told"),
     [
-        (Tagger(LSTM()), "a CRF or an HMM, not LSTM"),
+        (Tagger(Markov()), "a CRF, an HMM or a neural rung, not Markov"),
         (Tagger(CRF(), learner=EM()), "learned by QuasiNewton"),
         (Tagger(HMM(), learner=QuasiNewton()), "learned by Count"),
         (Tagger(HMM(states=3)), "write HMM"),

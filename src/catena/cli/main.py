@@ -208,6 +208,7 @@ def fit(
     features: o.Features = None,
     scheme: o.Scheme = None,
     decoder: o.Decoder = None,
+    constrained: o.Constrained = None,
     characters: o.Characters = None,
     embeddings: o.Embeddings = None,
     fine_tune: o.FineTune = None,

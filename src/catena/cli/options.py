@@ -25,7 +25,9 @@ OF_MODELS = frozenset({
 
 # Those of a tagger beside `minimum` and those of its rung and learner.
 OF_CRF = frozenset({"l1", "l2", "all_states", "all_transitions", "features"})
-OF_NETWORKS = frozenset({"decoder", "characters", "embeddings", "fine_tune", "word_dropout"})
+OF_NETWORKS = frozenset({
+    "decoder", "constrained", "characters", "embeddings", "fine_tune", "word_dropout",
+})  # fmt: skip
 OF_TAGGERS = OF_CRF | OF_NETWORKS
 
 # Those of a classifier beside its rung's and its learner's.
@@ -191,6 +193,10 @@ Scheme = Annotated[
 Decoder = Annotated[
     str | None,
     _option("--decoder", panel=RUNG, text="window, rnn, gru, lstm as taggers: crf or softmax."),
+]
+Constrained = Annotated[
+    bool | None,
+    _option("--constrained", panel=RUNG, text="Likewise: learn under the scheme's rules too."),
 ]
 Characters = Annotated[
     str | None,

@@ -204,6 +204,11 @@ def info(model: Path, as_json: bool) -> None:
         "bytes": model.stat().st_size,
         "task": "tag",
         "model": {"kind": tagger.rung.kind, **asdict(tagger.rung)},
+        **(
+            {}
+            if tagger.rung.kind in (CRF.kind, HMM.kind)
+            else {"reads": tagger.design().describe()}
+        ),
         "labels": tagger.labels_,
         "scheme": tagger.scheme,
         "columns": None if tagger.columns_ is None else list(tagger.columns_),

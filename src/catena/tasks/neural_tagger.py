@@ -22,6 +22,7 @@ from catena.learn.objective import LabelledSteps
 from catena.linear_chain import LinearChain
 from catena.model import groups
 from catena.save import rung_facts
+from catena.schemes import constraints
 from catena.sequences import Sequences
 from catena.space import Vectors, as_sequences
 from catena.tasks.class_learning import seeded
@@ -45,10 +46,12 @@ class Design:
     """What a tagging network is beside its rung.
 
     Args:
-        decoder, characters, embeddings, fine_tune, word_dropout, minimum: as in `Tagger`.
+        decoder, constrained, characters, embeddings, fine_tune, word_dropout, minimum: as in
+            `Tagger`.
     """
 
     decoder: str = "crf"
+    constrained: bool = False
     characters: Recurrent | CNN | None = None
     embeddings: str | Path | None = None
     fine_tune: bool = True
@@ -57,6 +60,8 @@ class Design:
 
     def __post_init__(self) -> None:
         one_of("decoder", self.decoder, DECODERS)
+        if self.constrained and self.decoder != "crf":
+            raise CatenaError("only decoder='crf' can be learned under constraints")
         if not isinstance(self.characters, Recurrent | CNN | None):
             raise CatenaError(
                 f"characters are read by an RNN, GRU, LSTM or CNN, not by {self.characters!r}"
@@ -130,8 +135,12 @@ def learn_network(
     train: tuple[Sequence[Sentence], Sequence[Sequence[str]]],
     valid: tuple[Sequence[Sentence], Sequence[Sequence[str]]] | None,
     run: Run,
+    scheme: str | None = None,
 ) -> tuple[NeuralLabeller, History]:
     """The network that makes the labels of sequences likeliest, and how it was found.
+
+    Args:
+        scheme: whose constraints hold while learning; None: there are none.
 
     Raises:
         CatenaError: when the data cannot be read, or the rung cannot read whole sequences.
@@ -151,6 +160,7 @@ def learn_network(
     network = seeded(run.seed, lambda: make(rung, design, reader, labels, vocabulary, vectors))
     if given is not None and isinstance(network.embed, TokenEmbedding):
         network.embed.begin_with(given.values)
+    network.allowed = () if scheme is None else constraints(labels, scheme)
     device = device_named(learner.device)
     notes: list[str] = []
 
@@ -222,6 +232,8 @@ def restore(
     if (vocabulary is None) == isinstance(reader, Reader):
         raise CatenaError("what it reads does not go with what it knows of words")
     vectors = described["vectors"]
+    if (vectors is None) != (vocabulary is None or vocabulary.vectors is None):
+        raise CatenaError("its vectors do not go with what it knows of words")
     network = build(lambda: make(rung, design, reader, labels, vocabulary, vectors))
     return NeuralLabeller(reader, labels, vocabulary, vectors, network)
 

@@ -22,6 +22,8 @@ from catena.sequences import Sequences
 from catena.space import as_sequences, is_pair
 
 Sentence = Sequence[Any]
+# As users give them: tokens, or the measurements of each sequence.
+Data = Iterable[Sentence] | Iterable[np.ndarray] | Iterable[Tensor] | Sequences
 Function = Callable[[Sentence, int], Step]
 Features = str | Path | Function | None
 LONGEST_SHOWN = 60
@@ -146,17 +148,17 @@ def is_measured(sentences: Iterable[Sentence]) -> bool:
     return isinstance(first, Real | np.bool_ | Tensor)
 
 
-def checked(sentences: Iterable[Sentence]) -> list[Sentence]:
+def checked(sentences: Data) -> list[Sentence]:
     """Sentences as a list, once each is known to be a row of tokens, or of measurements.
 
     Raises:
         CatenaError: at one that is not, such as a text that was not cut into tokens.
     """
     if isinstance(sentences, Sequences | np.ndarray | Tensor) or is_pair(sentences):
-        return [*as_sequences(sentences)]  # pyright: ignore[reportReturnType]
+        sentences = [*as_sequences(sentences)]
     if isinstance(sentences, str):
         raise CatenaError("give a list of sentences, each a list of tokens, not one text")
-    rows = list(sentences)
+    rows: list[Any] = list(sentences)
     for i, row in enumerate(rows):
         if isinstance(row, str | bytes | Mapping) or not hasattr(row, "__len__"):
             raise CatenaError(

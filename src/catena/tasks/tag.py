@@ -28,10 +28,13 @@ from catena.tasks.feature_crf import FeatureCRF, learn_crf
 from catena.tasks.judging import TagEvaluation, judge
 from catena.tasks.labeller import Labeller
 from catena.tasks.neural_tagger import Design, learn_network
-from catena.tasks.reader import Features, Reader, Sentence, checked
+from catena.tasks.reader import Data, Features, Reader, Sentence, checked
 
 # What a neural rung has beside itself, by the names of the Tagger's own arguments.
 DESIGN = [field.name for field in fields(Design)]
+
+
+Pair = tuple[list[Sentence], list[list[str]]]
 
 
 class TagPath(NamedTuple):
@@ -60,6 +63,8 @@ class Tagger(Estimator):
 
         decoder: "crf", which judges labels together with their neighbours, or "softmax", each on
             its own.
+        constrained: whether the scheme's rules hold while a CRF on top is learned, and not only
+            when labels are predicted.
         characters: what reads the characters of words: `LSTM(50)`, a GRU or RNN, or `CNN(30)`.
         embeddings: a text file of word vectors as GloVe, word2vec and fastText write it; those of
             the words in the training and held-out data are used.
@@ -89,6 +94,7 @@ class Tagger(Estimator):
         seed: int = 0,
         *,
         decoder: str = "crf",
+        constrained: bool = False,
         characters: Recurrent | CNN | None = None,
         embeddings: str | Path | None = None,
         fine_tune: bool = True,
@@ -97,7 +103,7 @@ class Tagger(Estimator):
     ) -> None:
         self.rung, self.features, self.scheme = rung, features, scheme
         self.learner, self.seed = learner, seed
-        self.decoder, self.characters = decoder, characters
+        self.decoder, self.constrained, self.characters = decoder, constrained, characters
         self.embeddings, self.fine_tune = embeddings, fine_tune
         self.word_dropout, self.minimum = word_dropout, minimum
 
@@ -105,9 +111,9 @@ class Tagger(Estimator):
 
     def fit(
         self,
-        X: Iterable[Sentence],
+        X: Data,
         y: Iterable[Sequence[str]],
-        valid: tuple[Iterable[Sentence], Iterable[Sequence[str]]] | None = None,
+        valid: tuple[Data, Iterable[Sequence[str]]] | None = None,
         *,
         columns: Sequence[str] | None = None,
         report: Callable[[Progress], None] = lambda progress: None,
@@ -127,18 +133,17 @@ class Tagger(Estimator):
                 or tags are invalid in the scheme.
             Interrupted: after Ctrl-C, once the work so far has been kept.
         """
-        design, learner = self._design(), self._learner()
+        design, learner = self.design(), self._learner()
         train = paired(X, y)
         held_out = None if valid is None else paired(*valid)
-        if self.scheme is not None:
-            check(train[1], self._scheme(self.scheme))
+        scheme = self._checked_scheme(design, train, held_out)
         run = Run(self.seed, report, checkpoint, resume)
         if isinstance(self.rung, CRF):
             reader = Reader.learn(self.features, train[0])
             assert isinstance(learner, QuasiNewton)
             found = learn_crf(self.rung, learner, reader, *train, run)
         elif isinstance(learner, Gradient):
-            found = learn_network(self.rung, design, learner, train, held_out, run)
+            found = learn_network(self.rung, design, learner, train, held_out, run, scheme)
         else:
             found = learn_hmm(Reader.learn(None, train[0]), *train)
         self.learner_, self.columns_ = learner, None if columns is None else tuple(columns)
@@ -148,7 +153,7 @@ class Tagger(Estimator):
 
     # -- labelling --------------------------------------------------------------------------
 
-    def predict(self, X: Iterable[Sentence]) -> list[list[str]]:
+    def predict(self, X: Data) -> list[list[str]]:
         """The most probable labels of every sentence (Viterbi).
 
         Raises:
@@ -157,12 +162,12 @@ class Tagger(Estimator):
         paths, _ = self._chain().viterbi(self._scores(X))
         return [[self.labels_[i] for i in path.tolist()] for path in paths]
 
-    def predict_proba(self, X: Iterable[Sentence]) -> list[np.ndarray]:
+    def predict_proba(self, X: Data) -> list[np.ndarray]:
         """p(label of each token given the sentence): an array `[m, L]` for each sentence, in the
         order of `labels_`; raises as `predict`."""
         return [found.numpy() for found in self._chain().marginals(self._scores(X))]
 
-    def n_best(self, X: Iterable[Sentence], k: int) -> list[list[TagPath]]:
+    def n_best(self, X: Data, k: int) -> list[list[TagPath]]:
         """The k most probable paths of every sentence, the best first; fewer where there are not
         so many. Raises as `predict`, and for a k below 1."""
         found = self._chain().k_best(self._scores(X), k)
@@ -178,12 +183,12 @@ class Tagger(Estimator):
 
     # -- measuring --------------------------------------------------------------------------
 
-    def score(self, X: Iterable[Sentence], y: Iterable[Sequence[str]]) -> float:
+    def score(self, X: Data, y: Iterable[Sequence[str]]) -> float:
         """The share of tokens whose label is right."""
         sentences, labels = paired(X, y)
         return accuracy(labels, self.predict(sentences))
 
-    def log_prob(self, X: Iterable[Sentence], y: Iterable[Sequence[str]]) -> np.ndarray:
+    def log_prob(self, X: Data, y: Iterable[Sequence[str]]) -> np.ndarray:
         """log p(all labels of a sentence given the sentence) in nats, `[n]`; -∞ where a label was
         not seen in training. Raises as `predict`."""
         sentences, gold = paired(X, y)
@@ -196,7 +201,7 @@ class Tagger(Estimator):
 
     def evaluate(
         self,
-        X: Iterable[Sentence],
+        X: Data,
         y: Iterable[Sequence[str]],
     ) -> TagEvaluation:
         """Accuracy, span F1 and the figures of every label; labels not seen in training count as
@@ -218,6 +223,19 @@ class Tagger(Estimator):
             lines += [label, *(f"{weight:+9.4f}  {name}" for weight, name in weighed)]
         return "\n".join(lines)
 
+    def design(self) -> Design:
+        """What a network is beside its rung.
+
+        Raises:
+            CatenaError: when something of it is chosen for a rung that is no network.
+        """
+        chosen = {name: getattr(self, name) for name in DESIGN}
+        design = Design(**chosen)
+        if isinstance(self.rung, CRF | HMM) and design != Design():
+            wrong = next(name for name in DESIGN if chosen[name] != getattr(Design(), name))
+            raise CatenaError(f"{wrong} is for neural rungs; a {self.rung.kind} does without")
+        return design
+
     # -- keeping ----------------------------------------------------------------------------
 
     def save(self, path: str | Path) -> None:
@@ -227,21 +245,26 @@ class Tagger(Estimator):
             "scheme": self.scheme,
             "seed": self.seed,
             "columns": self.columns_,
-            "design": self._design().describe(),
+            "design": self.design().describe(),
             "history": asdict(self.history_),
         }
         tag_file.write(Path(path), self.rung, self.learner_, self.labeller_, task)
 
     # -- inside -----------------------------------------------------------------------------
 
-    def _design(self) -> Design:
-        """What a network is beside its rung; of other rungs, nothing may be chosen."""
-        chosen = {name: getattr(self, name) for name in DESIGN}
-        design = Design(**chosen)
-        if isinstance(self.rung, CRF | HMM) and design != Design():
-            wrong = next(name for name in DESIGN if chosen[name] != getattr(Design(), name))
-            raise CatenaError(f"{wrong} is for neural rungs; a {self.rung.kind} does without")
-        return design
+    def _checked_scheme(self, design: Design, train: Pair, valid: Pair | None) -> str | None:
+        """The scheme whose rules hold while learning, once the labels are known to obey it."""
+        if self.scheme is None:
+            if design.constrained:
+                raise CatenaError("constrained needs a scheme, which says what is valid")
+            return None
+        scheme = self._scheme(self.scheme)
+        check(train[1], scheme)
+        if not design.constrained:
+            return None
+        if valid is not None:
+            check(valid[1], scheme)
+        return scheme
 
     def _learner(self) -> QuasiNewton | Count | Gradient:
         """How the rung is learned."""
@@ -292,7 +315,7 @@ class Tagger(Estimator):
             raise CatenaError("this Tagger is not fitted yet: call fit first")
         return self.chain_
 
-    def _scores(self, X: Iterable[Sentence]) -> Sequences:
+    def _scores(self, X: Data) -> Sequences:
         return self.labeller_.scores(checked(X))
 
 
@@ -329,9 +352,7 @@ def _given(reader: Reader | Vectors) -> Features:
     return reader.function if reader.function is not None else reader.text
 
 
-def paired(
-    X: Iterable[Sentence], y: Iterable[Sequence[str]]
-) -> tuple[list[Sentence], list[list[str]]]:
+def paired(X: Data, y: Iterable[Sequence[str]]) -> tuple[list[Sentence], list[list[str]]]:
     """Sentences and their labels as lists.
 
     Raises:

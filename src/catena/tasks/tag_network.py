@@ -165,6 +165,8 @@ class TagNetwork(nn.Module):
         self.transitions = nn.Parameter(torch.zeros(labels, labels), requires_grad=learned)
         self.start = nn.Parameter(torch.zeros(labels), requires_grad=learned)
         self.end = nn.Parameter(torch.zeros(labels), requires_grad=learned)
+        # Which moves, first and last labels are allowed while learning; without them, all.
+        self.allowed: tuple[Tensor, ...] = ()
 
     @property
     def chain(self) -> LinearChain:
@@ -181,7 +183,8 @@ class TagNetwork(nn.Module):
         scores = self(steps)
         if self.decoder == "softmax":
             return scores.values.log_softmax(1).gather(1, labels[:, None]).squeeze(1)
-        path = self.chain.log_prob(scores, scores.with_values(labels))
+        chain = self.chain.constrained(*self.allowed)
+        path = chain.log_prob(scores, scores.with_values(labels))
         share = path / scores.lengths.clamp_min(1).to(path.device)
         return share.repeat_interleave(scores.lengths.to(path.device)).float()
 
