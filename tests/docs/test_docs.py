@@ -39,6 +39,10 @@ NOT_RUN = {
     "catena compare visits.csv --group-by user --order-by time --item page": MINUTES,
     "catena fit shakespeare --model lstm --minutes 5 -o lstm.safetensors": MINUTES,
     "catena fit shakespeare --model lstm --minutes 5 -o lstm.safetensors --resume": MINUTES,
+    "catena fit italian.txt german.txt --task classify --label-by file --model lstm "
+    "-o names.safetensors": "needs those files",
+    "catena fit recordings/*/*.csv --task classify --label-by folder --model gru "
+    "-o motions.safetensors": "needs those files",
     'catena generate lstm.safetensors --prompt "ROMEO:" -n 3 --temperature 0.8': "needs that model",
 }
 

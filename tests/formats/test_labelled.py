@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -68,7 +69,7 @@ def test_events_of_groups_that_have_one_label(write, kind):
         "parquet": parquet(records),
     }.get(kind, "".join(gap.join(map(str, row)) + "\n" for row in (names, *rows)))
     path = write(content, f"e.{kind}")
-    how = {"group_by": "user", "order_by": "time", "item": "song", "label": "taste"}
+    how: Any = {"group_by": "user", "order_by": "time", "item": "song", "label": "taste"}
     found = read_labelled(path, **how)
     assert found.data.sequences == [["z", "x"], ["y"]]
     assert found.labels == ["1", "2"]

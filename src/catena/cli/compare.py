@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,8 @@ from catena.formats import Labelled
 from catena.space import Space
 from catena.split import Split, split, split_labelled
 
-OF_READING = ("stream", "unit", "encoding", "errors", "group_by", "order_by", "item", "space")
-OF_TOKENS = ("columns", "encoding", "errors")
+OF_SEQUENCES = tuple(field.name for field in fields(Reading))
+OF_TOKENS = tuple(field.name for field in fields(TokenReading))
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def compare(job: Job) -> None:
 
 
 def _to_generate(job: Job) -> Material:
-    data = Reading(**_chosen(job, OF_READING)).read(job.sources)
+    data = Reading(**_chosen(job, OF_SEQUENCES)).read(job.sources)
     parts = split(data.sequences, job.seed, unit=data.unit)
     space = learn_space(replace(data, sequences=parts.train), *_symbols(job))
     encode(space, data)  # an error names file and line here, which the parts know no longer

@@ -26,6 +26,8 @@ def tag(
     columns: o.Columns = None,
     encoding: o.Encoding = None,
     errors: o.Errors = None,
+    group_by: o.GroupBy = None,
+    order_by: o.OrderBy = None,
 ) -> None:
     """Label every token of a file: the same file with labels.
 
@@ -35,7 +37,7 @@ def tag(
     """
     from catena.cli import tag as tagging
 
-    reading = tagging.TokenReading(columns, encoding, errors)  # type: ignore[arg-type]
+    reading = tagging.TokenReading(columns, encoding, errors, group_by, order_by)  # type: ignore[arg-type]
     tagging.tag(model, data, reading, n_best, marginals)
 
 

@@ -22,9 +22,10 @@ from catena.errors import CatenaError
 
 BAD_INPUT = 2
 STOPPED = 130
-# How DATA is read where it is no file of tokens.
+# How DATA is read where it is sequences, and where it is tokens.
+OF_SEQUENCES = ("stream", "unit", "item", "space", "unknown")
+OF_TOKEN_FILES = ("columns", "encoding", "errors", "group_by", "order_by")
 OF_TOKENS = (*o.OF_TAGGERS, "columns", "scheme", "repair")
-OF_SEQUENCES = ("stream", "unit", "group_by", "order_by", "item", "space", "unknown")
 
 
 class Commands(TyperGroup):
@@ -398,7 +399,7 @@ def _reading(*given: Any) -> Any:
 def _token_reading(given: dict[str, Any]) -> Any:
     from catena.cli.tokens import TokenReading
 
-    return TokenReading(given.get("columns"), given.get("encoding"), given.get("errors"))
+    return TokenReading(*(given.get(name) for name in OF_TOKEN_FILES))
 
 
 def _fit_tagger(given: dict[str, Any]) -> None:

@@ -10,11 +10,13 @@ from typing import Any
 from catena.cli import options as o
 from catena.cli import scores, show
 from catena.cli.fit import checkpoint_of, say_beginning
-from catena.cli.tokens import Corpus, TokenReading, inputs, read_labelled, sentences
+from catena.cli.tokens import Corpus, TokenReading, Tokens, inputs, read_labelled, sentences
 from catena.cli.writing import check_writable
 from catena.errors import CatenaError
 from catena.formats import TokenFile
 from catena.formats.conll import label_of
+from catena.formats.token_lines import TokenLines
+from catena.formats.token_tables import TokenTable
 from catena.ladder import CRF, GRU, HMM, LSTM, RNN, Rung, Window, options
 from catena.ladder.characters import SPELLERS
 from catena.learn import Gradient
@@ -155,8 +157,7 @@ def tag(model: Path, source: str, reading: TokenReading, k: int | None, marginal
     file, label = reading.read_as(source, columns), label_of(columns)
     rows = sentences(file, inputs(columns))
     if k is not None:
-        lines = _blocks(file, label, tagger.n_best(rows, k))
-        show.raw(file.encoded("\n".join([*lines, ""])))
+        show.raw(_ranked(file, label, tagger.n_best(rows, k)))
     elif marginals:
         show.raw(_with_marginals(tagger, file, label, rows))
     else:
@@ -281,11 +282,11 @@ def _mistakes(
 
 def _word(token: Any) -> str:
     """What a token is without the other columns."""
-    return token if isinstance(token, str) else token[0]
+    return show.shortened(token[0] if isinstance(token, tuple) else token)
 
 
 def _with_marginals(
-    tagger: Tagger, file: TokenFile, label: str, rows: Sequence[Sequence[Any]]
+    tagger: Tagger, file: Tokens, label: str, rows: Sequence[Sequence[Any]]
 ) -> bytes:
     """The file with labels, and behind the last column how probable each is."""
     number = {name: i for i, name in enumerate(tagger.labels_)}
@@ -295,6 +296,19 @@ def _with_marginals(
         for table, row in zip(tagger.predict_proba(rows), labels, strict=True)
     ]
     return file.with_column(labels, label).replaced(sure, "probability")
+
+
+def _ranked(file: Tokens, label: str, paths: list[list[TagPath]]) -> bytes:
+    """The file with each sentence once for each of its paths.
+
+    Raises:
+        CatenaError: for a table, whose sentences are found by what stands in a column.
+    """
+    if isinstance(file, TokenTable):
+        raise CatenaError(f"{file.name}: --n-best is for JSON lines and files of a token a line")
+    if isinstance(file, TokenLines):
+        return file.ranked(paths, label)
+    return file.encoded("\n".join([*_blocks(file, label, paths), ""]))
 
 
 def _blocks(file: TokenFile, label: str, paths: list[list[TagPath]]) -> Iterator[str]:

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import accumulate, chain
 
 from catena.errors import CatenaError
-from catena.formats import TokenFile, read_tokens
-from catena.formats.conll import CONLLU, UNUSED, label_of
-from catena.formats.options import ErrorPolicy
+from catena.formats import TokenFile
+from catena.formats.conll import CONLLU, UNUSED, label_of, tokens_in
+from catena.formats.labelled import JSON
+from catena.formats.options import ErrorPolicy, Options
+from catena.formats.source import STDIN, open_sources
+from catena.formats.token_lines import TokenLines, token_lines
+from catena.formats.token_tables import TokenTable, token_table
 from catena.tasks.reader import Sentence
 
 FORM = "form"
+OBJECT = b'{"'  # how JSON lines begin
+
+Tokens = TokenFile | TokenLines | TokenTable
 
 
 @dataclass(frozen=True)
@@ -22,31 +29,40 @@ class TokenReading:
     columns: str | None = None
     encoding: str | None = None
     errors: ErrorPolicy | None = None
+    group_by: str | None = None
+    order_by: str | None = None
 
-    def read(self, source: str) -> TokenFile:
-        """One file."""
-        return read_tokens(source, **vars(self))
+    def read(self, source: str) -> Tokens:
+        """One file: a table where its sentences are told apart by a column, JSON lines, or tokens
+        a line."""
+        opened = open_sources([source])[0]
+        if self.group_by is not None:
+            return token_table(opened, self.columns, self._options())
+        if self.order_by is not None:
+            raise CatenaError("--order-by needs --group-by, which tells sentences apart")
+        if opened.suffix in JSON or (source == STDIN and opened.raw.lstrip().startswith(OBJECT)):
+            return token_lines(opened, self.columns, self._options())
+        return tokens_in(opened, self.columns, self._options())
 
-    def read_as(self, source: str, learned: Sequence[str]) -> TokenFile:
+    def read_as(self, source: str, learned: Sequence[str]) -> Tokens:
         """One file with the columns that a model learned from; that of labels may be missing.
 
         Raises:
             CatenaError: when the file has more or fewer columns and the caller named none.
         """
         file = self.read(source)
-        if self.columns is not None:
-            return file
-        rest = tuple(name for name in learned if name != label_of(learned))
-        for names in (tuple(learned), rest):
-            if len(names) == len(file.columns):
-                return replace(file, columns=names)
-        raise CatenaError(
-            f"{file.name}: {len(file.columns)} columns, where the model learned from "
-            f"{','.join(learned)}; name them in their order with --columns, _ where one has no use"
+        return file if self.columns is not None else file.named(learned)
+
+    def _options(self) -> Options:
+        return Options(
+            encoding=self.encoding,
+            errors=self.errors,
+            group_by=self.group_by,
+            order_by=self.order_by,
         )
 
 
-def read_labelled(files: Sequence[TokenFile], learned: Sequence[str]) -> Corpus:
+def read_labelled(files: Sequence[Tokens], learned: Sequence[str]) -> Corpus:
     """The sentences of several files and their labels.
 
     Args:
@@ -65,7 +81,7 @@ def read_labelled(files: Sequence[TokenFile], learned: Sequence[str]) -> Corpus:
 class Corpus:
     """Labelled sentences of one or several files."""
 
-    files: list[TokenFile]
+    files: list[Tokens]
     sentences: list[Sentence]
     labels: list[list[str]]
 
@@ -99,7 +115,7 @@ def inputs(columns: Sequence[str]) -> list[str]:
     return sorted(used, key=lambda name: name != FORM)
 
 
-def sentences(file: TokenFile, names: Sequence[str]) -> list[Sentence]:
+def sentences(file: Tokens, names: Sequence[str]) -> list[Sentence]:
     """Words, or tuples of columns where there are several."""
     columns = [file.column(name) for name in names]
     if len(columns) == 1:

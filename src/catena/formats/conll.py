@@ -111,6 +111,21 @@ class TokenFile:
         """Where a token stands, both numbers from 0: the file and the line."""
         return f"{self.name}, line {self.rows[sentence][token] + 1}"
 
+    def named(self, columns: Sequence[str]) -> TokenFile:
+        """The same with these names of columns, that of labels only where there are so many.
+
+        Raises:
+            CatenaError: when it has more or fewer columns.
+        """
+        rest = tuple(name for name in columns if name != label_of(columns))
+        for names in (tuple(columns), rest):
+            if len(names) == len(self.columns):
+                return replace(self, columns=names)
+        raise CatenaError(
+            f"{self.name}: {len(self.columns)} columns, where the model learned from "
+            f"{','.join(columns)}; name them in their order with --columns, _ where one has no use"
+        )
+
     def column(self, name: str) -> list[list[str]]:
         """One column, a list for each sentence.
 
@@ -232,8 +247,12 @@ def read_tokens(
             first or than are named, when CoNLL-U's first column is no number, at a stray carriage
             return, and when there is no token at all.
     """
-    opened = open_sources([source])[0]
-    lines = decode(opened, Options(encoding=encoding, errors=errors)).split("\n")
+    return tokens_in(open_sources([source])[0], columns, Options(encoding=encoding, errors=errors))
+
+
+def tokens_in(opened: Source, columns: str | Sequence[str] | None, options: Options) -> TokenFile:
+    """The tokens of one file; raises as `read_tokens` does."""
+    lines = decode(opened, options).split("\n")
     _check_ends(opened.name, lines)
     first = next((i for i, line in enumerate(lines) if _is_token(line, opened.suffix)), None)
     if first is None:
@@ -241,7 +260,8 @@ def read_tokens(
     style = _style(opened, lines[first])
     names = _names(opened.name, columns, lines[first], first, style)
     rows, documents = _sentences(opened.name, lines, style, len(names))
-    written = "utf-8-sig" if opened.raw.startswith(BOM.encode()) else encoding or "utf-8"
+    marked = opened.raw.startswith(BOM.encode())
+    written = "utf-8-sig" if marked else options.encoding or "utf-8"
     return TokenFile(opened.name, names, style, written, lines, rows, documents)
 
 

@@ -28,7 +28,7 @@ def sequences_of(table: Table, options: Options) -> Data:
     One column named by `item` holds symbols, unless it holds fractions. Several columns, or those
     left over where none is named, hold measurements.
     """
-    order, lengths, where = _arrange(table)
+    order, lengths, where = arrange(table)
     stream = table.chosen.group is None
     items = table.chosen.items
     if _is_symbols(table, options):
@@ -49,7 +49,7 @@ def labels_of_groups(table: Table) -> list[str]:
     Raises:
         CatenaError: where the rows of a group have different ones, or none.
     """
-    order, lengths, _ = _arrange(table)
+    order, lengths, _ = arrange(table)
     labels = np.array(label_column(table), dtype=object)[order]
     starts = lengths.cumsum() - lengths
     wrong = labels != np.repeat(labels[starts], lengths)
@@ -67,7 +67,7 @@ def labels_of_groups(table: Table) -> list[str]:
 # -- which row goes where ------------------------------------------------------------------
 
 
-def _arrange(table: Table) -> tuple[np.ndarray, np.ndarray, Place]:
+def arrange(table: Table) -> tuple[np.ndarray, np.ndarray, Place]:
     """The rows in the order of their sequences `[rows]`, the sequences' lengths, their places."""
     rows = len(table.rows)
     codes, labels = np.zeros(rows, np.int64), [None]

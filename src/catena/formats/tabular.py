@@ -81,6 +81,12 @@ def csv_names(source: Source, options: Options) -> list[str]:
     return _first_row(source.name, decode(source, options), _delimiter(source))
 
 
+def csv_cells(source: Source, options: Options) -> list[list[str]]:
+    """All rows that are not empty, the first one too; raises as `read_csv` does."""
+    text = decode(source, options)
+    return [cells for _, cells in _rows(source.name, text, _delimiter(source))]
+
+
 def parquet_names(source: Source, options: Options) -> list[str]:
     """What the columns are called; raises as `read_parquet` does."""
     return _parquet(source).schema_arrow.names
