@@ -37,6 +37,8 @@ MINUTES = "trains for minutes"
 NOT_RUN = {
     "catena compare shakespeare --report report.html": MINUTES,
     "catena compare visits.csv --group-by user --order-by time --item page": MINUTES,
+    "catena compare train.tsv --task classify --test test.tsv": MINUTES,
+    "catena compare train.conll --task tag --models majority,hmm,crf": "needs those sentences",
     "catena fit shakespeare --model lstm --minutes 5 -o lstm.safetensors": MINUTES,
     "catena fit shakespeare --model lstm --minutes 5 -o lstm.safetensors --resume": MINUTES,
     "catena fit italian.txt german.txt --task classify --label-by file --model lstm "

@@ -356,6 +356,31 @@ def test_more_may_be_better():
     )
 
 
+@pytest.mark.parametrize(
+    ("networks", "low", "told"),
+    [
+        (("LSTM",), 0.01, "A network was worth it: the best without one, CRF, is 0.0200 behind."),
+        (
+            ("LSTM",),
+            -0.01,
+            "Whether a network was worth it is not clear: the best without one",
+        ),
+        (("HMM", "CRF"), 0.01, "No network was worth it: none is ahead of LSTM."),
+        ((), 0.01, None),
+    ],
+)
+def test_whether_a_network_was_worth_it(networks, low, told):
+    rows = [
+        row("HMM", 0.8, 0.1, Interval(-0.12, -0.2, -0.1), key="accuracy"),
+        row("CRF", 0.9, 9.0, Interval(-0.02, -0.03, -low), key="accuracy"),
+        row("LSTM", 0.92, 60.0, key="accuracy"),
+    ]
+    for one in rows:
+        one.network = one.name in networks
+    text = said(*rows, terms=Classifying.terms)
+    assert told in text if told else "network" not in text
+
+
 def test_one_row_or_none_that_is_possible():
     assert (
         said(row("HMM", 8.1), terms=terms_of(Vectors(1))) == "HMM predicts best: 8.100 bits a step."

@@ -15,13 +15,14 @@ import torch
 from catena.comparing.classifying import Classifying
 from catena.comparing.contest import Contest, Entry
 from catena.comparing.generating import Generating
+from catena.comparing.majority import Majority
 from catena.comparing.measure import Meter
 from catena.comparing.result import Comparison, Row, numbered
 from catena.comparing.tagging import Tagging
 from catena.comparing.tally import Tally
 from catena.comparing.verdict import verdict
 from catena.errors import CatenaError
-from catena.ladder import Markov
+from catena.ladder import CRF, HMM, Markov
 from catena.learn import Progress
 from catena.space import Space, Unit
 from catena.split import Split
@@ -129,6 +130,7 @@ class _Bench:
             name=entry.name,
             label=entry.label or _label(rung),
             rung=_written(self.contest, rung, entry),
+            network=not isinstance(rung, (Majority, Markov, HMM, CRF)),
             figures=found.figures,
             intervals={f.key: draws.interval(found.tallies[f.key]) for f in figures if f.bounded},
             parameters=found.parameters,
@@ -223,11 +225,13 @@ def _written(contest: Contest, rung: Any, entry: Entry | None = None) -> str:
 
 
 def _call(thing: Any, unused: Collection[str] = ()) -> str:
-    """Something with its size, which comes first, and what differs from its defaults."""
+    """Something with its size, which comes first where it has one, and what differs from its
+    defaults."""
     chosen = {
-        field.name: _value(getattr(thing, field.name))
+        field.name: _value(value)
         for place, field in enumerate(fields(thing))
-        if place == 0 or getattr(thing, field.name) != field.default
+        if (value := getattr(thing, field.name)) != field.default
+        or (place == 0 and not isinstance(value, float))
         if field.name not in unused
     }
     return f"{type(thing).__name__}({', '.join(f'{k}={v}' for k, v in chosen.items())})"

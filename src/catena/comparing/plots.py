@@ -30,6 +30,7 @@ from catena.comparing.canvas import (
     write_ticks,
 )
 from catena.comparing.figure import Figure
+from catena.comparing.majority import Majority
 from catena.comparing.result import Comparison, Row
 
 HEIGHT = 260.0  # points
@@ -55,7 +56,7 @@ def plots(found: Comparison, names: Sequence[str]) -> Iterator[Plot]:
     Args:
         names: what each row is called.
     """
-    drawable = [p for p, row in enumerate(found.rows) if math.isfinite(found.value(row))]
+    drawable = [place for place, row in enumerate(found.rows) if is_drawn(found, row)]
     if not drawable:
         return
     view = _View(found, [_short(name) for name in names], drawable)
@@ -69,6 +70,13 @@ def plots(found: Comparison, names: Sequence[str]) -> Iterator[Plot]:
             plot = draw(view, name)
         if plot is not None:
             yield plot
+
+
+def is_drawn(found: Comparison, row: Row) -> bool:
+    """Whether a row can be seen in a plot: the majority label is so far off that nothing else of
+    it could be."""
+    alone = len(found.rows) == 1
+    return math.isfinite(found.value(row)) and (alone or row.name != Majority.kind)
 
 
 def _short(name: str) -> str:

@@ -16,6 +16,7 @@ from pathlib import Path
 from catena import __version__
 from catena.comparing.bootstrap import BLOCKS, DRAWS
 from catena.comparing.figure import Figure
+from catena.comparing.majority import Majority
 from catena.comparing.palette import colours
 from catena.comparing.result import Comparison, Row, numbered
 from catena.comparing.table import Column, columns, number, shown
@@ -159,6 +160,9 @@ def _left_out(found: Comparison, names: Sequence[str]) -> str:
     impossible = [name for name, value in values.items() if value == math.inf]
     unknown = [name for name, value in values.items() if math.isnan(value)]
     figure, notes = found.terms.decides.name, []
+    far = [name for name, row in zip(names, found.rows, strict=True) if row.name == Majority.kind]
+    if far and len(names) > 1:
+        notes.append(f"Not drawn: {far[0]}, which is too far from the others.")
     if impossible:
         why = (
             f"something in the test part has probability 0 there, which is infinitely many {figure}"

@@ -48,6 +48,7 @@ class Row:
         name: the entry's name, e.g. "markov-2"; no two rows share one.
         label: how it is shown, e.g. "LSTM", or as it is written where there are several.
         rung: the chosen hyperparameters, as they are written.
+        network: whether it is learned by gradient.
         figures: what the task measures, by key; None where it is not defined.
         intervals: where those lie that are shown with one, by key.
         against_best, against_below: how much more of the deciding figure than the best has, and
@@ -79,6 +80,7 @@ class Row:
     tried: list[tuple[str, float]]
     curve: list[tuple[float, float | None, float | None]]
     notes: list[str]
+    network: bool = False
     positions: list[tuple[int, int, float]] = field(default_factory=list)
     sample: str | None = None
     intervals: dict[str, Interval] = field(default_factory=dict)

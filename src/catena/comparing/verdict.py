@@ -18,7 +18,12 @@ def verdict(result: Comparison) -> list[str]:
     others = [row for row in result.rows if row is not best]
     if not others:
         return [f"{_lead(result, best)}."]
-    return [_against_second(result, best, others), _price(result, best, others), *_wasted(result)]
+    return [
+        _against_second(result, best, others),
+        _price(result, best, others),
+        *_networks(result, best, others),
+        *_wasted(result),
+    ]
 
 
 def _lead(result: Comparison, best: Row) -> str:
@@ -60,6 +65,23 @@ def _price(result: Comparison, best: Row, others: list[Row]) -> str:
         f"{cheap.label} is within {least:.{figure.digits}f}{figure.amount} of {best.label} at "
         f"{_share(cheap.seconds, best.seconds)} of the cost: use it unless that matters."
     )
+
+
+def _networks(result: Comparison, best: Row, others: list[Row]) -> list[str]:
+    """Whether a network was worth its trouble, where there are some and others too."""
+    figure = result.terms.decides
+    rivals = [row for row in others if row.network != best.network and row.against_best is not None]
+    if not rivals:
+        return []
+    if not best.network:
+        return [f"No network was worth it: none is ahead of {best.label}."]
+    behind = [(row, figure.behind(row.against_best)) for row in rivals if row.against_best]
+    second, gap = min(behind, key=lambda pair: pair[1].value)
+    if not math.isfinite(gap.value):
+        return []
+    what = "A network was worth it" if gap.clear else "Whether a network was worth it is not clear"
+    distance = f"{gap.value:.{figure.digits}f}{figure.amount}"
+    return [f"{what}: the best without one, {second.label}, is {distance} behind."]
 
 
 def _wasted(result: Comparison) -> list[str]:
