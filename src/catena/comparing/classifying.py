@@ -80,9 +80,7 @@ class Classifying:
     ) -> Classifier | Shares:
         if isinstance(rung, Majority):
             return Shares(self.train[1])
-        # Of a model a class, each has its share of the time.
-        share = minutes / len(self.names) if is_generative(rung) else minutes
-        how = grid.classifying(rung, share, len(self.train[1]))
+        how = grid.classifying(rung, minutes, len(self.train[1]))
         model = Classifier(rung, space=self.space, learner=how, seed=self.seed, **entry.options)
         return model.fit(*self.train, self.valid, report=tell)
 

@@ -64,7 +64,9 @@ def learn_each(
         held_out = valid.of(number) if valid is not None else None
         held_out = held_out if held_out is not None and held_out.total else None
         model = seeded(run.seed, lambda: rung.build(space))
-        histories.append(learner.fit(model, own, held_out, _of_class(run, labels, number)))
+        share = (own.total + len(own)) / (train.sequences.total + len(train.sequences))
+        how = _within(learner, share)
+        histories.append(how.fit(model, own, held_out, _of_class(run, labels, number)))
         models.append(model.to("cpu"))
     together = Generative(models)
     shares = torch.zeros(len(labels.names), dtype=torch.float64)
@@ -114,6 +116,15 @@ def seeded(seed: int, make: Callable[[], _Made]) -> _Made:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         return make()
+
+
+def _within(learner: Learner, share: float) -> Learner:
+    """The learner with its share of the time, where it has only so much: as many passes over the
+    data for a large class as for a small one, or their likelihoods could not be compared."""
+    minutes = getattr(learner, "minutes", None)
+    if minutes is None:
+        return learner
+    return replace(learner, minutes=minutes * share)  # pyright: ignore[reportArgumentType]
 
 
 def _of_class(run: Run, labels: Labels, number: int) -> Run:
