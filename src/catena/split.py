@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -61,6 +63,52 @@ def split(
     return _by_sequence(data, seed, test, valid)
 
 
+def split_labelled(
+    X: Any,
+    y: Sequence[Any],
+    seed: int = 0,
+    valid: tuple[Any, Any] | None = None,
+    test: tuple[Any, Any] | None = None,
+) -> Split:
+    """Hold out labelled sequences: parts are pairs (X, y).
+
+    Each label is held out in proportion, as far as there are enough of it; one that only a single
+    sequence has is learned from. (Labels of steps are of no account in this.)
+
+    Args:
+        X: a list of sequences, or `Sequences`.
+        y: a label, or a list of labels, for each.
+        valid, test: parts that were given; all that is given here is then cut among the others.
+
+    Raises:
+        CatenaError: when there is too little to cut.
+
+    >>> parts = split_labelled(list("abcdefghij"), [1] * 5 + [2] * 5)
+    >>> [len(labels) for _, labels in parts[:3]]
+    [7, 1, 2]
+    >>> sorted(parts.test[1])
+    [1, 2]
+    """
+    places, parts, said = _places(y, seed), [], []
+    for name, every, first, given in (("validation", 10, 4, valid), ("test", 5, 2, test)):
+        part = (places % every == first) & (places >= 0)
+        if given is None and not part.any():
+            raise CatenaError(
+                f"{len(y)} labelled sequences are too few to be cut into train, validation and "
+                "test parts"
+            )
+        parts.append(part if given is None else torch.zeros_like(part))
+        said.append(f"{1 / every:.0%} {name}" if given is None else f"the {name} part as given")
+    held_out, tested = parts
+    train = _pair(X, y, ~(held_out | tested))
+    return Split(
+        train,
+        valid or _pair(X, y, held_out),
+        test or _pair(X, y, tested),
+        f"by sequence, drawn with seed {seed}: {', '.join(reversed(said))}",
+    )
+
+
 def beginning(sequences: Sequences, observations: int) -> Sequences:
     """The first so many observations, the last sequence among them cut short.
 
@@ -72,6 +120,23 @@ def beginning(sequences: Sequences, observations: int) -> Sequences:
     starts = sequences.offsets[:-1]
     lengths = torch.minimum(sequences.lengths, observations - starts)[starts < observations]
     return Sequences(sequences.values[:observations], lengths)
+
+
+def _places(y: Sequence[Any], seed: int) -> Tensor:
+    """`[n]`: the place of each sequence in a random order, one label after the other; -1 for the
+    only one of its label."""
+    kinds = [label if isinstance(label, (str, int)) else None for label in y]
+    times, first = Counter(kinds), {kind: i for i, kind in enumerate(dict.fromkeys(kinds))}
+    drawn = torch.randperm(len(kinds), generator=torch.Generator().manual_seed(seed)).tolist()
+    several = [i for i in drawn if times[kinds[i]] > 1]
+    places = torch.full((len(kinds),), -1)
+    places[sorted(several, key=lambda i: first[kinds[i]])] = torch.arange(len(several))
+    return places
+
+
+def _pair(X: Any, y: Sequence[Any], part: Tensor) -> tuple[Any, list[Any]]:
+    chosen = part.nonzero().squeeze(1)
+    return _pick(X, chosen), [y[i] for i in chosen.tolist()]
 
 
 def _split_one(data: Any, test: float, valid: float, unit: Unit | None) -> Split:

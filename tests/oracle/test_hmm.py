@@ -600,7 +600,7 @@ def test_a_checkpoint_of_other_data_is_refused(tmp_path) -> None:
 def test_a_time_limit_stops_and_is_noted() -> None:
     history = EM(50, minutes=0.0).fit(build("ending"), draw("ending", (9,)), None, Run())
     assert len(history.rows) == 1
-    assert history.notes == ["stopped after 0 minutes, in restart 1"]
+    assert history.notes == ["stopped: out of time, in restart 1"]
 
 
 def test_progress_runs_from_0_to_1() -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from catena import Sequences
 from catena.comparing.bootstrap import BLOCKS, MOST, Bootstrap, _blocks, by_position
+from catena.comparing.tally import mean
 
 
 @given(st.lists(st.integers(0, 60), max_size=300))
@@ -44,7 +45,9 @@ def test_the_interval_covers_a_known_difference(lengths, gap):
         generator = torch.Generator().manual_seed(seed)
         shared = 5 * torch.rand(total, generator=generator)
         own = torch.cat([correlated(int(length), generator) for length in lengths])
-        found = Bootstrap(lengths, seed, draws=400).difference(shared + gap + own, shared)
+        found = Bootstrap(lengths, seed, draws=400).difference(
+            mean(shared + gap + own), mean(shared)
+        )
         covered += found.low <= gap <= found.high
         assert found.low <= found.value <= found.high
         assert found.high - found.low < 0.2  # unpaired, `shared` alone would make it wider
@@ -53,16 +56,16 @@ def test_the_interval_covers_a_known_difference(lengths, gap):
 
 def test_pairing_is_by_the_same_draws():
     bits = torch.rand(500)
-    found = Bootstrap(torch.tensor([500])).difference(bits + 0.25, bits)
+    found = Bootstrap(torch.tensor([500])).difference(mean(bits + 0.25), mean(bits))
     assert [found.low, found.value, found.high] == pytest.approx([0.25] * 3, abs=1e-7)
     assert found.clear
-    assert not Bootstrap(torch.tensor([500])).difference(bits, bits).clear
+    assert not Bootstrap(torch.tensor([500])).difference(mean(bits), mean(bits)).clear
 
 
 def test_the_weight_of_a_sequence_is_its_length():
     lengths = torch.tensor([1, 99] * 150)
     bits = torch.repeat_interleave(torch.tensor([10.0, 0.0] * 150), lengths)
-    found = Bootstrap(lengths).difference(bits, torch.zeros_like(bits))
+    found = Bootstrap(lengths).difference(mean(bits), mean(torch.zeros_like(bits)))
     assert found.value == pytest.approx(0.1)
     assert found.low <= 0.1 <= found.high < 0.15
 
@@ -70,19 +73,20 @@ def test_the_weight_of_a_sequence_is_its_length():
 def test_infinite_and_undefined_bits():
     zeros, once, lengths = torch.zeros(900), torch.zeros(900), torch.tensor([3] * 300)
     once[7] = math.inf
-    found = Bootstrap(lengths).difference(once, zeros)
+    found = Bootstrap(lengths).difference(mean(once), mean(zeros))
     assert (found.value, found.low, found.high) == (math.inf, 0.0, math.inf)
     assert not found.clear
-    found = Bootstrap(lengths).difference(zeros, once)
+    found = Bootstrap(lengths).difference(mean(zeros), mean(once))
     assert (found.value, found.low, found.high) == (-math.inf, -math.inf, 0.0)
-    found = Bootstrap(lengths).difference(once, once)
+    found = Bootstrap(lengths).difference(mean(once), mean(once))
     assert math.isnan(found.value)
     assert not found.clear
 
 
 @pytest.mark.parametrize("lengths", [[], [0, 0], [0] * 300])
 def test_no_predictions_at_all(lengths):
-    found = Bootstrap(torch.tensor(lengths, dtype=torch.int64)).difference(*[torch.zeros(0)] * 2)
+    nothing = mean(torch.zeros(0))
+    found = Bootstrap(torch.tensor(lengths, dtype=torch.int64)).difference(nothing, nothing)
     assert (found.value, found.low, found.high) == (0.0, 0.0, 0.0)
 
 

@@ -3,7 +3,9 @@
 import math
 import os
 import signal
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 from unittest.mock import patch
 
 import numpy as np
@@ -33,7 +35,7 @@ from catena import (
     container,
 )
 from catena.formats.ts import read_series
-from catena.learn import Interrupted
+from catena.learn import History, Interrupted
 from catena.learn.checkpoint import Checkpoint
 from catena.summary import SUMMARIES, Attention, Last, Max, Mean
 from catena.tasks.calibration import temperature
@@ -729,3 +731,20 @@ def test_japanese_vowels(kind):
         ),
     }[kind]
     assert model.fit(train.sequences, train.labels).score(test.sequences, test.labels) >= 0.97
+
+
+def test_classes_share_the_time_by_their_size():
+    spent = []
+
+    @dataclass(frozen=True)
+    class Timed:
+        minutes: float
+        kind: ClassVar[str] = "em"
+
+        def fit(self, model, train, valid, run):
+            spent.append(self.minutes)
+            return History()
+
+    X, y = ["ab"] * 30 + ["abab"] * 6, ["many"] * 30 + ["few"] * 6
+    Classifier(HMM(2), learner=Timed(4.0)).fit(X, y)
+    assert spent == [1.0, 3.0]  # by steps, the ends among them

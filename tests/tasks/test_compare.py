@@ -26,6 +26,8 @@ from catena import (
     compare,
 )
 from catena.comparing.bootstrap import Interval
+from catena.comparing.classifying import Classifying
+from catena.comparing.generating import terms_of
 from catena.comparing.grid import entries
 from catena.comparing.measure import Meter, count_parameters
 from catena.comparing.result import Comparison, Row
@@ -294,15 +296,16 @@ def test_the_grid_builds_and_follows_the_ladder():
 # -- the verdict --------------------------------------------------------------------------------
 
 
-def row(name, bits, seconds=1.0, best=None, below=None):
+def row(name, value, seconds=1.0, best=None, below=None, key="bits"):
     """A row with only what the verdict reads."""
     blank = dict.fromkeys(field.name for field in dataclasses.fields(Row))
-    given = {"name": name, "label": name, "bits": bits, "seconds": seconds, "notes": []}
+    given = {"name": name, "label": name, "figures": {key: value}, "seconds": seconds, "notes": []}
     return Row(**{**blank, **given, "against_best": best, "against_below": below})
 
 
-def said(*rows, unit="character"):
-    return " ".join(verdict(Comparison("d", unit, "", (1, 1, 1), 0, 1.0, list(rows))))
+def said(*rows, terms=None):
+    terms = terms or terms_of(Symbols(("⟨unk⟩", "a"), "char"))
+    return " ".join(verdict(Comparison("d", terms, "", (1, 1, 1), 0, 1.0, list(rows))))
 
 
 def test_a_clear_lead():
@@ -337,8 +340,51 @@ def test_steps_that_brought_nothing():
     assert text.endswith("No better than the row above it here: B (+0.100) bits.")
 
 
+def test_more_may_be_better():
+    better = Classifying.terms
+    text = said(
+        row("HMM", 0.9, 0.5, Interval(-0.02, -0.03, -0.01), key="accuracy"),
+        row("GRU", 0.9161, 30.0, Interval(-0.0039, -0.01, 0.002), key="accuracy"),
+        row("LSTM", 0.92, 60.0, below=Interval(0.0039, -0.002, 0.01), key="accuracy"),
+        row("X", 0.7, 9.0, Interval(-0.22, -0.3, -0.1), Interval(-0.2, -0.3, 0.0), key="accuracy"),
+        terms=better,
+    )
+    assert text == (
+        "LSTM predicts best: accuracy 0.9200, 0.0039 ahead of GRU (95% interval -0.0020 to 0.0100, "
+        "so the lead is not clear). GRU is within 0.0039 of LSTM at 50% of the cost: use it unless "
+        "that matters. No better than the row above it here: X (-0.2000)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("networks", "low", "told"),
+    [
+        (("LSTM",), 0.01, "A network was worth it: the best without one, CRF, is 0.0200 behind."),
+        (
+            ("LSTM",),
+            -0.01,
+            "Whether a network was worth it is not clear: the best without one",
+        ),
+        (("HMM", "CRF"), 0.01, "No network was worth it: none is ahead of LSTM."),
+        ((), 0.01, None),
+    ],
+)
+def test_whether_a_network_was_worth_it(networks, low, told):
+    rows = [
+        row("HMM", 0.8, 0.1, Interval(-0.12, -0.2, -0.1), key="accuracy"),
+        row("CRF", 0.9, 9.0, Interval(-0.02, -0.03, -low), key="accuracy"),
+        row("LSTM", 0.92, 60.0, key="accuracy"),
+    ]
+    for one in rows:
+        one.network = one.name in networks
+    text = said(*rows, terms=Classifying.terms)
+    assert told in text if told else "network" not in text
+
+
 def test_one_row_or_none_that_is_possible():
-    assert said(row("HMM", 8.1), unit="step") == "HMM predicts best: 8.100 bits a step."
+    assert (
+        said(row("HMM", 8.1), terms=terms_of(Vectors(1))) == "HMM predicts best: 8.100 bits a step."
+    )
     none = said(row("A", math.inf), row("B", math.nan))
     assert none == "Every model here gives something in the test part probability 0."
     undefined = Interval(math.inf, 0.0, math.inf)

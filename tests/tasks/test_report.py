@@ -12,11 +12,13 @@ from pathlib import Path
 import pytest
 
 from catena.comparing.bootstrap import Interval
+from catena.comparing.generating import terms_of
 from catena.comparing.palette import PAPER, colours
 from catena.comparing.report import page, write_report
 from catena.comparing.result import Comparison, Row, numbered
 from catena.comparing.table import columns
 from catena.errors import CatenaError
+from catena.space import Symbols, Vectors
 
 VOID = {"meta", "br"}
 ATTACK = '<script>alert("&")</script>'
@@ -56,13 +58,12 @@ class Page(HTMLParser):
 
 
 def row(label: str, bits: float, seconds: float, **facts) -> Row:
+    figures = {"bits": bits, "perplexity": 2**bits, "bits_per_character": None}
     known = {
         "name": label.lower(),
         "label": label,
         "rung": f"{label}()",
-        "bits": bits,
-        "perplexity": 2**bits,
-        "bits_per_character": None,
+        "figures": {key: facts.pop(key, value) for key, value in figures.items()},
         "parameters": 1234,
         "seconds": seconds,
         "search_seconds": 1.5,
@@ -82,7 +83,7 @@ def row(label: str, bits: float, seconds: float, **facts) -> Row:
 def comparison(*rows: Row, **facts) -> Comparison:
     known = {
         "data": "shakespeare",
-        "unit": "character",
+        "terms": terms_of(Symbols(("⟨unk⟩", "a"), "char")),
         "rule": "by position: the last 10% for the test",
         "sizes": (900, 50, 100),
         "seed": 7,
@@ -110,7 +111,7 @@ def numeric() -> Comparison:
         row("independent", 0.5, 0.2, sample=None),
         row("HMM", -1.25, 2.0, sample=None, against_best=None),
     ]
-    return comparison(*rows, unit="step", baseline="independent")
+    return comparison(*rows, terms=terms_of(Vectors(2)), baseline="independent")
 
 
 def titles(source: str) -> list[str]:
@@ -213,9 +214,11 @@ def test_the_users_own_plot_settings_neither_matter_nor_change():
         assert dict(matplotlib.rcParams) == settings
 
 
-@pytest.mark.parametrize("field", ["data", "rule", "verdict", "machine", "unit"])
+@pytest.mark.parametrize("field", ["data", "rule", "verdict", "machine", "terms"])
 def test_text_about_the_data_stays_text(field):
-    text = {"verdict": [ATTACK], "machine": {ATTACK: ATTACK}}.get(field, ATTACK)
+    terms = replace(ladder().terms, examples=ATTACK, loss=ATTACK, speed=ATTACK)
+    odd = {"verdict": [ATTACK], "machine": {ATTACK: ATTACK}, "terms": terms}
+    text = odd.get(field, ATTACK)
     read = Page(page(replace(ladder(), **{field: text})))
     assert not read.tags["script"]
     assert ATTACK in "".join(text for _, text in read.texts)
@@ -262,7 +265,8 @@ def test_numbers_have_no_perplexity_and_no_samples():
 
 
 def test_words_have_bits_a_character_too():
-    found = comparison(row("LSTM", 8.0, 1.0, bits_per_character=1.75), unit="word")
+    terms = terms_of(Symbols(("⟨unk⟩", "a"), "word"))
+    found = comparison(row("LSTM", 8.0, 1.0, bits_per_character=1.75), terms=terms)
     read = Page(page(found))
     assert "bits/character" in read.inside("th")
     assert "1.750" in read.inside("td")

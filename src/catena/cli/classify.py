@@ -227,13 +227,18 @@ def _held_out(job: Job, space: Space, train: Labelled) -> Labelled | None:
     if not job.valid:
         return None
     held_out = job.reading.read_like(space, job.valid)
+    check_known(held_out, train)
+    return held_out
+
+
+def check_known(held_out: Labelled, train: Labelled) -> None:
+    """Raise at a label that is not in the training data."""
     new = _names(held_out.labels).keys() - _names(train.labels).keys()
     for label in sorted(new, key=held_out.place_of):
         raise CatenaError(
             f"{held_out.place_of(label)}: the label {label!r} is not in the training data; leave "
             "it out, or add examples of it there"
         )
-    return held_out
 
 
 def _absent(train: Labelled) -> list[str]:

@@ -2,47 +2,72 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 from catena.cli import show
+from catena.cli.classify import check_known
+from catena.cli.classify import reading as labelled_reading
+from catena.cli.labelled import notes_on
 from catena.cli.reading import Reading, encode, learn_space
+from catena.cli.tokens import Corpus, TokenReading, read_labelled
 from catena.cli.writing import check_writable
 from catena.comparing.compare import compare as run
-from catena.split import split
+from catena.errors import CatenaError
+from catena.formats import Labelled
+from catena.space import Space
+from catena.split import Split, split, split_labelled
+
+OF_SEQUENCES = tuple(field.name for field in fields(Reading))
+OF_TOKENS = tuple(field.name for field in fields(TokenReading))
 
 
 @dataclass(frozen=True)
 class Job:
-    """What `catena compare` was asked for."""
+    """What `catena compare` was asked for.
+
+    Args:
+        valid, test: files that hold these parts, for tasks that label; cut from DATA otherwise.
+        given: the options that say how data is read, by name.
+    """
 
     sources: list[str]
+    task: str
     models: str | None
     minutes: float
     report: Path | None
     as_json: bool
-    reading: Reading
-    unknown: str | None
-    minimum: int | None
+    valid: list[str]
+    test: list[str]
+    given: Mapping[str, Any]
     seed: int
+
+
+@dataclass(frozen=True)
+class Material:
+    """Data that was read and split; its space, where it has one."""
+
+    name: str
+    parts: Split
+    space: Space | None = None
 
 
 def compare(job: Job) -> None:
     """Fit the ladder on the same data and say what each rung is worth."""
     if job.report is not None:
         check_writable(job.report)
-    data = job.reading.read(job.sources)
-    parts = split(data.sequences, job.seed, unit=data.unit)
-    space = learn_space(replace(data, sequences=parts.train), job.unknown, job.minimum)
-    encode(space, data)  # an error names file and line here, which the parts know no longer
+    material = READERS[job.task](job)
     with show.progress() as board:
         found = run(
-            data.sequences,
+            None,
             None if job.models is None else [name.strip() for name in job.models.split(",")],
+            task=job.task,
             minutes=job.minutes,
-            space=space,
-            parts=parts,
-            name=data.name,
+            space=material.space,
+            parts=material.parts,
+            name=material.name,
             seed=job.seed,
             report=board.report,
         )
@@ -55,3 +80,72 @@ def compare(job: Job) -> None:
         show.as_json(found.to_dict())
     else:
         show.comparison(found)
+
+
+def _to_generate(job: Job) -> Material:
+    data = Reading(**_chosen(job, OF_SEQUENCES)).read(job.sources)
+    parts = split(data.sequences, job.seed, unit=data.unit)
+    space = learn_space(replace(data, sequences=parts.train), *_symbols(job))
+    encode(space, data)  # an error names file and line here, which the parts know no longer
+    return Material(data.name, parts, space)
+
+
+def _to_classify(job: Job) -> Material:
+    reading = labelled_reading(job.given)
+    data = reading.read(job.sources)
+    for note in notes_on(data.data):
+        show.say(note)
+    space = learn_space(data.data, *_symbols(job))
+    valid, test = (
+        reading.read_like(space, sources) if sources else None for sources in (job.valid, job.test)
+    )
+    if valid is not None:
+        check_known(valid, data)
+    for part in (data, valid, test):
+        if part is not None:
+            encode(space, part.data)  # as above
+    parts = _split(data.data.name, _pair(data), valid and _pair(valid), test and _pair(test), job)
+    train = replace(data.data, sequences=parts.train[0])
+    return Material(data.data.name, parts, learn_space(train, *_symbols(job)))
+
+
+def _to_tag(job: Job) -> Material:
+    reading = TokenReading(**_chosen(job, OF_TOKENS))
+    files = [reading.read(source) for source in job.sources]
+    columns = files[0].columns
+    corpus = read_labelled(files, columns)
+
+    def given(sources: list[str]) -> tuple[Any, Any] | None:
+        if not sources:
+            return None
+        found = [reading.read_as(source, columns) for source in sources]
+        return _sentences(read_labelled(found, columns))
+
+    parts = _split(corpus.name, _sentences(corpus), given(job.valid), given(job.test), job)
+    return Material(corpus.name, parts)
+
+
+READERS = {"generate": _to_generate, "classify": _to_classify, "tag": _to_tag}
+
+
+def _split(name: str, data: tuple[Any, Any], valid: Any, test: Any, job: Job) -> Split:
+    try:
+        return split_labelled(data[0], data[1], job.seed, valid, test)
+    except CatenaError as error:
+        raise CatenaError(f"{name}: {error}") from error
+
+
+def _pair(labelled: Labelled) -> tuple[Any, Any]:
+    return labelled.data.sequences, labelled.labels
+
+
+def _sentences(corpus: Corpus) -> tuple[Any, Any]:
+    return corpus.sentences, corpus.labels
+
+
+def _symbols(job: Job) -> tuple[Any, Any]:
+    return job.given.get("unknown"), job.given.get("minimum")
+
+
+def _chosen(job: Job, names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: job.given[name] for name in names if name in job.given}

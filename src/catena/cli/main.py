@@ -108,13 +108,23 @@ def _silence_output() -> None:
 @app.command()
 def compare(
     data: o.Data,
-    task: Annotated[str, typer.Option(help="What for.")] = "generate",
+    task: Annotated[str, typer.Option(help="What for: generate, classify or tag.")] = "generate",
     models: Annotated[
-        str | None, typer.Option(help="Some of markov,hmm,window,rnn,gru,lstm.")
+        str | None,
+        typer.Option(
+            help="Some of markov,hmm,window,rnn,gru,lstm; with --task classify also "
+            "majority,bilstm; with --task tag majority,crf,bilstm-crf, but not markov."
+        ),
     ] = None,
     minutes: Annotated[
         float, typer.Option(help="For learning; counting and scoring come on top.")
     ] = 4.0,
+    valid: Annotated[
+        list[str] | None, typer.Option(help="Labelled data to choose by; else a part of DATA.")
+    ] = None,
+    test: Annotated[
+        list[str] | None, typer.Option(help="Labelled data to test on; else a part of DATA.")
+    ] = None,
     report: Annotated[
         Path | None, typer.Option(help="Write one self-contained HTML page with plots.")
     ] = None,
@@ -130,6 +140,9 @@ def compare(
     space: o.SpaceName = None,
     unknown: o.Unknown = None,
     minimum: o.Minimum = None,
+    columns: o.Columns = None,
+    label: o.Label = None,
+    label_by: o.LabelBy = None,
 ) -> None:
     """Fit the whole ladder and say which rung your data needs.
 
@@ -137,20 +150,23 @@ def compare(
     Examples:
       catena compare shakespeare --report report.html
       catena compare visits.csv --group-by user --order-by time --item page
+      catena compare train.tsv --task classify --test test.tsv
+      catena compare train.conll --task tag --models majority,hmm,crf
     """
+    given = {name: value for name, value in locals().items() if value is not None}
+    _check_compared(given)
     from catena.cli import compare as command
 
-    _only_generate(task)
-    reading = _reading(stream, unit, encoding, errors, group_by, order_by, item, space)
     job = command.Job(
         sources=data,
+        task=task,
         models=models,
         minutes=minutes,
         report=report,
         as_json=json,
-        reading=reading,
-        unknown=unknown,
-        minimum=minimum,
+        valid=valid or [],
+        test=test or [],
+        given=given,
         seed=seed,
     )
     command.compare(job)
@@ -427,9 +443,21 @@ def _refuse(given: dict[str, Any], names: Iterable[str], why: str) -> None:
             raise CatenaError(f"--{name.replace('_', '-')} {why}")
 
 
-def _only_generate(task: str) -> None:
-    if task != "generate":
-        raise CatenaError(f"--task must be generate, not {task!r}")
+def _check_compared(given: dict[str, Any]) -> None:
+    """Raise if an option of `compare` is not for its task.
+
+    Args:
+        given: all that stands on the command line, by name.
+    """
+    task = given["task"]
+    foreign = {
+        "generate": ("columns", "label", "label_by", "valid", "test"),
+        "classify": ("columns", "stream"),
+        "tag": (*OF_SEQUENCES, "minimum", "label", "label_by"),
+    }
+    if task not in foreign:
+        raise CatenaError(f"--task must be generate, classify or tag, not {task!r}")
+    _refuse(given, foreign[task], f"is not for --task {task}")
 
 
 def _stopped(stopped: KeyboardInterrupt) -> str:

@@ -136,8 +136,8 @@ def comparison(found: Comparison) -> None:
     """The table of a comparison and what it means."""
     train, valid, test = found.sizes
     _text(
-        f"{found.data}: {train:,} observations to learn from, {valid:,} to choose, {test:,} to "
-        f"test; split {found.rule}"
+        f"{found.data}: {train:,} {found.terms.examples} to learn from, {valid:,} to choose, "
+        f"{test:,} to test; split {found.rule}"
     )
     result("")
     shown = columns(found)

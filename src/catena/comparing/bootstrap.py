@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from catena.comparing.tally import Tally
 from catena.sequences import Sequences, ranges
 
 BLOCKS = 200
@@ -22,7 +23,7 @@ _TAILS = torch.tensor([0.025, 0.975], dtype=torch.float64)
 
 @dataclass(frozen=True)
 class Interval:
-    """A difference in bits a symbol and where it lies in 95 of 100 resamplings."""
+    """A figure, or a difference of two, and where it lies in 95 of 100 resamplings."""
 
     value: float
     low: float
@@ -38,7 +39,7 @@ class Bootstrap:
     """Resamplings of one test set.
 
     Args:
-        lengths: `[n]`, how many predictions each sequence has.
+        lengths: `[n]`, how many amounts of a tally each sequence has.
         seed: of the draws.
     """
 
@@ -49,25 +50,36 @@ class Bootstrap:
         drawn = torch.randint(max(count, 1), (draws, count), generator=generator)
         self._weights = torch.zeros(draws, count, dtype=torch.float64)
         self._weights.scatter_add_(1, drawn, torch.ones(drawn.shape, dtype=torch.float64))
-        self._sizes = torch.bincount(self._blocks, minlength=count).double()
 
-    def difference(self, bits: Tensor, other: Tensor) -> Interval:
-        """Mean of `bits - other`, each `[total]`, with its interval."""
-        gap = bits.double() - other.double()
-        if not len(gap):
+    def difference(self, tally: Tally, other: Tally) -> Interval:
+        """How much more one figure is than another, with its interval."""
+        if not len(self._blocks):
             return Interval(0.0, 0.0, 0.0)
-        sums = torch.zeros_like(self._sizes).index_add_(0, self._blocks, gap)
-        means = self._totals(sums) / (self._weights @ self._sizes)
-        # Order statistics themselves: there is nothing between a number and infinity.
-        low, high = means.quantile(_TAILS, interpolation="nearest").tolist()
-        return Interval(float(gap.mean()), low, high)
+        return _interval(tally.value - other.value, self._figures(tally) - self._figures(other))
+
+    def interval(self, tally: Tally) -> Interval:
+        """A figure with its interval."""
+        return _interval(tally.value, self._figures(tally))
+
+    def _figures(self, tally: Tally) -> Tensor:
+        """`[draws]`, the figure of each resampling."""
+        sums = tally.amounts.new_zeros(self._weights.shape[1], tally.amounts.shape[1])
+        return tally.make(self._totals(sums.index_add_(0, self._blocks, tally.amounts)))
 
     def _totals(self, sums: Tensor) -> Tensor:
-        """`[draws]`. An infinite block counts only where it is drawn; 0 times infinity would not
-        be 0."""
+        """`[draws, k]` from the sums of each block. What is infinite counts only where its block is
+        drawn; 0 times infinity would not be 0."""
         odd = ~sums.isfinite()
-        drawn = torch.where(self._weights[:, odd] > 0, sums[odd], 0.0)
-        return self._weights @ sums.masked_fill(odd, 0.0) + drawn.sum(1)
+        blocks = odd.any(1)
+        drawn = (self._weights[:, blocks] > 0)[:, :, None]
+        infinite = torch.where(drawn, sums[blocks].masked_fill(~odd[blocks], 0.0), 0.0)
+        return self._weights @ sums.masked_fill(odd, 0.0) + infinite.sum(1)
+
+
+def _interval(value: float, draws: Tensor) -> Interval:
+    # Order statistics themselves: there is nothing between a number and infinity.
+    low, high = draws.quantile(_TAILS, interpolation="nearest").tolist()
+    return Interval(value, low, high)
 
 
 def _blocks(lengths: Tensor) -> Tensor:

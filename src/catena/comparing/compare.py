@@ -6,38 +6,39 @@ import math
 import platform
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import fields, replace
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from catena.comparing.bootstrap import Bootstrap, by_position
-from catena.comparing.grid import CHOOSING_OBSERVATIONS, Entry, entries, learner
-from catena.comparing.measure import Meter, count_parameters
+from catena.comparing.classifying import Classifying
+from catena.comparing.contest import Contest, Entry
+from catena.comparing.generating import Generating
+from catena.comparing.majority import Majority
+from catena.comparing.measure import Meter
 from catena.comparing.result import Comparison, Row, numbered
+from catena.comparing.tagging import Tagging
+from catena.comparing.tally import Tally
 from catena.comparing.verdict import verdict
 from catena.errors import CatenaError
-from catena.ladder import HMM, LADDER, RUNGS, Markov, Rung
-from catena.learn import Learner, Progress
-from catena.sequences import Sequences
-from catena.space import Space, Symbols, Unit, as_sequences, is_pair
-from catena.split import Split, beginning, split
-from catena.tasks.generate import NATS_A_BIT, Generator, encode, learn_space
+from catena.ladder import CRF, HMM, Markov
+from catena.learn import Progress
+from catena.space import Space, Unit
+from catena.split import Split
 
 # The share of a rung's time that goes into choosing its hyperparameters.
 CHOOSING = 0.3
-SAMPLE_LENGTH = 400
-UNITS = {"char": "character", "word": "word", "byte": "byte", "item": "symbol"}
+TASKS = {"generate": Generating, "classify": Classifying, "tag": Tagging}
 
 Report = Callable[[str, Progress], None]
 
 
 def compare(
     data: Any,
-    rungs: Sequence[str | Rung] | None = None,
+    rungs: Sequence[Any] | None = None,
     *,
+    task: str = "generate",
     minutes: float = 4.0,
     unit: Unit = "char",
     space: Space | None = None,
@@ -49,12 +50,15 @@ def compare(
     """Find out which rung some data needs.
 
     Args:
-        data: as `Generator.fit` takes it.
+        data: as `Generator.fit` takes it; to classify and to tag a pair (X, y), as `Classifier.fit`
+            and `Tagger.fit` take them. With `parts` it is not read.
         rungs: names of rungs, whose hyperparameters are then chosen on the validation part, or
-            rungs as they are; all of the ladder unless given.
+            rungs as they are; all that the task has unless given.
+        task: "generate", "classify" or "tag".
         minutes: for learning, all rungs together; counting and scoring come on top. Rungs that
             need less leave theirs unused.
-        parts: the data already split; `catena.split.split` cuts it otherwise.
+        unit, space: what an observation is, as in `Generator`; a tagger reads tokens as they are.
+        parts: the data already split; `catena.split` cuts it otherwise.
         report: is told of the progress, by the name of the row.
 
     Raises:
@@ -66,28 +70,27 @@ def compare(
     """
     if not minutes > 0:
         raise CatenaError(f"minutes must be above 0, not {minutes}")
-    data = as_sequences(data) if is_pair(data) else data
-    parts = parts or split(data, seed, unit=space.unit if isinstance(space, Symbols) else unit)
-    own, space = space is not None, space or learn_space(parts.train, unit)
-    train, valid, test = (encode(space, part, own) for part in parts[:3])
-    bench = _Bench(train, valid, test, space, seed, report)
-    lines = _lines(rungs or [rung.kind for rung in LADDER], space, bench.train.total, name)
-    share = minutes / max(1, sum(not _counted(line) for line in lines))
+    if task not in TASKS:
+        raise CatenaError(f"task must be {', '.join(TASKS)}, not {task!r}")
+    contest: Contest = TASKS[task](data, parts, unit, space, seed, name)
+    lines = _lines(contest, rungs)
+    bench = _Bench(contest, report)
+    share = minutes / max(1, sum(not bench.counted(line) for line in lines))
     rows = [bench.row(line, share) for line in lines]
     _tell_apart(rows)
+    names = {row.name for row in rows}
     result = Comparison(
         data=name,
-        unit=UNITS[space.unit] if isinstance(space, Symbols) else "step",
-        rule=parts.rule,
-        sizes=bench.sizes,
+        terms=contest.terms,
+        rule=contest.rule,
+        sizes=contest.sizes,
         seed=seed,
         minutes=minutes,
         rows=rows,
-        baseline=_baseline(rows),
+        baseline=next((base for base in contest.baselines if base in names), None),
         machine=machine(),
     )
-    base = next((row for row in rows if row.name == result.baseline), None)
-    _relate(rows, bench, result.best, base)
+    _relate(result, bench)
     result.verdict = verdict(result)
     return result
 
@@ -103,26 +106,14 @@ def machine() -> dict[str, str]:
 
 
 class _Bench:
-    """The data, encoded once, on which every entry is measured."""
+    """Where every entry chooses, learns and is measured, within its time."""
 
-    def __init__(
-        self,
-        train: Sequences,
-        valid: Sequences,
-        test: Sequences,
-        space: Space,
-        seed: int,
-        report: Report,
-    ) -> None:
-        self.train, self.valid, self.test = train, valid, test
-        self.few = beginning(train, CHOOSING_OBSERVATIONS)
-        self.space, self.seed, self.report = space, seed, report
-        self.sizes = (self.train.total, self.valid.total, self.test.total)
-        if not test.total:
-            raise CatenaError("the test part is empty: more data is needed")
-        self.bits: dict[str, Tensor] = {}
-        ends = int(space.end_number is not None)
-        self.bootstrap = Bootstrap(test.lengths + ends, seed)
+    def __init__(self, contest: Contest, report: Report) -> None:
+        self.contest, self.report = contest, report
+        self.tallies: dict[str, Tally] = {}
+
+    def counted(self, entry: Entry) -> bool:
+        return all(map(self.contest.counted, entry.candidates))
 
     def row(self, entry: Entry, minutes: float) -> Row:
         """Choose, learn and measure one entry."""
@@ -131,81 +122,64 @@ class _Bench:
         searched = time.perf_counter() - began
         left = minutes * (1 - CHOOSING) if len(entry.candidates) > 1 else minutes
         with Meter() as meter:
-            model = self._learn(entry.name, rung, left, self.train)
-        row = self._measure(entry, rung, model)
-        row.seconds, row.peak_memory = meter.seconds, meter.peak_memory
-        row.search_seconds, row.tried = searched, tried
-        return row
-
-    def _choose(self, entry: Entry, minutes: float) -> tuple[Rung, list[tuple[str, float]]]:
-        """The candidate that predicts the validation part best after a short time each."""
-        if len(entry.candidates) == 1:
-            return entry.candidates[0], []
-        share = minutes * CHOOSING / len(entry.candidates)
-        name = f"{entry.name}: choosing"
-        tried = []
-        for rung in entry.candidates:
-            # A pass of EM over all data can take longer than a candidate has.
-            train = self.few if isinstance(rung, HMM) else self.train
-            tried.append((rung, self._learn(name, rung, share, train).bits(self.valid)))
-        best = min(tried, key=lambda pair: (math.isnan(pair[1]), pair[1]))[0]
-        return best, [(_written(rung), bits) for rung, bits in tried]
-
-    def _learn(self, name: str, rung: Rung, minutes: float, train: Sequences) -> Generator:
-        how: Learner = learner(rung, minutes, self.train.total)
-        model = Generator(rung, space=self.space, learner=how, seed=self.seed)
-
-        def report(progress: Progress) -> None:
-            self.report(name, progress)
-
-        return model.fit(train, self.valid, report=report)
-
-    def _measure(self, entry: Entry, rung: Rung, model: Generator) -> Row:
-        with Meter() as meter:
-            log_prob = model.log_prob(self.test)
-        found = model.summarise(self.test, log_prob)
-        bits = log_prob.with_values(-log_prob.values.double() / NATS_A_BIT)
-        self.bits[entry.name] = bits.values
+            model = self._learn(entry, rung, left)
+        found, draws = self.contest.measure(model), self.contest.bootstrap
+        figures = self.contest.terms.figures
+        self.tallies[entry.name] = found.tallies[figures[0].key]
         return Row(
             name=entry.name,
-            label=_label(entry, rung),
-            rung=_written(rung),
-            bits=found.bits_per_symbol,
-            perplexity=found.perplexity,
-            bits_per_character=found.bits_per_character,
-            parameters=count_parameters(model.model_),
-            seconds=0.0,
-            search_seconds=0.0,
-            peak_memory=None,
-            speed=found.symbols / max(meter.seconds, 1e-9),
+            label=entry.label or _label(rung),
+            rung=_written(self.contest, rung, entry),
+            network=not isinstance(rung, (Majority, Markov, HMM, CRF)),
+            figures=found.figures,
+            intervals={f.key: draws.interval(found.tallies[f.key]) for f in figures if f.bounded},
+            parameters=found.parameters,
+            seconds=meter.seconds,
+            search_seconds=searched,
+            peak_memory=meter.peak_memory,
+            speed=found.speed,
             epochs=model.history_.epochs,
-            tried=[],
-            curve=_curve(model),
-            positions=by_position(bits),
-            sample=self._sample(model),
+            tried=tried,
+            curve=found.curve,
+            positions=found.positions,
+            sample=found.sample,
             notes=list(model.history_.notes),
         )
 
-    def _sample(self, model: Generator) -> str | None:
-        if not isinstance(self.space, Symbols):
-            return None
-        how = {"temperature": 0.8, "max_length": SAMPLE_LENGTH, "seed": self.seed}
-        drawn = model.sample(1, **how)[0]
-        return self.space.show(self.space.encode([drawn]).values)
+    def _choose(self, entry: Entry, minutes: float) -> tuple[Any, list[tuple[str, float]]]:
+        """The candidate that does best on the validation part after a short time each."""
+        if len(entry.candidates) == 1:
+            return entry.candidates[0], []
+        share = minutes * CHOOSING / len(entry.candidates)
+        tried = [
+            (rung, self.contest.judge(self._learn(entry, rung, share, short=True)))
+            for rung in entry.candidates
+        ]
+        worse = self.contest.terms.decides.worse
+        best = min(tried, key=lambda pair: (math.isnan(pair[1]), worse(pair[1], 0.0)))[0]
+        return best, [(_written(self.contest, rung, entry), value) for rung, value in tried]
+
+    def _learn(self, entry: Entry, rung: Any, minutes: float, short: bool = False) -> Any:
+        name = f"{entry.name}: choosing" if short else entry.name
+
+        def tell(progress: Progress) -> None:
+            self.report(name, progress)
+
+        return self.contest.fit(entry, rung, minutes, tell, short)
 
 
-def _lines(rungs: Sequence[str | Rung], space: Space, observations: int, data: str) -> list[Entry]:
+def _lines(contest: Contest, rungs: Sequence[Any] | None) -> list[Entry]:
+    """The rows: of kinds by name first, then those of rungs as they are."""
+    rungs = contest.kinds if rungs is None else rungs
     names = [rung for rung in rungs if isinstance(rung, str)]
-    unknown = [name for name in names if name not in RUNGS]
+    unknown = [name for name in names if name not in contest.kinds]
     if unknown:
-        raise CatenaError(f"there is no model {unknown[0]!r}; choose from {', '.join(RUNGS)}")
-    fixed = [Entry(_written(rung), (rung,)) for rung in rungs if not isinstance(rung, str)]
-    lines = [*entries(names, space, observations), *fixed]
-    if not lines:
         raise CatenaError(
-            f"{data}: {', '.join(names)} cannot model {type(space).__name__}: "
-            "a Markov chain needs symbols; choose other models"
+            f"there is no model {unknown[0]!r}; choose from {', '.join(contest.kinds)}"
         )
+    own = [rung for rung in rungs if not isinstance(rung, str)]
+    fixed = [Entry(_written(contest, rung), (rung,)) for rung in own]
+    lines = [*contest.entries(names), *fixed]
     names = numbered([line.name for line in lines])
     return [replace(line, name=name) for line, name in zip(lines, names, strict=True)]
 
@@ -218,58 +192,58 @@ def _tell_apart(rows: list[Row]) -> None:
         row.label = label
 
 
-def _relate(rows: list[Row], bench: _Bench, best: Row, base: Row | None) -> None:
-    """Each row against the best, against the one before, and its share of the drop."""
-    bits, draws = bench.bits, bench.bootstrap
-    for below, row in zip([None, *rows], rows, strict=False):
+def _relate(result: Comparison, bench: _Bench) -> None:
+    """Each row against the best, against the one before, and its share of the way to the best."""
+    tallies, draws = bench.tallies, bench.contest.bootstrap
+    best = result.best
+    base = next((row for row in result.rows if row.name == result.baseline), None)
+    for below, row in zip([None, *result.rows], result.rows, strict=False):
         if row is not best:
-            row.against_best = draws.difference(bits[row.name], bits[best.name])
+            row.against_best = draws.difference(tallies[row.name], tallies[best.name])
         if below is not None:
-            row.against_below = draws.difference(bits[row.name], bits[below.name])
-        if base is not None and math.inf > base.bits > best.bits:
-            row.explained = (base.bits - row.bits) / (base.bits - best.bits)
+            row.against_below = draws.difference(tallies[row.name], tallies[below.name])
+        if base is not None:
+            row.explained = _explained(result, base, row)
 
 
-def _baseline(rows: list[Row]) -> str | None:
-    """The row that improvements are counted from: Markov-1, or what knows no past."""
-    names = [row.name for row in rows]
-    return next((name for name in ("markov-1", "independent") if name in names), None)
+def _explained(result: Comparison, base: Row, row: Row) -> float | None:
+    """The share of the way from the baseline to the best; None where there is none."""
+    worst, own, best = (result.value(one) for one in (base, row, result.best))
+    whole = result.terms.decides.worse(worst, best)
+    return (worst - own) / (worst - best) if math.inf > whole > 0 else None
 
 
-def _counted(entry: Entry) -> bool:
-    """Whether learning is counting, which needs no time to speak of."""
-    return all(isinstance(rung, Markov) for rung in entry.candidates)
+def _label(rung: Any) -> str:
+    return f"Markov-{rung.order}" if isinstance(rung, Markov) else type(rung).__name__
 
 
-def _label(entry: Entry, rung: Rung) -> str:
-    if isinstance(rung, Markov):
-        return f"Markov-{rung.order}"
-    return "independent" if entry.name == "independent" else type(rung).__name__
+def _written(contest: Contest, rung: Any, entry: Entry | None = None) -> str:
+    """The rung, and what the task is told beside it."""
+    options = entry.options if entry is not None else {}
+    beside = [f"{name}={_value(value)}" for name, value in options.items()]
+    return ", ".join([_call(rung, contest.unused), *beside])
 
 
-def _written(rung: Rung) -> str:
-    """The rung with its size, which comes first, and what differs from its defaults."""
+def _call(thing: Any, unused: Collection[str] = ()) -> str:
+    """Something with its size, which comes first where it has one, and what differs from its
+    defaults."""
     chosen = {
-        field.name: _value(getattr(rung, field.name))
-        for place, field in enumerate(fields(rung))
-        if place == 0 or getattr(rung, field.name) != field.default
+        field.name: _value(value)
+        for place, field in enumerate(fields(thing))
+        if (value := getattr(thing, field.name)) != field.default
+        or (place == 0 and not isinstance(value, float))
+        if field.name not in unused
     }
-    return f"{type(rung).__name__}({', '.join(f'{k}={v}' for k, v in chosen.items())})"
+    return f"{type(thing).__name__}({', '.join(f'{k}={v}' for k, v in chosen.items())})"
 
 
 def _value(option: object) -> str:
     """An option as it is written; a recurrence of one's own by its name, not by its address."""
+    if is_dataclass(option) and not isinstance(option, type):
+        return _call(option)
     if callable(option):
         return getattr(option, "__name__", type(option).__name__)
     return repr(option)
-
-
-def _curve(model: Generator) -> list[tuple[float, float | None, float | None]]:
-    def bits(nats: float | None) -> float | None:
-        return None if nats is None else nats / NATS_A_BIT
-
-    rows = model.history_.rows
-    return [(row["seconds"], bits(row.get("train")), bits(row.get("valid"))) for row in rows]
 
 
 def _processor() -> str:

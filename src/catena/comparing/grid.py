@@ -7,25 +7,20 @@ is then learned anew with the rest of the time. The test part takes no part in i
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from typing import Any
 
-from catena.ladder import GRU, HMM, LSTM, RNN, Markov, Rung, Window
-from catena.learn import EM, Gradient, Learner, learner_for
+from catena.comparing.contest import Entry
+from catena.comparing.majority import Majority
+from catena.ladder import CRF, GRU, HMM, LSTM, RNN, Markov, Rung, Window
+from catena.ladder.characters import CNN
+from catena.learn import EM, Gradient, Learner, QuasiNewton, learner_for
 from catena.space import Space, Symbols
 
 # Data with fewer observations than this gets small networks, and dropout among the choices.
 SMALL = 50_000
 HIGHEST_ORDER = 8
-# The sizes of an HMM compete on this much of the data at most.
-CHOOSING_OBSERVATIONS = 200_000
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One row of a comparison: a name and the candidates that compete for it."""
-
-    name: str
-    candidates: tuple[Rung, ...]
+# With fewer labelled sequences than this, networks see them more often and a few at a time.
+FEW = 2000
 
 
 def entries(kinds: Sequence[str], space: Space, observations: int) -> list[Entry]:
@@ -53,6 +48,70 @@ def learner(rung: Rung, minutes: float, observations: int) -> Learner:
     return Gradient(minutes=minutes, batch=32, span=32, rate=4e-3, average=0.99)
 
 
+def classifiers(kinds: Sequence[str], space: Space, observations: int) -> list[Entry]:
+    """The rows that tell labels of sequences, in the same order."""
+    small = observations < SMALL
+    makers: dict[str, Callable[[], list[Entry]]] = {
+        "majority": lambda: [Entry("majority", (Majority(),), label="majority label")],
+        "markov": lambda: _markov_a_class(space),
+        "hmm": lambda: [Entry("hmm", tuple(map(HMM, (2, 4, 8) if small else (8, 16))))],
+        # One window alone would read no more than the end.
+        "window": lambda: [Entry("window", _windows(observations), {"summary": "mean"})],
+        "rnn": lambda: [Entry("rnn", _readers(RNN, small))],
+        "gru": lambda: [Entry("gru", _readers(GRU, small))],
+        "lstm": lambda: [Entry("lstm", _readers(LSTM, small))],
+        "bilstm": lambda: [
+            Entry("bilstm", _readers(LSTM, small, True), {"summary": "attention"}, "BiLSTM")
+        ],
+    }
+    return [entry for kind in makers if kind in kinds for entry in makers[kind]()]
+
+
+def taggers(kinds: Sequence[str], steps: str, total: int) -> list[Entry]:
+    """The rows that label steps, in the same order: words, attributes or measurements."""
+    small = total < SMALL
+    spelled = {"characters": CNN(30), "word_dropout": 0.05} if steps == "words" else {}
+    alone = {"decoder": "softmax", **spelled}
+    makers: dict[str, Callable[[], Entry]] = {
+        "majority": lambda: Entry("majority", (Majority(),), label="majority label"),
+        "hmm": lambda: Entry("hmm", (HMM(),)),
+        "crf": lambda: Entry("crf", (CRF(l2=1.0), CRF(l2=0.1))),
+        "window": lambda: Entry("window", _windows(total), alone),
+        "rnn": lambda: Entry("rnn", _labellers(RNN, small), alone),
+        "gru": lambda: Entry("gru", _labellers(GRU, small), alone),
+        "lstm": lambda: Entry("lstm", _labellers(LSTM, small), alone),
+        "bilstm-crf": lambda: Entry(
+            "bilstm-crf", _labellers(LSTM, small, True), {"decoder": "crf", **spelled}, "BiLSTM-CRF"
+        ),
+    }
+    unfit = makers.keys() - {"majority", "crf"} if steps == "attributes" else set()
+    unfit = {"hmm", "crf"} if steps == "measurements" else unfit
+    return [make() for kind, make in makers.items() if kind in kinds and kind not in unfit]
+
+
+def tagging(rung: Any, minutes: float, sequences: int) -> QuasiNewton | Gradient | None:
+    """How a tagger is learned within a time budget."""
+    if isinstance(rung, CRF):
+        return QuasiNewton(minutes=minutes)
+    if isinstance(rung, HMM):
+        return None
+    if sequences < FEW:
+        return Gradient(minutes=minutes, epochs=40, batch=8)
+    return Gradient(minutes=minutes, epochs=20, batch=16)
+
+
+def classifying(rung: Rung, minutes: float, sequences: int) -> Learner:
+    """How a classifier is learned within a time budget."""
+    kind = learner_for(rung)
+    if kind is EM:
+        return EM(minutes=minutes)
+    if kind is not Gradient:
+        return kind()
+    if sequences < FEW:
+        return Gradient(minutes=minutes, epochs=60, batch=16, rate=5e-3, average=0.98)
+    return Gradient(minutes=minutes, epochs=20, batch=64, rate=5e-3, average=0.99)
+
+
 def _markov(space: Space) -> list[Entry]:
     if not isinstance(space, Symbols):
         return []
@@ -61,11 +120,20 @@ def _markov(space: Space) -> list[Entry]:
     return [*low, Entry("markov-k", high)]
 
 
+def _markov_a_class(space: Space) -> list[Entry]:
+    if not isinstance(space, Symbols):
+        return []
+    # A class may have few sequences, too few for the discounts of Kneser and Ney.
+    return [Entry("markov", tuple(Markov(order, "witten_bell") for order in range(6)))]
+
+
 def _hmm(space: Space, observations: int) -> list[Entry]:
     sizes = (4, 8, 16) if observations < SMALL else (16, 32)
     chosen = Entry("hmm", tuple(HMM(states) for states in sizes))
     # Where there is no Markov chain, a single state says what is known without any memory.
-    alone = [] if isinstance(space, Symbols) else [Entry("independent", (HMM(1),))]
+    alone = (
+        [] if isinstance(space, Symbols) else [Entry("independent", (HMM(1),), label="independent")]
+    )
     return [*alone, chosen]
 
 
@@ -82,3 +150,27 @@ def _recurrent(kind: type[RNN | GRU | LSTM], observations: int) -> tuple[Rung, .
             kind(128, dropout=0.5, embedding_dropout=0.2),
         )
     return kind(128, embedding=64), kind(256, embedding=64, dropout=0.1)
+
+
+def _labellers(
+    kind: type[RNN | GRU | LSTM], small: bool, bidirectional: bool = False
+) -> tuple[Rung, ...]:
+    return tuple(
+        kind(
+            units,
+            dropout=dropout,
+            embedding=64,
+            embedding_dropout=0.3,
+            bidirectional=bidirectional,
+        )
+        for units, dropout in ((64, 0.3) if small else (128, 0.3), (128, 0.5))
+    )
+
+
+def _readers(
+    kind: type[RNN | GRU | LSTM], small: bool, bidirectional: bool = False
+) -> tuple[Rung, ...]:
+    sizes = ((32, 0.2), (64, 0.5)) if small else ((64, 0.2), (128, 0.3))
+    return tuple(
+        kind(units, dropout=dropout, bidirectional=bidirectional) for units, dropout in sizes
+    )

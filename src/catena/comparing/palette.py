@@ -17,11 +17,14 @@ PAPER = ("#ffffff", "#16181b")  # what the colours stand on: light, dark
 _HUES = {
     "Markov": ("#555e69", "#b8c1cc"),
     "independent": ("#555e69", "#b8c1cc"),
+    "majority": ("#555e69", "#b8c1cc"),
     "HMM": ("#00845f", "#2fc79a"),
     "Window": ("#c98a00", "#f0b429"),
     "RNN": ("#3a9bd6", "#8fd3ff"),
     "GRU": ("#0060a0", "#3f8fe0"),
     "LSTM": ("#cc4e00", "#ff8a4c"),
+    "BiLSTM": ("#8f2d00", "#ffb48c"),
+    "CRF": ("#6a4fb3", "#b7a1f0"),
 }
 _OTHER = ("#a34d86", "#e39ac6")
 _FADE = 0.55  # how far the faintest of a kind is from its hue to the paper

@@ -7,7 +7,7 @@ and so on for the rows, in their order.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -29,6 +29,8 @@ from catena.comparing.canvas import (
     to_svg,
     write_ticks,
 )
+from catena.comparing.figure import Figure
+from catena.comparing.majority import Majority
 from catena.comparing.result import Comparison, Row
 
 HEIGHT = 260.0  # points
@@ -54,15 +56,27 @@ def plots(found: Comparison, names: Sequence[str]) -> Iterator[Plot]:
     Args:
         names: what each row is called.
     """
-    drawable = [place for place, row in enumerate(found.rows) if math.isfinite(row.bits)]
+    drawable = [place for place, row in enumerate(found.rows) if is_drawn(found, row)]
     if not drawable:
         return
     view = _View(found, [_short(name) for name in names], drawable)
-    for name, draw in (("bits", _bits), ("curves", _curves), ("cost", _cost), ("place", _place)):
+    for name, draw in (
+        ("figures", _figures),
+        ("curves", _curves),
+        ("cost", _cost),
+        ("place", _place),
+    ):
         with style(name):
             plot = draw(view, name)
         if plot is not None:
             yield plot
+
+
+def is_drawn(found: Comparison, row: Row) -> bool:
+    """Whether a row can be seen in a plot: the majority label is so far off that nothing else of
+    it could be."""
+    alone = len(found.rows) == 1
+    return math.isfinite(found.value(row)) and (alone or row.name != Majority.kind)
 
 
 def _short(name: str) -> str:
@@ -83,8 +97,14 @@ class _View:
             yield place, self.names[place], self.found.rows[place]
 
     @property
-    def measure(self) -> str:
-        return f"bits a {self.found.unit}"
+    def figure(self) -> Figure:
+        """What decides."""
+        return self.found.terms.decides
+
+    @property
+    def values(self) -> list[float]:
+        """Of that, what each row has."""
+        return [self.found.value(row) for _, _, row in self]
 
     @property
     def margin(self) -> float:
@@ -92,30 +112,34 @@ class _View:
         return max(len(name) for _, name, _ in self) * LETTER + 16
 
 
-def _bits(view: _View, name: str) -> Plot:
-    count = len(view.places)
+def _figures(view: _View, name: str) -> Plot:
+    count, figure = len(view.places), view.figure
     drawn = axes(58 + 20.0 * count, view.margin, 44)
-    least = min(row.bits for _, _, row in view)
-    drawn.axvline(least, color=MUTED, linewidth=0.8, dashes=(2, 2))
-    for line, (place, _, row) in enumerate(view):
+    best = view.found.value(view.found.best)
+    drawn.axvline(best, color=MUTED, linewidth=0.8, dashes=(2, 2))
+    for line, ((place, _, row), value) in enumerate(zip(view, view.values, strict=True)):
         gap = row.against_best
         if gap is not None and math.isfinite(gap.high - gap.low):
-            wide, left = gap.high - gap.low, least + gap.low
+            wide, left = gap.high - gap.low, best + gap.low
             drawn.barh(line, wide, 0.45, left, color=colour(place), alpha=0.4)
-        drawn.plot(row.bits, line, "|", color=colour(place), markersize=11, markeredgewidth=2)
+        drawn.plot(value, line, "|", color=colour(place), markersize=11, markeredgewidth=2)
         spot = {"xycoords": drawn.get_yaxis_transform(), "va": "center", "ha": "right"}
-        drawn.annotate(f"{row.bits:.3f}", (1 + 42 / drawn.bbox.width, line), **spot)
+        drawn.annotate(f"{value:.{figure.digits}f}", (1 + 42 / drawn.bbox.width, line), **spot)
     drawn.set_ylim(count - 0.4, -0.6)
     drawn.set_yticks(range(count), [label for _, label, _ in view], color=INK)
     drawn.grid(axis="y", visible=False)
-    name_axes(drawn, view.measure)
-    title = f"{view.measure.capitalize()} on the test part"
+    name_axes(drawn, figure.axis)
+    title = f"{_capital(figure.axis)} on the test part"
     caption = (
-        "Further left is better. The dashed line is the best; a band is where a model's distance "
-        "from it lies in 95 of 100 resamplings of the test part, so a band that reaches the line "
-        "is no clear difference."
+        f"Further {'right' if figure.higher else 'left'} is better. The dashed line is the best; "
+        "a band is where a model's distance from it lies in 95 of 100 resamplings of the test "
+        "part, so a band that reaches the line is no clear difference."
     )
     return Plot(title, caption, to_svg(drawn, name, title))
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _curves(view: _View, name: str) -> Plot | None:
@@ -132,7 +156,7 @@ def _curves(view: _View, name: str) -> Plot | None:
     drawn.set_xlim(left=0)
     ends = [(place, label, *(valid or train)[-1]) for place, label, train, valid in lines]
     label_ends(drawn, ends)
-    name_axes(drawn, "seconds of learning", view.measure)
+    name_axes(drawn, "seconds of learning", view.found.terms.loss)
     caption = (
         "Solid: on the validation part. Dashed: on the training part, as it was learned. A solid "
         "line that rises while its dashed one falls is overfitting; one that still falls at its "
@@ -143,7 +167,7 @@ def _curves(view: _View, name: str) -> Plot | None:
 
 
 def _learned(row: Row) -> tuple[Points, Points]:
-    """The (seconds, bits) of the training and of the validation part, where they are known."""
+    """The (seconds, loss) of the training and of the validation part, where they are known."""
 
     def points(column: int) -> Points:
         pairs = [(at[0], at[column]) for at in row.curve]
@@ -158,38 +182,44 @@ def _columns(points: Points) -> tuple[list[float], list[float]]:
 
 def _limit(drawn: Axes, curves: Sequence[tuple[Points, Points]]) -> None:
     """Show all but the first steep falls, which would flatten everything that matters."""
-    shown = sorted(bits for train, valid in curves for _, bits in valid or train)
+    shown = sorted(loss for train, valid in curves for _, loss in valid or train)
     ends = [(valid or train)[-1][1] for train, valid in curves]
-    low = min(bits for train, valid in curves for _, bits in train + valid)
+    low = min(loss for train, valid in curves for _, loss in train + valid)
     high = max(shown[int(0.9 * (len(shown) - 1))], *ends)
     margin = 0.08 * (high - low) or 0.1
     drawn.set_ylim(low - margin, high + margin)
 
 
 def _cost(view: _View, name: str) -> Plot:
-    points = [(max(row.seconds, SHORTEST), row.bits) for _, _, row in view]
+    figure = view.figure
+    seconds = [max(row.seconds, SHORTEST) for _, _, row in view]
+    points = list(zip(seconds, view.values, strict=True))
     drawn = axes(HEIGHT)
     drawn.set_xscale("log")
-    drawn.plot(*_frontier(points), color=GRID, linewidth=1.6, drawstyle="steps-post")
+    frontier = _frontier(points, max if figure.higher else min)
+    drawn.plot(*frontier, color=GRID, linewidth=1.6, drawstyle="steps-post")
     for (place, _, _), (x, y) in zip(view, points, strict=True):
         drawn.plot(x, y, "o", color=colour(place), markersize=7, markeredgecolor=PAPER)
     drawn.margins(x=0.12, y=0.1)
     _widen(drawn)
     _label_points(drawn, [label for _, label, _ in view], points)
     write_ticks(drawn.xaxis, lambda value: f"{value:g}")
-    name_axes(drawn, "seconds to fit", view.measure)
+    name_axes(drawn, "seconds to fit", figure.axis)
     caption = (
-        "Lower is better, further left is cheaper. The line joins the models that no cheaper one "
-        "beats. The time to choose hyperparameters is not in it."
+        f"{'Higher' if figure.higher else 'Lower'} is better, further left is cheaper. The line "
+        "joins the models that no cheaper one beats. The time to choose hyperparameters is not in "
+        "it."
     )
-    title = "Bits against cost"
+    title = f"{_capital(figure.name)} against cost"
     return Plot(title, caption, to_svg(drawn, name, title))
 
 
-def _frontier(points: Points) -> tuple[list[float], list[float]]:
-    """For each cost in ascending order, the fewest bits that it buys."""
+def _frontier(
+    points: Points, better: Callable[[float, float], float]
+) -> tuple[list[float], list[float]]:
+    """For each cost in ascending order, the best that it buys."""
     ordered = sorted(points)
-    return [x for x, _ in ordered], list(accumulate((y for _, y in ordered), min))
+    return [x for x, _ in ordered], list(accumulate((y for _, y in ordered), better))
 
 
 def _widen(drawn: Axes) -> None:
@@ -248,7 +278,7 @@ def _place(view: _View, name: str) -> Plot | None:
         drawn.plot(*_columns(points), "o-", color=colour(place), linewidth=1.4, markersize=3)
     label_ends(drawn, [(place, label, *points[-1]) for place, label, points in lines])
     write_ticks(drawn.xaxis, lambda value: f"{value:,.0f}")
-    name_axes(drawn, "position in the sequence", view.measure)
+    name_axes(drawn, "position in the sequence", view.figure.axis)
     caption = (
         "Each point is the mean over positions from its own up to the next point's. A line that "
         "goes on falling has use for what is long past."

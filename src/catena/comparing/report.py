@@ -15,9 +15,11 @@ from pathlib import Path
 
 from catena import __version__
 from catena.comparing.bootstrap import BLOCKS, DRAWS
+from catena.comparing.figure import Figure
+from catena.comparing.majority import Majority
 from catena.comparing.palette import colours
 from catena.comparing.result import Comparison, Row, numbered
-from catena.comparing.table import Column, columns, number
+from catena.comparing.table import Column, columns, number, shown
 from catena.container import write_atomically
 
 # What HTML cannot hold or a browser would not show: controls but tab and line feed, and halves of
@@ -44,7 +46,7 @@ def page(found: Comparison) -> str:
         _section("The models", _table(found, names)),
         _section("The plots", _plots(found, names)),
         _section("Samples", _samples(found.rows, names)),
-        _section("What was chosen", _chosen(found.rows, names)),
+        _section("What was chosen", _chosen(found, names)),
         _section("How it was measured", _terms(_method(found))),
         f"<footer>Written by catena {_text(__version__)}.</footer>",
     ]
@@ -96,8 +98,8 @@ def _header(found: Comparison) -> str:
     return (
         f'<header>\n<p class="kicker">catena compare</p>\n'
         f"<h1>Which rung does {_text(found.data)} need?</h1>\n"
-        f"<p>{train:,} observations to learn from, {valid:,} to choose, {test:,} to test.</p>\n"
-        "</header>"
+        f"<p>{train:,} {_text(found.terms.examples)} to learn from, {valid:,} to choose, "
+        f"{test:,} to test.</p>\n</header>"
     )
 
 
@@ -111,12 +113,12 @@ def _section(title: str, body: str) -> str:
 
 
 def _table(found: Comparison, names: Sequence[str]) -> str:
-    shown = columns(found)[1:]
-    head = "".join(f'<th scope="col">{_text(column.head)}</th>' for column in shown)
+    others = columns(found)[1:]
+    head = "".join(f'<th scope="col">{_text(column.head)}</th>' for column in others)
     rows = []
     for place, (row, name) in enumerate(zip(found.rows, names, strict=True)):
         start = '<tr class="best">' if row is found.best else "<tr>"
-        cells = "".join(_cell(column, row) for column in shown)
+        cells = "".join(_cell(column, row) for column in others)
         rows.append(f"{start}{_name(place, name)}{cells}</tr>")
     return _scrolled(f'<th scope="col">model</th>{head}', "\n".join(rows))
 
@@ -154,14 +156,20 @@ def _plots(found: Comparison, names: Sequence[str]) -> str:
 
 def _left_out(found: Comparison, names: Sequence[str]) -> str:
     """Which models the plots do not show, and why."""
-    impossible = [name for name, row in zip(names, found.rows, strict=True) if row.bits == math.inf]
-    unknown = [name for name, row in zip(names, found.rows, strict=True) if math.isnan(row.bits)]
-    notes = []
+    values = dict(zip(names, map(found.value, found.rows), strict=True))
+    impossible = [name for name, value in values.items() if value == math.inf]
+    unknown = [name for name, value in values.items() if math.isnan(value)]
+    figure, notes = found.terms.decides.name, []
+    far = [name for name, row in zip(names, found.rows, strict=True) if row.name == Majority.kind]
+    if far and len(names) > 1:
+        notes.append(f"Not drawn: {far[0]}, which is too far from the others.")
     if impossible:
-        why = "something in the test part has probability 0 there, which is infinitely many bits"
+        why = (
+            f"something in the test part has probability 0 there, which is infinitely many {figure}"
+        )
         notes.append(f"Not drawn: {', '.join(impossible)}; {why}.")
     if unknown:
-        notes.append(f"Not drawn: {', '.join(unknown)}; the bits are undefined.")
+        notes.append(f"Not drawn: {', '.join(unknown)}; the {figure} are undefined.")
     return "".join(f'\n<p class="note">{_text(note)}</p>' for note in notes)
 
 
@@ -175,23 +183,25 @@ def _samples(rows: Sequence[Row], names: Sequence[str]) -> str:
     return f'<div class="samples">\n{drawn}\n</div>' if drawn else ""
 
 
-def _chosen(rows: Sequence[Row], names: Sequence[str]) -> str:
-    heads = ("model", "chosen", "tried, after its bits on the validation part", "notes")
+def _chosen(found: Comparison, names: Sequence[str]) -> str:
+    figure = found.terms.decides
+    tried = f"tried, after its {figure.name} on the validation part"
+    heads = ("model", "chosen", tried, "notes")
     head = "".join(f'<th scope="col">{head}</th>' for head in heads)
     body = "\n".join(
         f"<tr>{_name(place, name)}<td><code>{_text(row.rung)}</code></td>"
-        f"<td>{_tried(row)}</td><td>{_text('; '.join(row.notes))}</td></tr>"
-        for place, (row, name) in enumerate(zip(rows, names, strict=True))
+        f"<td>{_tried(row, figure)}</td><td>{_text('; '.join(row.notes))}</td></tr>"
+        for place, (row, name) in enumerate(zip(found.rows, names, strict=True))
     )
     return _scrolled(head, body, ' class="text"')
 
 
-def _tried(row: Row) -> str:
+def _tried(row: Row, figure: Figure) -> str:
     if not row.tried:
         return "nothing else"
     lines = []
-    for rung, bits in row.tried:
-        line = f"{_text(number(bits, 3))} <code>{_text(rung)}</code>"
+    for rung, value in row.tried:
+        line = f"{_text(number(value, figure.digits))} <code>{_text(rung)}</code>"
         lines.append(f"<b>{line}</b>" if rung == row.rung else line)
     return f'{"<br>".join(lines)}<span class="sub">in {row.search_seconds:,.1f} s</span>'
 
@@ -199,22 +209,24 @@ def _tried(row: Row) -> str:
 def _method(found: Comparison) -> list[tuple[str, str]]:
     """What the numbers mean and how they came about: (term, meaning)."""
     train, valid, test = found.sizes
+    terms, figure = found.terms, found.terms.decides
     machine = ", ".join(f"{name} {value}" for name, value in found.machine.items())
     return [
         (
             "split",
-            f"{found.rule}. {train:,} observations in the training part, {valid:,} in the "
+            f"{found.rule}. {train:,} {terms.examples} in the training part, {valid:,} in the "
             f"validation part, {test:,} in the test part. Hyperparameters and early stopping "
             "were judged on the validation part, and nothing was chosen on the test part.",
         ),
-        ("bits", _bits_mean(found)),
+        *((one.name, one.meaning) for one in shown(found)),
         (
             "vs best, vs above",
-            "How many bits more than the best model, and than the row above: below 0 is better. "
+            f"How much more{figure.amount or ' ' + figure.name} than the best model, and than the "
+            f"row above: {'above' if figure.higher else 'below'} 0 is better. "
             f"In brackets is the 95% interval of a paired bootstrap: {DRAWS:,} resamplings of the "
-            f"sequences of the test part (where there are fewer than {BLOCKS}, of stretches of "
-            "them), the same for every model, so that what is hard for all of them "
-            "cancels. An interval without 0 in it is a clear difference.",
+            f"sequences of the test part{_stretches(found)}, the same for every model, so that "
+            "what is hard for all of them cancels. An interval without 0 in it is a clear "
+            "difference.",
         ),
         ("explained", _explained_mean(found)),
         (
@@ -223,7 +235,7 @@ def _method(found: Comparison) -> list[tuple[str, str]]:
             "most memory that it took from the system on top of what was held before, which is a "
             "lower bound: freed memory may be used again.",
         ),
-        ("scored/s", "Predictions scored a second on the test part."),
+        (terms.speed, _speed_mean(found)),
         (
             "budget",
             f"{found.minutes:g} minutes for learning, all models together; counting and scoring "
@@ -233,27 +245,30 @@ def _method(found: Comparison) -> list[tuple[str, str]]:
     ]
 
 
-def _bits_mean(found: Comparison) -> str:
-    if found.unit == "step":
-        return (
-            "The mean of −log₂ of the density that a model gave to each observation of the test "
-            "part before seeing it. Fewer is better; below 0 is possible, since a density may be "
-            "above 1, and only differences have a meaning of their own."
-        )
+def _stretches(found: Comparison) -> str:
+    """What is drawn where sequences are few, of tasks whose predictions follow on each other."""
+    if found.terms.task != "generate":
+        return ""
+    return f" (where there are fewer than {BLOCKS}, of stretches of them)"
+
+
+def _speed_mean(found: Comparison) -> str:
+    if found.terms.task == "generate":
+        return "Predictions scored a second on the test part."
     return (
-        f"The mean of −log₂ of the probability that a model gave to each {found.unit} of the test "
-        "part before seeing it; where sequences end, the end is predicted and counted too. Fewer "
-        "is better: one bit fewer is twice the probability. Perplexity is 2 to that power."
+        f"{found.terms.speed.removesuffix('/s').capitalize()} of the test part labelled a second."
     )
 
 
 def _explained_mean(found: Comparison) -> str:
+    figure = found.terms.decides
     base = next((row.label for row in found.rows if row.name == found.baseline), None)
     if base is None:
         return "Not given: the model that it would be counted from is not among these."
     return (
-        f"How much of the drop in bits from {base} to the best model a model makes: 0% is no "
-        f"better than {base}, below 0% is worse, 100% is the best."
+        f"How much of the {'rise' if figure.higher else 'drop'} in {figure.name} from {base} to "
+        f"the best model a model makes: 0% is no better than {base}, below 0% is worse, 100% is "
+        "the best."
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from catena.comparing.bootstrap import Interval
+from catena.comparing.figure import Figure
 from catena.comparing.result import Comparison, Row
 
 
@@ -20,26 +21,40 @@ class Column:
 
 def columns(found: Comparison) -> list[Column]:
     """The columns that this comparison has something to say in; the first holds the names."""
-    symbolic = found.unit != "step"
-    shown = [
-        Column("model", lambda row: row.label),
-        Column(f"bits/{found.unit}", lambda row: number(row.bits, 3)),
-        Column("vs best [95%]", lambda row: interval(row.against_best)),
-        Column("vs above [95%]", lambda row: interval(row.against_below)),
-    ]
-    if any(row.bits_per_character is not None for row in found.rows):
-        shown.append(Column("bits/character", lambda row: number(row.bits_per_character, 3)))
-    if symbolic:
-        shown.append(Column("perplexity", lambda row: number(row.perplexity, 2)))
+    first, *others = shown(found)
     return [
-        *shown,
+        Column("model", lambda row: row.label),
+        _figure(first),
+        Column("vs best [95%]", lambda row: interval(row.against_best, first.digits)),
+        Column("vs above [95%]", lambda row: interval(row.against_below, first.digits)),
+        *map(_figure, others),
         Column("explained", lambda row: share(row.explained)),
         Column("parameters", lambda row: f"{row.parameters:,}"),
         Column("fit", lambda row: f"{_brief(row.seconds)} s"),
         Column("epochs", lambda row: _brief(row.epochs)),
         Column("memory", lambda row: memory(row.peak_memory)),
-        Column("scored/s", lambda row: f"{row.speed:,.0f}"),
+        Column(found.terms.speed, lambda row: f"{row.speed:,.0f}"),
     ]
+
+
+def shown(found: Comparison) -> list[Figure]:
+    """The figure that decides, and those others that some row has."""
+    first, *others = found.terms.figures
+    had = {key for row in found.rows for key, value in row.figures.items() if value is not None}
+    return [first, *(figure for figure in others if figure.key in had)]
+
+
+def _figure(figure: Figure) -> Column:
+    """A figure's own column, with its interval where that is shown."""
+
+    def cell(row: Row) -> str:
+        value = number(row.figures.get(figure.key), figure.digits)
+        around = row.intervals.get(figure.key)
+        if around is None or not math.isfinite(around.high - around.low):
+            return value
+        return f"{value} [{around.low:.{figure.digits}f}, {around.high:.{figure.digits}f}]"
+
+    return Column(f"{figure.head} [95%]" if figure.bounded else figure.head, cell)
 
 
 def number(value: float | None, digits: int) -> str:
@@ -55,7 +70,7 @@ def number(value: float | None, digits: int) -> str:
     return f"{value:,.{digits}f}" if abs(value) < 1e6 else f"{value:.2e}"
 
 
-def interval(found: Interval | None) -> str:
+def interval(found: Interval | None, digits: int = 3) -> str:
     """A difference and where it lies.
 
     >>> interval(Interval(0.5, 0.25, 0.75)), interval(None)
@@ -64,8 +79,8 @@ def interval(found: Interval | None) -> str:
     if found is None:
         return "–"
     if not all(map(math.isfinite, (found.value, found.low, found.high))):
-        return number(found.value, 3)
-    return f"{found.value:+.3f} [{found.low:+.3f}, {found.high:+.3f}]"
+        return number(found.value, digits)
+    return f"{found.value:+.{digits}f} [{found.low:+.{digits}f}, {found.high:+.{digits}f}]"
 
 
 def share(part: float | None) -> str:

@@ -231,7 +231,7 @@ class _Fit:
         limit = self.options.minutes
         if limit is None or not self.at.rows or self.at.seconds < 60 * limit:
             return False
-        self.at.note(f"stopped after {limit:g} minutes, in restart {self.at.restart + 1}")
+        self.at.note(f"stopped: out of time, in restart {self.at.restart + 1}")
         return True
 
     def _report(self, row: dict[str, Any], seconds: float) -> None:

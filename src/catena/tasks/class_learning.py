@@ -70,8 +70,9 @@ def learn_each(
         held_out = valid.of(number)[0] if valid is not None else None
         held_out = held_out if held_out is not None and held_out.total else None
         model = seeded(run.seed, lambda: rung.build(space))
-        circumstances = _of_class(run, labels, number)
-        histories.append(learner.fit(model, own, held_out, circumstances, copies))
+        share = (own.total + len(own)) / (train.sequences.total + len(train.sequences))
+        how, circumstances = _within(learner, share), _of_class(run, labels, number)
+        histories.append(how.fit(model, own, held_out, circumstances, copies))
         models.append(model.to("cpu"))
     together = Generative(models)
     shares = torch.zeros(len(labels.names), dtype=torch.float64)
@@ -127,6 +128,15 @@ def seeded(seed: int, make: Callable[[], _Made]) -> _Made:
         return make()
 
 
+def _within(learner: Learner, share: float) -> Learner:
+    """The learner with its share of the time, where it has only so much: as many passes over the
+    data for a large class as for a small one, or their likelihoods could not be compared."""
+    minutes = getattr(learner, "minutes", None)
+    if minutes is None:
+        return learner
+    return replace(learner, minutes=minutes * share)  # pyright: ignore[reportArgumentType]
+
+
 def _of_class(run: Run, labels: Labels, number: int) -> Run:
     """The circumstances of one class: its share of the progress, a checkpoint of its own."""
     name, count = labels.names[number], len(labels.names)
@@ -154,9 +164,21 @@ def _forget(path: Path | None, count: int) -> None:
 
 def _together(histories: list[History], labels: Labels) -> History:
     named: list[tuple[Label, History]] = list(zip(labels.names, histories, strict=True))
+    owners: dict[str, list[Label]] = {}
+    for name, history in named:
+        for note in history.notes:
+            owners.setdefault(note, []).append(name)
     return History(
         rows=[{"class": name, **row} for name, history in named for row in history.rows],
-        notes=[f"class {name!r}: {note}" for name, history in named for note in history.notes],
+        notes=[f"{_classes(names)}: {note}" for note, names in owners.items()],
         epochs=max(history.epochs for history in histories),
         seconds=sum(history.seconds for history in histories),
     )
+
+
+def _classes(names: list[Label]) -> str:
+    """The classes that a note is about, the first of them by name."""
+    if len(names) == 1:
+        return f"class {names[0]!r}"
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"classes {', '.join(map(repr, names[:3]))}{more}"

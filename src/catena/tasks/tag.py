@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 
 from catena.errors import CatenaError
 from catena.ladder import CRF, HMM, Recurrent, Rung
@@ -170,7 +171,7 @@ class Tagger(Estimator):
         elif isinstance(learner, Gradient):
             self._refuse(corpus, sample_weight)
             train = corpus.sentences, certain(corpus.labels)
-            held_out = None if valid is None else _pair(*valid)
+            held_out = None if valid is None else paired(*valid)
             scheme = self._learned_under(design, held_out)
             net = learn_network(self.rung, design, learner, train, held_out, run, scheme)
             found = *net, None
@@ -253,8 +254,19 @@ class Tagger(Estimator):
 
     def score(self, X: Data, y: Iterable[Sequence[str]]) -> float:
         """The share of tokens whose label is right."""
-        sentences, labels = _pair(X, y)
+        sentences, labels = paired(X, y)
         return accuracy(labels, self.predict(sentences))
+
+    def log_prob(self, X: Data, y: Iterable[Sequence[str]]) -> np.ndarray:
+        """log p(all labels of a sentence given the sentence) in nats, `[n]`; -∞ where a label was
+        not seen in training. Raises as `predict`."""
+        sentences, gold = paired(X, y)
+        number = {label: i for i, label in enumerate(self.labels_)}
+        scores = self._scores(sentences)
+        paths = torch.tensor([number.get(label, 0) for row in gold for label in row])
+        found = self._chain().log_prob(scores, scores.with_values(paths.long()))
+        unseen = torch.tensor([not number.keys() >= set(row) for row in gold], dtype=torch.bool)
+        return found.masked_fill(unseen, -torch.inf).numpy()
 
     def evaluate(
         self,
@@ -263,7 +275,7 @@ class Tagger(Estimator):
     ) -> TagEvaluation:
         """Accuracy, span F1 and the figures of every label; labels not seen in training count as
         wrong."""
-        sentences, gold = _pair(X, y)
+        sentences, gold = paired(X, y)
         return judge(gold, self.predict(sentences), self.labels_)
 
     def top_features(self, k: int = 10) -> str:
@@ -517,7 +529,11 @@ def _given(reader: Reader | Vectors) -> Features:
     return reader.function if reader.function is not None else reader.text
 
 
-def _pair(X: Data, y: Iterable[Sequence[str]]) -> Pair:
-    """Sentences and their labels."""
+def paired(X: Data, y: Iterable[Sequence[str]]) -> Pair:
+    """Sentences and their labels as lists.
+
+    Raises:
+        CatenaError: where they differ in number, or a label is no string.
+    """
     sentences = checked(X)
     return sentences, checked_labels(sentences, y)
