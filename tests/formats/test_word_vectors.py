@@ -32,7 +32,7 @@ def as_dict(vectors):
         ("fasttext.vec", b"3 3\n" + GLOVE.replace("\n", " \n").encode()),
         ("no end.vec", GLOVE.rstrip("\n").encode()),
         ("mark.txt", b"\xef\xbb\xbf" + GLOVE.encode()),
-        ("glove.txt.gz", gzip.compress(GLOVE.encode())),
+        ("glove.txt.gz", gzip.compress(GLOVE.encode(), mtime=0)),
         ("glove.txt.xz", lzma.compress(GLOVE.encode())),
     ],
 )
