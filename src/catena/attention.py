@@ -79,9 +79,10 @@ def attention_for(
 class Multiplicative(nn.Module):
     """The product of a query and a step of memory, through a matrix or without.
 
-    Of all kinds alike: `memory` makes of features `[total, width]` over n sequences what queries will
-    meet; a call gives queries `[m, width]` their contexts, each over the memory `owner [m]` (on the
-    CPU), where there is coverage with `covered [m, longest]`: how much each step was attended to.
+    Of all kinds alike: `memory` makes of features `[total, width]` over n sequences what queries
+    will meet; a call gives queries `[m, width]` their contexts, each over the memory `owner [m]`
+    (on the CPU), and where there is coverage takes `covered [m, longest]`: how much each step was
+    attended to before.
     """
 
     def __init__(self, queries: int, memory: int, general: bool, coverage: bool = False) -> None:

@@ -48,6 +48,11 @@ class Layout:
         first = self.batch_sizes.cumsum(0) - self.batch_sizes
         return time, torch.arange(len(time)) - first[time]
 
+    @property
+    def rows(self) -> Tensor:
+        """`[total]`: which sequence, in the layout's order, each observation is of."""
+        return self._steps[1]
+
     @cached_property
     def index(self) -> Tensor:
         """`[total]`: `ragged[index]` is time-major."""

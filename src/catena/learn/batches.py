@@ -66,19 +66,8 @@ class Batches:
     def batches(self, generator: torch.Generator | None) -> list[_Rows]:
         """The batches of an epoch, in order; without a generator, unshuffled."""
         rows = self._cut(generator)
-        count = len(rows.lengths)
-        if generator is None:
-            order = torch.argsort(rows.lengths, stable=True)
-            return [rows.pick(batch) for batch in self._fill(order, rows.lengths)]
-        shuffled = torch.randperm(count, generator=generator)
-        cost = float(rows.lengths.clamp(1, self.span).float().mean())
-        pool = max(1, int(POOL * self._budget / cost))
-        chosen: list[Tensor] = []
-        for part in shuffled.split(pool):
-            ordered = part[torch.argsort(rows.lengths[part], stable=True)]
-            chosen.extend(self._fill(ordered, rows.lengths))
-        mixed = torch.randperm(len(chosen), generator=generator).tolist()
-        return [rows.pick(chosen[index]) for index in mixed]
+        cost = rows.lengths.clamp(1, self.span)
+        return [rows.pick(chosen) for chosen in alike(rows.lengths, cost, self._budget, generator)]
 
     def pieces(self, batch: _Rows) -> Iterator[Piece]:
         """One batch, span after span."""
@@ -110,14 +99,35 @@ class Batches:
         starts = self.sequences.offsets[:-1][owner] + begin
         return _Rows(starts, finish - begin, finish == lengths[owner])
 
-    def _fill(self, order: Tensor, lengths: Tensor) -> list[Tensor]:
-        """Consecutive rows while their cost stays within the budget; at least one a batch."""
-        cost = lengths[order].clamp(1, self.span).tolist()
-        batches, begin, used = [], 0, 0
-        for place, price in enumerate(cost):
-            if place > begin and used + price > self._budget:
-                batches.append(order[begin:place])
-                begin, used = place, 0
-            used += price
-        batches.append(order[begin:])
-        return [batch for batch in batches if len(batch)]
+
+def alike(
+    key: Tensor, cost: Tensor, budget: int, generator: torch.Generator | None
+) -> list[Tensor]:
+    """Rows `[count]` shared out among batches: those of like key together, but with a generator in
+    company that varies, and batches in any order.
+
+    Args:
+        key: what rows of a batch should have in common.
+        cost: what a row takes of a batch's budget.
+    """
+    if generator is None:
+        return _fill(torch.argsort(key, stable=True), cost, budget)
+    shuffled = torch.randperm(len(key), generator=generator)
+    pool = max(1, int(POOL * budget / float(cost.float().mean())))
+    chosen: list[Tensor] = []
+    for part in shuffled.split(pool):
+        chosen.extend(_fill(part[torch.argsort(key[part], stable=True)], cost, budget))
+    mixed = torch.randperm(len(chosen), generator=generator).tolist()
+    return [chosen[index] for index in mixed]
+
+
+def _fill(order: Tensor, cost: Tensor, budget: int) -> list[Tensor]:
+    """Consecutive rows while their cost stays within the budget; at least one a batch."""
+    batches, begin, used = [], 0, 0
+    for place, price in enumerate(cost[order].tolist()):
+        if place > begin and used + price > budget:
+            batches.append(order[begin:place])
+            begin, used = place, 0
+        used += price
+    batches.append(order[begin:])
+    return [batch for batch in batches if len(batch)]
