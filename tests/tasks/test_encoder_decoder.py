@@ -1,12 +1,14 @@
 """The encoder-decoder: the fast path is the loop, the decoder is a model like every other."""
 
+import itertools
+
 import pytest
 import torch
 
 from catena import GRU, LSTM, RNN, CatenaError, Markov, Sequences, Symbols, Window
 from catena.attending import Over
 from catena.scanning import scan
-from catena.search import Sampling, sample
+from catena.search import Beam, Sampling, beam, sample
 from catena.tasks.encoder_decoder import Looking, encoder_decoder
 
 READ = Symbols(("⟨unk⟩", "a", "b", "c", "d"))
@@ -77,6 +79,22 @@ def test_the_kernel_is_the_loop_with_gradients():
         torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-12)
 
 
+def test_input_feeding_by_its_formula():
+    model = made(feeding=True)
+    sources, targets = pairs((4,), (3,))
+    memory, inner = model.encoder(sources).values, model.attending.inner
+    state = model.bridge(model.summary(model.encoder(sources)), inner.start(1))
+    shown = []
+    for x in [None, *targets.values]:
+        if x is not None:
+            state = inner.step(state, torch.cat([model.embed(x[None]), shown[-1]], 1))
+        h = inner.read(state)
+        a = (h @ model.attending.attention.key(memory).T).softmax(1)
+        shown.append(torch.tanh(model.attending.mix(torch.cat([a @ memory, h], 1))))
+    wanted = model.head.log_prob(torch.cat(shown), torch.tensor([*targets.values, 4]))
+    torch.testing.assert_close(model.log_prob(sources, targets).values, wanted)
+
+
 @pytest.mark.parametrize("looking", [{"feeding": True}, {"coverage": True}])
 def test_what_needs_the_step_before_has_no_kernel_over_all_steps(looking):
     over = made(**looking).given(pairs()[0]).recurrence
@@ -123,6 +141,29 @@ def test_one_table_for_both_where_they_share_a_vocabulary():
     assert shared.encoder.embed.table is shared.embed.table is shared.head.tied
     other = encoder_decoder(GRU(units=5, embedding=4), decoder, READ, READ, Looking())
     assert other.encoder.embed.table is not other.embed.table
+
+
+@pytest.mark.parametrize("looking", LOOKING, ids=str)
+def test_a_wide_beam_over_a_source_is_exhaustive_in_any_company(looking):
+    model, (sources, _) = made(**looking), pairs()
+    nothing = Sequences(torch.zeros(0, dtype=torch.int64), torch.zeros(4, dtype=torch.int64))
+    how = Beam(200, max_length=3, coverage_penalty=0.2)
+    together = beam(model.given(sources, tracking=True), nothing, how)
+    every = [c for n in range(3) for c in itertools.product((1, 2, 3), repeat=n)]
+    for source, found in zip(sources, together, strict=True):
+        whole = Sequences.from_list([list(c) for c in every]).to(torch.int64)
+        again = Sequences.concatenate([Sequences.from_list([source])] * len(every))
+        with torch.no_grad():
+            scored = model.log_prob(again, whole)
+            weights = model.weights(again, whole)
+        wanted = {}
+        for c, row, seen in zip(every, scored, weights, strict=True):
+            covered = seen[:, : len(source)].sum(0).clamp(max=1)
+            wanted[c] = (float(row.sum()), float(row.sum() + 0.2 * covered.log().sum()))
+        ended = {tuple(h.numbers.tolist()): (h.log_prob, h.score) for h in found if h.ended}
+        assert ended.keys() == wanted.keys()
+        for c in every:
+            assert ended[c] == pytest.approx(wanted[c], abs=1e-9)
 
 
 def test_samples_are_drawn_like_from_every_model():
