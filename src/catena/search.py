@@ -319,13 +319,8 @@ class _Hunt:
 
     def grow(self, rows: _Rows, length: int) -> _Rows:
         """Every row's best next steps; what ends by them is found, the rest runs on."""
-        log_p = allowed_log_probs(
-            self.model, self.model.read(rows.state), length >= self.how.min_length
-        )
-        if self.how.no_repeat:
-            repeats = _repeats(rows.history, self.how.no_repeat, log_p.shape[1])
-            log_p = log_p.masked_fill(repeats, NEVER)
-        parents, symbols, total = _best(rows.total[:, None] + log_p, rows.owner, self.how.width)
+        log_p = self._log_probs(rows, length >= self.how.min_length)
+        parents, symbols, total = _best(rows.total, log_p, rows.owner, self.how.width)
         ended = _has_ended(self.model, symbols)
         done = _Rows(rows.owner[parents], total, rows.history[parents], rows.state)
         self.close(done, ended.nonzero().squeeze(1), ended=True, parents=parents)
@@ -335,6 +330,17 @@ class _Hunt:
         history = torch.cat([kept.history, symbols[:, None]], 1)
         state = self.model.step(kept.state, symbols) if len(kept) else kept.state
         return _Rows(kept.owner, total, history, state)
+
+    def _log_probs(self, rows: _Rows, may_end: bool) -> Tensor:
+        """`[rows, outcomes]` log p of the next symbol, -inf for what may not come. In the model's
+        own precision: there are as many as the vocabulary is large."""
+        assert isinstance(self.model.space, Symbols)
+        log_p = self.model.next(rows.state).logits  # type: ignore[attr-defined]
+        log_p = log_p.masked_fill(_banned(self.model.space, may_end), NEVER)
+        if self.how.no_repeat:
+            repeats = _repeats(rows.history, self.how.no_repeat, log_p.shape[1])
+            log_p = log_p.masked_fill(repeats, NEVER)
+        return log_p
 
     def close(
         self, rows: _Rows, chosen: Tensor, ended: bool, parents: Tensor | None = None
@@ -404,12 +410,15 @@ def _check_search(model: SequenceModel, how: Beam) -> None:
         raise CatenaError("a coverage penalty needs a model that keeps track of its source")
 
 
-def _best(log_p: Tensor, owner: Tensor, width: int) -> tuple[Tensor, Tensor, Tensor]:
+def _best(
+    so_far: Tensor, log_p: Tensor, owner: Tensor, width: int
+) -> tuple[Tensor, Tensor, Tensor]:
     """The `width` best (row, symbol) pairs of each prompt, best first; pairs of probability 0 are
     left out.
 
     Args:
-        log_p: `[rows, symbols]`.
+        so_far: `[rows]` float64, log p of each row.
+        log_p: `[rows, symbols]`, of its next symbol.
         owner: `[rows]`, in order.
 
     Returns:
@@ -417,6 +426,7 @@ def _best(log_p: Tensor, owner: Tensor, width: int) -> tuple[Tensor, Tensor, Ten
     """
     # No pair is among the best of all that is not among the best of its row.
     values, symbols = log_p.topk(min(width, log_p.shape[1]), -1)
+    values = so_far[:, None] + values.double()
     prompts, place, counts = owner.unique_consecutive(return_inverse=True, return_counts=True)
     first = counts.cumsum(0) - counts
     table = values.new_full((len(prompts), int(counts.max()), values.shape[1]), NEVER)

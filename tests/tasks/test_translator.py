@@ -79,7 +79,9 @@ def test_what_was_found_scores_what_it_was_found_with(translator):
 def test_the_options_of_the_search_reach_it(translator):
     (found,) = translator.candidates(["ein Hund"], Beam(3, min_length=6, max_length=6))
     assert {len(one.text.split()) for one in found} == {6}
-    (found,) = translator.candidates(["ein Hund"], Beam(2, coverage_penalty=0.3))
+    (found,) = translator.candidates(
+        ["der Hund ist alt"], Beam(2, max_length=1, coverage_penalty=0.3)
+    )
     assert found[0].score < found[0].log_prob
     (found,) = translator.candidates(["ein Hund"], begin=["the house"])
     assert all(one.text.startswith("the house") for one in found)

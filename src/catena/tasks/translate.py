@@ -102,7 +102,8 @@ class Translator(Estimator):
         learner: the `Gradient` that finds θ. An update is computed from batch · span symbols.
         seed: owns every random draw of `fit`.
 
-    After `fit`: `source_`, `target_`, `model_`, `learner_`, `history_`.
+    After `fit`: `source_`, `target_`, `model_`, `learner_`, `history_`, and `ratio_`, how many symbols of
+    target a symbol of source becomes.
 
     >>> from catena import GRU, Gradient, Translator
     >>> pairs = [("a b", "b a"), ("b c", "c b"), ("c a", "a c")]
@@ -169,7 +170,8 @@ class Translator(Estimator):
         run = Run(self.seed, report, checkpoint, resume, self._job())
         self.history_ = self.learner_.descend(model, train, held_out, run)
         self.model_ = model.to("cpu").eval()
-        self.ratio_ = self._ratio(sources, targets)
+        read, written = self.source_.encode(sources).total, self.target_.encode(targets).total
+        self.ratio_ = written / max(1, read)
         return self
 
     # -- using ------------------------------------------------------------------------------
@@ -302,11 +304,6 @@ class Translator(Estimator):
         decoder = None if self.decoder is None else rung_facts(self.decoder)
         looking = asdict(self.looking)
         return {"rung": rung_facts(self.rung), "decoder": decoder, "looking": looking}
-
-    def _ratio(self, sources: list[str], targets: list[str]) -> float:
-        """How many symbols of target a symbol of source becomes."""
-        written = self.target_.encode(targets).total
-        return written / max(1, self.source_.encode(sources).total)
 
     def _limits(self, lengths: torch.Tensor, how: Beam) -> torch.Tensor:
         """`[n]`, where translations of sources of these lengths are cut off."""
