@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -11,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from catena.container import write_atomically
 from catena.errors import CatenaError
 from catena.ladder import RUNGS, Recurrent, Rung
 from catena.ladder.rung import fraction, whole
@@ -102,8 +104,8 @@ class Translator(Estimator):
         learner: the `Gradient` that finds θ. An update is computed from batch · span symbols.
         seed: owns every random draw of `fit`.
 
-    After `fit`: `source_`, `target_`, `model_`, `learner_`, `history_`, and `ratio_`, how many symbols of
-    target a symbol of source becomes.
+    After `fit`: `source_`, `target_`, `model_`, `learner_`, `history_`, and `ratio_`: how many
+    symbols of target a symbol of source becomes.
 
     >>> from catena import GRU, Gradient, Translator
     >>> pairs = [("a b", "b a"), ("b c", "c b"), ("c a", "a c")]
@@ -155,7 +157,9 @@ class Translator(Estimator):
         fraction("smoothing", self.smoothing)
         whole("vocabulary", self.vocabulary, 1)
         sources, targets = _sides(pairs)
-        self.source_, self.target_ = self._languages(sources, targets)
+        kept = None if checkpoint is None else checkpoint.with_name(f"{checkpoint.name}.symbols")
+        self.source_, self.target_ = self._languages(sources, targets, kept if resume else None)
+        _keep(kept, self.source_, self.target_)
         self.learner_ = self.learner or Gradient()
         device = device_named(self.learner_.device)
         model = seeded(self.seed, lambda: self._network(self.source_, self.target_))
@@ -172,6 +176,8 @@ class Translator(Estimator):
         self.model_ = model.to("cpu").eval()
         read, written = self.source_.encode(sources).total, self.target_.encode(targets).total
         self.ratio_ = written / max(1, read)
+        if kept is not None:
+            kept.unlink(missing_ok=True)
         return self
 
     # -- using ------------------------------------------------------------------------------
@@ -284,7 +290,14 @@ class Translator(Estimator):
 
     # -- inside -----------------------------------------------------------------------------
 
-    def _languages(self, sources: list[str], targets: list[str]) -> tuple[Language, Language]:
+    def _languages(
+        self, sources: list[str], targets: list[str], kept: Path | None
+    ) -> tuple[Language, Language]:
+        """Those of a run that is gone on with, if it kept any: learning a unigram model twice does
+        not give the same bits."""
+        if kept is not None and kept.exists():
+            source, target = map(Language.from_description, json.loads(kept.read_text("utf-8")))
+            return source, target
         if not any(map(str.strip, sources)) or not any(map(str.strip, targets)):
             raise CatenaError(
                 "all sources or all targets are empty: there is nothing to learn from"
@@ -336,6 +349,13 @@ class Translator(Estimator):
         if not hasattr(self, "model_"):
             raise CatenaError(f"this {type(self).__name__} is not fitted yet: call fit first")
         return self.model_
+
+
+def _keep(path: Path | None, *languages: Language) -> None:
+    """Write languages beside the checkpoint of the run that learned them."""
+    if path is not None:
+        described = [language.describe() for language in languages]
+        write_atomically(path, json.dumps(described).encode("ascii"))
 
 
 def beam_of(how: int | Beam) -> Beam:
