@@ -32,7 +32,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--longest", type=int, default=60)
     arguments.add_argument("--minutes", type=float, default=5.0)
-    arguments.add_argument("--attention", default="additive")
+    arguments.add_argument("--attention", default="general")
     given = arguments.parse_args()
     model = Translator(
         GRU(units=128, embedding=32, bidirectional=True),

@@ -420,6 +420,19 @@ def test_no_run_comes_twice_and_nothing_else_is_lost(size):
     assert {tuple(h.numbers.tolist()) for h in found} == wanted
 
 
+def test_prompts_of_any_length_count_for_what_may_not_come_twice():
+    swinging = [[0.0, 0.3, 0.2, 0.2, 0.3], [0.2] * 5, [0.0, 0, 0.9, 0.05, 0.05]]
+    model = chain([*swinging, [0.0, 0.9, 0, 0.05, 0.05], [0.0, 0.5, 0.4, 0, 0.1]])
+    prompts = [[1, 2], [1], [], [3, 1, 2]]
+    how = Beam(4, max_length=6, no_repeat=2)
+    together = beam(model, Sequences.from_list(prompts), how)
+    for prompt, found in zip(prompts, together, strict=True):
+        for hypothesis in found:
+            runs = list(itertools.pairwise([*prompt, *hypothesis.numbers.tolist()]))
+            assert len(runs) == len(set(runs))
+    assert [] in [hypothesis.numbers.tolist() for hypothesis in together[2]]
+
+
 class Looking(torch.nn.Module):
     """A chain that tells how much of its source it has looked at: e^-1 more for each `a`."""
 
