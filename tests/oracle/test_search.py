@@ -464,9 +464,13 @@ def test_a_coverage_penalty_counts_for_the_rank_alone():
 
 
 def test_an_inexact_search_stops_once_enough_have_ended():
-    model = chain([[0.0, 0.2, 0.2, 0.1, 0.5]] * 4)
+    model, steps = chain([[0.0, 0.2, 0.2, 0.1, 0.5]] * 4), []
+    step = model.recurrence.step
+    model.recurrence.step = lambda state, x: steps.append(len(x)) or step(state, x)
     exact = search(model, starts(1), 3, max_length=50, length_penalty=1.0)
+    taken = len(steps)
     quick = search(model, starts(1), 3, max_length=50, length_penalty=1.0, exact=False)
+    assert len(steps) - taken < taken
     assert len(quick) == 3
     assert all(hypothesis.ended for hypothesis in quick)
     assert quick[0].score <= exact[0].score + 1e-12
