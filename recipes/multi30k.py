@@ -7,9 +7,9 @@ test of 2016, raw and cased, scored with sacreBLEU as they stand. The mark is 33
 and 31 from English. Writes recipes/results/multi30k.json: BLEU, chrF and their signatures,
 perplexity, words a second in learning and in translating, minutes, the machine.
 
-Not yet run in full. Single updates took 1.3 s of processor time for about 1,900 symbols on one busy
-core (1,400 symbols a second); an epoch has 450,000, so 85 minutes are estimated at some 15 epochs on
-one such core and 30 on two.
+Not yet run in full. Single updates took 1.3 s of processor time for about 1,900 symbols on one
+busy core (1,400 symbols a second); an epoch has 450,000, so 85 minutes are estimated at some 15
+epochs on one such core and 30 on two.
 """
 
 from __future__ import annotations
