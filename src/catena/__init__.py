@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from catena.tasks.generate import Generator
     from catena.tasks.loading import load
     from catena.tasks.tag import Tagger
+    from catena.tasks.translate import Translator
 
 __version__ = "0.1.0"
 
@@ -58,6 +59,7 @@ _HOMES = {
     "Stack": "combine",
     "Symbols": "space",
     "Tagger": "tasks.tag",
+    "Translator": "tasks.translate",
     "Vectors": "space",
     "Window": "ladder",
     "compare": "comparing.compare",
@@ -97,6 +99,7 @@ __all__ = [
     "Stack",
     "Symbols",
     "Tagger",
+    "Translator",
     "Vectors",
     "Window",
     "compare",

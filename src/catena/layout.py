@@ -50,7 +50,7 @@ class Layout:
 
     @property
     def rows(self) -> Tensor:
-        """`[total]`: which row of the layout stands where in time-major values."""
+        """`[total]`: which sequence, in the layout's order, each observation is of."""
         return self._steps[1]
 
     @cached_property

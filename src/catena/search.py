@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from catena.errors import CatenaError
-from catena.ladder.rung import at_least, one_of
+from catena.ladder.rung import at_least
 from catena.model import SequenceModel
 from catena.recurrence import State, select
 from catena.scanning import scan
@@ -181,13 +182,58 @@ def _collect(prompts: Sequences, drawn: list[tuple[Tensor, Tensor]]) -> Sequence
 
 
 @dataclass(frozen=True)
+class Beam:
+    """How the likeliest continuations are sought.
+
+    Args:
+        width: how many continuations of a prompt run side by side, and how many are found. 1 is
+            greedy search; as many as there are continuations, exhaustive search.
+        min_length: the end may not come before so many steps, the prompt not counted.
+        max_length: stop after so many steps, the prompt not counted.
+        length_penalty: α; scores are log p / n^α over n steps, the end counted: 0 ranks by
+            probability alone, 1 by the average of a step.
+        gnmt: divide by ((5 + n) / 6)^α instead (Wu et al. 2016).
+        coverage_penalty: β; of a model that looks back at a source, β Σ_s log min(n_s, 1) is added
+            to a score, n_s being the attention that step s of the source got (Wu et al. 2016).
+        no_repeat: no run of so many symbols comes twice, the prompt counted; 0 allows all.
+        exact: go on until no continuation that runs can overtake the `width` best that ended;
+            otherwise stop once so many have ended.
+
+    Raises:
+        CatenaError: for a value out of range.
+    """
+
+    width: int = 5
+    min_length: int = 0
+    max_length: int = 1000
+    length_penalty: float = 0.0
+    gnmt: bool = False
+    coverage_penalty: float = 0.0
+    no_repeat: int = 0
+    exact: bool = True
+
+    def __post_init__(self) -> None:
+        at_least("width", self.width, 1)
+        _check_lengths(self.min_length, self.max_length)
+        at_least("no_repeat", self.no_repeat, 0)
+        for name in ("length_penalty", "coverage_penalty"):
+            if not 0.0 <= getattr(self, name) < math.inf:
+                raise CatenaError(f"{name} must be a number from 0 up, not {getattr(self, name)}")
+
+    def norm(self, steps: int) -> float:
+        """What log p over so many steps is divided by."""
+        base = (5 + steps) / 6 if self.gnmt else max(1, steps)
+        return base**self.length_penalty
+
+
+@dataclass(frozen=True)
 class Hypothesis:
     """A sequence found by beam search.
 
     Args:
         numbers: `[length]`, the continuation without its end.
         log_prob: of the continuation, its end included if it came, in nats.
-        score: what it was ranked by: log_prob over its length to the power of the penalty.
+        score: what it was ranked by; see `Beam`.
         ended: whether the end came before `max_length`.
     """
 
@@ -197,82 +243,213 @@ class Hypothesis:
     ended: bool
 
 
-@torch.no_grad()
-def beam(
-    model: SequenceModel,
-    prompt: Sequences,
-    width: int = 5,
-    *,
-    min_length: int = 0,
-    max_length: int = 1000,
-    length_penalty: float = 0.0,
-) -> list[Hypothesis]:
-    """The likeliest continuations of one prompt, best first.
-
-    The search goes on until no running hypothesis can overtake the `width` best that ended. A
-    width of 1 is greedy search; a width of all continuations is exhaustive.
+@dataclass(frozen=True)
+class _Rows:
+    """Continuations side by side: those of one prompt together, the best first.
 
     Args:
-        prompt: one sequence.
-        length_penalty: scores are log p / length^penalty; 0 ranks by probability alone.
+        owner: `[rows]`, which prompt each continues.
+        total: `[rows]` float64, log p of each.
+        history: `[rows, steps]`, prompts included; -1 before a prompt shorter than the longest.
+        state: of the model, `[rows, ...]`.
+    """
+
+    owner: Tensor
+    total: Tensor
+    history: Tensor
+    state: State
+
+    def __len__(self) -> int:
+        return len(self.owner)
+
+    def pick(self, rows: Tensor) -> _Rows:
+        """The chosen rows: the one place where states are reordered."""
+        return _Rows(
+            self.owner[rows], self.total[rows], self.history[rows], select(self.state, rows)
+        )
+
+
+@torch.no_grad()
+def beam(
+    model: SequenceModel, prompts: Sequences, how: Beam, limits: Tensor | None = None
+) -> list[list[Hypothesis]]:
+    """The likeliest continuations of each prompt, best first.
+
+    All prompts are searched together, and those that are done leave the batch. What is found for
+    one does not depend on the others.
+
+    Args:
+        limits: `[n]`, a `max_length` for each prompt.
 
     Raises:
-        CatenaError: for a numeric space or an option out of range.
+        CatenaError: for a numeric space, and for a coverage penalty on a model without a source.
     """
-    _check_search(model, prompt, width, length_penalty)
-    _check_lengths(min_length, max_length)
+    _check_search(model, how)
     model.eval()
-    state, finished = prepare(model, prompt), []
-    total, history = torch.zeros(1, dtype=torch.float64), torch.zeros(1, 0, dtype=torch.int64)
-    for length in range(max_length):
-        log_p = allowed_log_probs(model, model.read(state), length >= min_length)
-        log_p = total[:, None] + log_p
-        rows, symbols, total = _best(log_p, width)
-        history = torch.cat([history[rows], symbols[:, None]], 1)
-        ended = _has_ended(model, symbols)
-        done = _hypotheses(history[ended, :-1], total[ended], length_penalty, True)
-        finished = _ranked([*finished, *done], width)
-        rows, symbols, total, history = (p[~ended] for p in (rows, symbols, total, history))
-        if not len(rows) or _settled(finished, total, width, max_length, length_penalty):
-            return finished
-        state = model.step(select(state, rows), symbols)
-    return _ranked([*finished, *_hypotheses(history, total, length_penalty, False)], width)
+    if limits is None:
+        limits = torch.full((len(prompts),), how.max_length)
+    hunt = _Hunt(model, how, prompts, limits)
+    rows = hunt.begin()
+    for length in range(int(limits.max()) + 1 if len(limits) else 0):
+        over = limits[rows.owner] <= length
+        hunt.close(rows, over.nonzero().squeeze(1), ended=False)
+        rows = rows.pick((~over).nonzero().squeeze(1))
+        if not len(rows):
+            break
+        rows = hunt.grow(rows, length)
+    return hunt.found
 
 
-def _check_search(model: SequenceModel, prompt: Sequences, width: int, penalty: float) -> None:
+class _Hunt:
+    """One search: what is sought, and what was found."""
+
+    def __init__(self, model: SequenceModel, how: Beam, prompts: Sequences, limits: Tensor) -> None:
+        self.model, self.how, self.prompts = model, how, prompts
+        self.limits = limits.tolist()
+        self.found: list[list[Hypothesis]] = [[] for _ in self.limits]
+        self.before = int(prompts.lengths.max()) if len(prompts) else 0
+
+    def begin(self) -> _Rows:
+        """Every prompt, not yet continued."""
+        count, lengths = len(self.prompts), self.prompts.lengths
+        history = torch.full((count, self.before), -1)
+        history[torch.arange(self.before) >= self.before - lengths[:, None]] = self.prompts.values
+        state = prepare(self.model, self.prompts)
+        return _Rows(torch.arange(count), torch.zeros(count).double(), history, state)
+
+    def grow(self, rows: _Rows, length: int) -> _Rows:
+        """Every row's best next steps; what ends by them is found, the rest runs on."""
+        log_p = self._log_probs(rows, length >= self.how.min_length)
+        parents, symbols, total = _best(rows.total, log_p, rows.owner, self.how.width)
+        ended = _has_ended(self.model, symbols)
+        done = _Rows(rows.owner[parents], total, rows.history[parents], rows.state)
+        self.close(done, ended.nonzero().squeeze(1), ended=True, parents=parents)
+        going = ~ended & ~self._settled(done.owner, total, ended)
+        parents, symbols, total = parents[going], symbols[going], total[going]
+        kept = rows.pick(parents)
+        history = torch.cat([kept.history, symbols[:, None]], 1)
+        state = self.model.step(kept.state, symbols) if len(kept) else kept.state
+        return _Rows(kept.owner, total, history, state)
+
+    def _log_probs(self, rows: _Rows, may_end: bool) -> Tensor:
+        """`[rows, outcomes]` log p of the next symbol, -inf for what may not come. In the model's
+        own precision: there are as many as the vocabulary is large."""
+        assert isinstance(self.model.space, Symbols)
+        log_p = self.model.next(rows.state).logits  # type: ignore[attr-defined]
+        log_p = log_p.masked_fill(_banned(self.model.space, may_end), NEVER)
+        if self.how.no_repeat:
+            repeats = _repeats(rows.history, self.how.no_repeat, log_p.shape[1])
+            log_p = log_p.masked_fill(repeats, NEVER)
+        return log_p
+
+    def close(
+        self, rows: _Rows, chosen: Tensor, ended: bool, parents: Tensor | None = None
+    ) -> None:
+        """Enter some rows as found, the best `width` of each prompt.
+
+        Args:
+            parents: which row of the state each row came from; its own unless given.
+        """
+        if not len(chosen):
+            return
+        origin = chosen if parents is None else parents[chosen]
+        extra = self._uncovered(rows.state, origin)
+        steps = rows.history.shape[1] - self.before + ended
+        touched = rows.owner[chosen].tolist()
+        numbers, total = rows.history[chosen, self.before :], rows.total[chosen].tolist()
+        for prompt, own, log_p, more in zip(touched, numbers, total, extra, strict=True):
+            score = log_p / self.how.norm(steps) + more
+            self.found[prompt].append(Hypothesis(own, log_p, score, ended))
+        for prompt in set(touched):
+            self.found[prompt].sort(key=lambda hypothesis: -hypothesis.score)
+            del self.found[prompt][self.how.width :]
+
+    def _uncovered(self, state: State, rows: Tensor) -> list[float]:
+        """What the coverage penalty adds to each row's score."""
+        if not self.how.coverage_penalty:
+            return [0.0] * len(rows)
+        recurrence = self.model.recurrence
+        assert isinstance(recurrence, LooksBack)
+        penalties = self.how.coverage_penalty * recurrence.uncovered(select(state, rows))
+        return penalties.tolist()
+
+    def _settled(self, owner: Tensor, total: Tensor, ended: Tensor) -> Tensor:
+        """`[rows]`: whether nothing that still runs for a row's prompt can enter its list: it can
+        only lose probability, and be divided by at most the norm of the greatest length."""
+        best: dict[int, float] = {}
+        for prompt, log_p, over in zip(owner.tolist(), total.tolist(), ended.tolist(), strict=True):
+            if not over:
+                best.setdefault(prompt, log_p)
+        done = {prompt for prompt, log_p in best.items() if self._beaten(prompt, log_p)}
+        return torch.tensor([prompt in done for prompt in owner.tolist()], dtype=torch.bool)
+
+    def _beaten(self, prompt: int, log_p: float) -> bool:
+        found = self.found[prompt]
+        if len(found) < self.how.width:
+            return False
+        return not self.how.exact or log_p / self.how.norm(self.limits[prompt]) <= found[-1].score
+
+
+@runtime_checkable
+class LooksBack(Protocol):
+    """A recurrence that knows how much of its source was attended to."""
+
+    tracking: bool
+
+    def uncovered(self, state: State) -> Tensor:
+        """`[batch]`: Σ_s log min(n_s, 1) over the steps of the source."""
+        ...
+
+
+def _check_search(model: SequenceModel, how: Beam) -> None:
     if not isinstance(model.space, Symbols):
         raise CatenaError("beam search needs symbols; this model's space is numeric")
-    at_least("width", width, 1)
-    one_of("number of prompts", len(prompt), (1,))
-    if not 0.0 <= penalty < math.inf:
-        raise CatenaError(f"length_penalty must be a number from 0 up, not {penalty}")
+    recurrence = model.recurrence
+    looks_back = isinstance(recurrence, LooksBack) and recurrence.tracking
+    if how.coverage_penalty and not looks_back:
+        raise CatenaError("a coverage penalty needs a model that keeps track of its source")
 
 
-def _best(log_p: Tensor, width: int) -> tuple[Tensor, Tensor, Tensor]:
-    """The `width` best of all (row, symbol) pairs; pairs of probability 0 are left out."""
-    flat = log_p.reshape(-1)
-    total, place = flat.topk(min(width, int((flat > NEVER).sum())))
-    return place // log_p.shape[1], place % log_p.shape[1], total
+def _best(
+    so_far: Tensor, log_p: Tensor, owner: Tensor, width: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The `width` best (row, symbol) pairs of each prompt, best first; pairs of probability 0 are
+    left out.
+
+    Args:
+        so_far: `[rows]` float64, log p of each row.
+        log_p: `[rows, symbols]`, of its next symbol.
+        owner: `[rows]`, in order.
+
+    Returns:
+        Rows, symbols and log p, `[pairs]` each, those of a prompt together.
+    """
+    # No pair is among the best of all that is not among the best of its row.
+    values, symbols = log_p.topk(min(width, log_p.shape[1]), -1)
+    values = so_far[:, None] + values.double()
+    prompts, place, counts = owner.unique_consecutive(return_inverse=True, return_counts=True)
+    first = counts.cumsum(0) - counts
+    table = values.new_full((len(prompts), int(counts.max()), values.shape[1]), NEVER)
+    table[place, torch.arange(len(owner)) - first[place]] = values
+    total, flat = table.flatten(1).topk(min(width, table[0].numel()), -1)
+    rows = first[:, None] + flat // values.shape[1]
+    possible = total > NEVER
+    rows, total, column = rows[possible], total[possible], (flat % values.shape[1])[possible]
+    return rows, symbols[rows, column], total
 
 
-def _hypotheses(history: Tensor, total: Tensor, penalty: float, ended: bool) -> list[Hypothesis]:
-    """Continuations `[m, length]`, without their ends, with their log-probabilities `[m]`."""
-    steps = max(1, history.shape[1] + ended)
-    return [
-        Hypothesis(numbers, log_p, log_p / steps**penalty, ended)
-        for numbers, log_p in zip(history, total.tolist(), strict=True)
-    ]
+def _repeats(history: Tensor, size: int, symbols: int) -> Tensor:
+    """`[rows, symbols]`: which symbols would end a run of `size` that is there already.
 
-
-def _ranked(hypotheses: list[Hypothesis], width: int) -> list[Hypothesis]:
-    return sorted(hypotheses, key=lambda hypothesis: -hypothesis.score)[:width]
-
-
-def _settled(
-    finished: list[Hypothesis], total: Tensor, width: int, max_length: int, penalty: float
-) -> bool:
-    """Whether nothing that still runs can enter the list: it can only lose probability, and the
-    penalty can divide what it has by at most the greatest length."""
-    if len(finished) < width:
-        return False
-    return float(total.max()) / max_length**penalty <= finished[-1].score
+    >>> _repeats(torch.tensor([[1, 2, 0, 1], [0, 0, 2, 1]]), 2, 3).tolist()
+    [[False, False, True], [False, False, False]]
+    """
+    banned = torch.zeros(len(history), symbols, dtype=torch.bool)
+    if history.shape[1] < size:
+        return banned
+    runs = history.unfold(1, size, 1)
+    latest = history[:, history.shape[1] - size + 1 :]
+    same = (runs[:, :, :-1] == latest[:, None]).all(-1) & (runs[:, :, -1] >= 0)
+    row, place = same.nonzero(as_tuple=True)
+    banned[row, runs[row, place, -1]] = True
+    return banned

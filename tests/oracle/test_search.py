@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from typing import cast
 from unittest.mock import patch
 
 import pytest
@@ -13,7 +14,7 @@ from scipy.stats import chisquare
 from catena import CatenaError, FromFunction, SequenceModel, Sequences, Symbols, Vectors
 from catena.emission import Categorical, Gaussian
 from catena.ladder import LSTM
-from catena.search import Sampling, allowed_log_probs, beam, filtered, sample
+from catena.search import Beam, Sampling, allowed_log_probs, beam, filtered, sample
 
 SPACE = Symbols(("⟨unk⟩", "a", "b", "c"))
 NOTHING = torch.zeros(0, dtype=torch.int64)
@@ -57,6 +58,10 @@ def lstm(seed=0):
 
 def starts(n, *prompt):
     return Sequences(torch.tensor(prompt * n, dtype=torch.int64), torch.full((n,), len(prompt)))
+
+
+def search(model, prompt, width=5, **options):
+    return beam(model, prompt, Beam(width, **options))[0]
 
 
 def draw(model, how, n=1, prompt=(), seed=0):
@@ -174,7 +179,7 @@ def test_temperature_zero_is_greedy_is_a_beam_of_one(seed):
         for prompt in ((), (1, 3)):
             coldest = draw(model, Sampling(temperature=0, max_length=12), prompt=prompt)
             single = draw(model, Sampling(top_k=1, max_length=12), prompt=prompt, seed=9)
-            (best,) = beam(model, starts(1, *prompt), 1, max_length=12)
+            (best,) = search(model, starts(1, *prompt), 1, max_length=12)
             assert coldest.values.tolist() == single.values.tolist() == best.numbers.tolist()
 
 
@@ -235,7 +240,7 @@ def test_seeds_reproduce_and_differ_and_leave_the_users_numbers_alone():
     with pytest.raises(CatenaError, match="space is numeric"):
         sample(gauss, prompts, Sampling(top_k=2), torch.Generator())
     with pytest.raises(CatenaError, match="needs symbols"):
-        beam(gauss, prompts[:1])
+        search(gauss, prompts[:1])
 
 
 class _Head(torch.nn.Module):
@@ -252,12 +257,13 @@ class _Head(torch.nn.Module):
 
 def test_the_models_own_probabilities_are_untouched():
     model = random_chain(8)
-    batch, table = starts(2, 1, 2, 3), model.head.table.clone()
+    batch, head = starts(2, 1, 2, 3), cast(Fixed, model.head)
+    table = head.table.clone()
     before = model.log_prob(batch).values
     draw(model, Sampling(0.3, 2, 0.5, max_length=9), n=20)
-    beam(model, starts(1), 4, min_length=2, max_length=5)
+    search(model, starts(1), 4, min_length=2, max_length=5)
     allowed_log_probs(model, model.read(model.start(2)), may_end=False)
-    assert torch.equal(model.head.table, table)
+    assert torch.equal(head.table, table)
     assert torch.equal(model.log_prob(batch).values, before)
 
 
@@ -286,7 +292,7 @@ def enumerated(model, most, prompt=(), least=0):
 def test_a_wide_beam_is_exhaustive(seed, least):
     model = random_chain(seed)
     wanted = enumerated(model, 4, prompt=(1,), least=least)
-    found = beam(model, starts(1, 1), 1000, min_length=least, max_length=4)
+    found = search(model, starts(1, 1), 1000, min_length=least, max_length=4)
     # The ranks are compared by score: a chain gives some permutations the same probability.
     assert [h.log_prob for h in found] == pytest.approx([log_p for _, log_p in wanted], abs=1e-10)
     by_numbers = {tuple(numbers): log_p for numbers, log_p in wanted}
@@ -300,7 +306,7 @@ def test_a_wide_beam_is_exhaustive(seed, least):
 @pytest.mark.parametrize("seed", range(3))
 def test_a_beam_of_an_lstm_says_what_the_model_says(seed):
     model = lstm(seed)
-    for hypothesis in beam(model, starts(1, 2), 4, max_length=8):
+    for hypothesis in search(model, starts(1, 2), 4, max_length=8):
         log_p = model.log_prob(starts(1, 2, *hypothesis.numbers.tolist())).values.double()[1:]
         wanted = float(log_p.sum() if hypothesis.ended else log_p[:-1].sum())
         assert hypothesis.log_prob == pytest.approx(wanted, abs=1e-5)
@@ -313,7 +319,7 @@ def test_the_length_penalty_ranks_and_the_search_does_not_stop_too_early():
         scores = [
             log_p / max(1, len(numbers) + (len(numbers) < 5)) ** penalty for numbers, log_p in every
         ]
-        found = beam(model, starts(1), 3000, max_length=5, length_penalty=penalty)
+        found = search(model, starts(1), 3000, max_length=5, length_penalty=penalty)
         assert [h.score for h in found] == pytest.approx(sorted(scores, reverse=True), abs=1e-10)
 
 
@@ -322,18 +328,17 @@ def test_stopping_early_changes_nothing(penalty):
     options = {"width": 3, "max_length": 30, "length_penalty": penalty}
     for seed in range(8):
         model = random_chain(seed)
-        found = beam(model, starts(1), **options)
-        with patch("catena.search._settled", return_value=False):
-            patient = beam(model, starts(1), **options)
+        found = search(model, starts(1), **options)
+        with patch("catena.search._Hunt._beaten", return_value=False):
+            patient = search(model, starts(1), **options)
         assert [h.numbers.tolist() for h in found] == [h.numbers.tolist() for h in patient]
 
 
-def test_a_beam_has_no_width_below_one_and_one_prompt():
+def test_a_beam_has_a_width():
     with pytest.raises(CatenaError, match="width must be at least 1"):
-        beam(random_chain(0), starts(1), 0)
-    with pytest.raises(CatenaError, match="number of prompts"):
-        beam(random_chain(0), starts(2), 1)
-    assert beam(random_chain(0), starts(1), 2, max_length=0)[0].numbers.tolist() == []
+        Beam(0)
+    assert search(random_chain(0), starts(1), 2, max_length=0)[0].numbers.tolist() == []
+    assert beam(random_chain(0), starts(0), Beam()) == []
 
 
 @pytest.mark.parametrize(
@@ -348,11 +353,124 @@ def test_a_beam_has_no_width_below_one_and_one_prompt():
 )
 def test_what_cannot_be_searched_with_is_refused(options, message):
     with pytest.raises(CatenaError, match=message):
-        beam(random_chain(0), starts(1), **options)
+        search(random_chain(0), starts(1), **options)
 
 
 def test_where_no_end_is_predicted_every_beam_is_as_long_as_it_may_be():
     model = random_chain(0, Symbols(SPACE.items, end=False))
-    found = beam(model, starts(1), 1000, max_length=3)
+    found = search(model, starts(1), 1000, max_length=3)
     assert len(found) == 3**3
     assert all(len(hypothesis.numbers) == 3 and not hypothesis.ended for hypothesis in found)
+
+
+def test_prompts_searched_together_are_searched_alone():
+    for model in (random_chain(5), lstm(5)):
+        prompts = Sequences(torch.tensor([1, 3, 2, 2, 1]), torch.tensor([2, 0, 1, 2]))
+        for how in (
+            Beam(3, max_length=7),
+            Beam(3, max_length=9, length_penalty=1.0, exact=False),
+            Beam(3, 2, 6, length_penalty=0.6, gnmt=True, no_repeat=2),
+        ):
+            limits = torch.tensor([6, 2, 0, 5])
+            together = beam(model, prompts, how, limits)
+            for row, limit, found in zip(prompts, limits, together, strict=True):
+                (alone,) = beam(model, Sequences.from_list([row]), how, limit[None])
+                assert [h.numbers.tolist() for h in found] == [h.numbers.tolist() for h in alone]
+                assert [h.ended for h in found] == [h.ended for h in alone]
+                wanted = [h.score for h in alone]
+                assert [h.score for h in found] == pytest.approx(wanted, abs=1e-6)
+                assert all(len(h.numbers) <= limit for h in found)
+
+
+def test_prompts_that_are_done_leave_the_batch():
+    model, seen = random_chain(2), []
+    step = model.recurrence.step
+    model.recurrence.step = lambda state, x: seen.append(len(x)) or step(state, x)
+    limits = torch.tensor([1, 3, 9])
+    beam(model, starts(3), Beam(1, min_length=9, max_length=9), limits)
+    assert seen == [3, 2, 2, 1, 1, 1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("gnmt", [False, True])
+def test_penalties_by_their_formulas(gnmt):
+    model = random_chain(9)
+    for hypothesis in search(model, starts(1), 40, max_length=5, length_penalty=0.8, gnmt=gnmt):
+        steps = len(hypothesis.numbers) + hypothesis.ended
+        norm = ((5 + steps) / 6) ** 0.8 if gnmt else max(1, steps) ** 0.8
+        assert hypothesis.score == pytest.approx(hypothesis.log_prob / norm, abs=1e-12)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_no_run_comes_twice_and_nothing_else_is_lost(size):
+    def repeats(numbers):
+        runs = [tuple(numbers[i : i + size]) for i in range(len(numbers) - size + 1)]
+        return runs[-1] in runs[:-1]
+
+    model, prompt = random_chain(3), (1, 2, 1)
+    wanted = {
+        tuple(numbers)
+        for numbers, _ in enumerated(model, 4, prompt)
+        if not any(repeats([*prompt, *numbers[:end]]) for end in range(1, len(numbers) + 1))
+    }
+    found = search(model, starts(1, *prompt), 1000, max_length=4, no_repeat=size)
+    # What cannot be longer without repeating is found only if it ended.
+    assert {tuple(h.numbers.tolist()) for h in found if h.ended} == {
+        w for w in wanted if len(w) < 4
+    }
+    assert {tuple(h.numbers.tolist()) for h in found} == wanted
+
+
+def test_prompts_of_any_length_count_for_what_may_not_come_twice():
+    swinging = [[0.0, 0.3, 0.2, 0.2, 0.3], [0.2] * 5, [0.0, 0, 0.9, 0.05, 0.05]]
+    model = chain([*swinging, [0.0, 0.9, 0, 0.05, 0.05], [0.0, 0.5, 0.4, 0, 0.1]])
+    prompts = [[1, 2], [1], [], [3, 1, 2]]
+    how = Beam(4, max_length=6, no_repeat=2)
+    together = beam(model, Sequences.from_list(prompts), how)
+    for prompt, found in zip(prompts, together, strict=True):
+        for hypothesis in found:
+            runs = list(itertools.pairwise([*prompt, *hypothesis.numbers.tolist()]))
+            assert len(runs) == len(set(runs))
+    assert [] in [hypothesis.numbers.tolist() for hypothesis in together[2]]
+
+
+class Looking(torch.nn.Module):
+    """A chain that tells how much of its source it has looked at: e^-1 more for each `a`."""
+
+    tracking = True
+
+    def start(self, batch):
+        return (torch.full((batch,), -1.0), torch.zeros(batch))
+
+    def step(self, state, x):
+        return (x.float(), state[1] - (x == 1).float())
+
+    def read(self, state):
+        return state[0] + 1
+
+    def uncovered(self, state):
+        return state[1].double()
+
+
+def test_a_coverage_penalty_counts_for_the_rank_alone():
+    plain = random_chain(6)
+    model = SequenceModel(SPACE, lambda x: x, Looking(), plain.head)
+    found = search(model, starts(1), 500, max_length=4, coverage_penalty=0.7)
+    assert len(found) > 50
+    for hypothesis in found:
+        extra = -0.7 * hypothesis.numbers.tolist().count(1)
+        assert hypothesis.score == pytest.approx(hypothesis.log_prob + extra, abs=1e-9)
+    with pytest.raises(CatenaError, match="keeps track of its source"):
+        search(plain, starts(1), coverage_penalty=0.1)
+
+
+def test_an_inexact_search_stops_once_enough_have_ended():
+    model, steps = chain([[0.0, 0.2, 0.2, 0.1, 0.5]] * 4), []
+    step = model.recurrence.step
+    model.recurrence.step = lambda state, x: steps.append(len(x)) or step(state, x)
+    exact = search(model, starts(1), 3, max_length=50, length_penalty=1.0)
+    taken = len(steps)
+    quick = search(model, starts(1), 3, max_length=50, length_penalty=1.0, exact=False)
+    assert len(steps) - taken < taken
+    assert len(quick) == 3
+    assert all(hypothesis.ended for hypothesis in quick)
+    assert quick[0].score <= exact[0].score + 1e-12

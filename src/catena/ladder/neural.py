@@ -179,12 +179,17 @@ class Recurrent:
             )
         if self.tied and not isinstance(space, Symbols):
             raise CatenaError("tied needs symbols: only they have a table to share")
-        embedding = self._embedding(space, self.tied, self.embedding_dropout)
-        recurrence = self._stack(embedding.width)
+        embedding, recurrence = self.reading(space)
         table = embedding.table if self.tied else None
         emission = emission_for(space, self.emission)
         head = NeuralHead(width_of(recurrence), emission, self.dropout, table)
         return assemble(space, recurrence, embedding, head)
+
+    def reading(self, space: Space, beside: int = 0) -> tuple[Embedding, Recurrence]:
+        """The embedding and the recurrence that predict; the recurrence takes so many features
+        `beside` the embedded input."""
+        embedding = self._embedding(space, self.tied, self.embedding_dropout)
+        return embedding, self._stack(embedding.width + beside)
 
     def encoder(self, space: Space) -> Encoder:
         """A module that reads whole sequences; `tied` and `emission` concern prediction alone."""

@@ -66,9 +66,8 @@ class Batches:
     def batches(self, generator: torch.Generator | None) -> list[_Rows]:
         """The batches of an epoch, in order; without a generator, unshuffled."""
         rows = self._cut(generator)
-        return [
-            rows.pick(batch) for batch in alike(rows.lengths, self._budget, self.span, generator)
-        ]
+        cost = rows.lengths.clamp(1, self.span)
+        return [rows.pick(chosen) for chosen in alike(rows.lengths, cost, self._budget, generator)]
 
     def pieces(self, batch: _Rows) -> Iterator[Piece]:
         """One batch, span after span."""
@@ -102,31 +101,30 @@ class Batches:
 
 
 def alike(
-    lengths: Tensor, budget: int, span: int, generator: torch.Generator | None
+    key: Tensor, cost: Tensor, budget: int, generator: torch.Generator | None
 ) -> list[Tensor]:
-    """Rows of like length together, in batches that cost no more than the budget.
+    """Rows `[count]` shared out among batches: those of like key together, but with a generator in
+    company that varies, and batches in any order.
 
     Args:
-        lengths: `[n]`; a row costs its length, at least 1 and at most `span`.
-        generator: shuffles the rows and the batches; without it the shortest come first.
+        key: what rows of a batch should have in common.
+        cost: what a row takes of a batch's budget.
     """
     if generator is None:
-        return _fill(torch.argsort(lengths, stable=True), lengths, budget, span)
-    shuffled = torch.randperm(len(lengths), generator=generator)
-    cost = float(lengths.clamp(1, span).float().mean())
+        return _fill(torch.argsort(key, stable=True), cost, budget)
+    shuffled = torch.randperm(len(key), generator=generator)
+    pool = max(1, int(POOL * budget / float(cost.float().mean())))
     chosen: list[Tensor] = []
-    for part in shuffled.split(max(1, int(POOL * budget / cost))):
-        ordered = part[torch.argsort(lengths[part], stable=True)]
-        chosen.extend(_fill(ordered, lengths, budget, span))
+    for part in shuffled.split(pool):
+        chosen.extend(_fill(part[torch.argsort(key[part], stable=True)], cost, budget))
     mixed = torch.randperm(len(chosen), generator=generator).tolist()
     return [chosen[index] for index in mixed]
 
 
-def _fill(order: Tensor, lengths: Tensor, budget: int, span: int) -> list[Tensor]:
+def _fill(order: Tensor, cost: Tensor, budget: int) -> list[Tensor]:
     """Consecutive rows while their cost stays within the budget; at least one a batch."""
-    cost = lengths[order].clamp(1, span).tolist()
     batches, begin, used = [], 0, 0
-    for place, price in enumerate(cost):
+    for place, price in enumerate(cost[order].tolist()):
         if place > begin and used + price > budget:
             batches.append(order[begin:place])
             begin, used = place, 0

@@ -218,8 +218,8 @@ class LabelledSteps:
         return f"{self._steps.fingerprint} {digest(self._labels.lengths, self._labels.values)}"
 
     def batches(self, generator: torch.Generator | None) -> list[Any]:
-        longest = int(self._labels.lengths.max())
-        return alike(self._labels.lengths, self._budget, longest, generator)
+        lengths = self._labels.lengths
+        return alike(lengths, lengths.clamp(min=1), self._budget, generator)
 
     def updates(self, batches: list[Any]) -> int:
         return len(batches)
@@ -230,3 +230,60 @@ class LabelledSteps:
     def score(self, piece: Labelled, state: State | None) -> Scored:
         log_prob = self._model.log_prob(piece.steps, piece.labels.values)
         return Scored(piece.labels.with_values(log_prob), ())
+
+
+class Transducer(Protocol):
+    """What predicts one sequence from another."""
+
+    def log_prob(self, sources: Sequences, targets: Sequences) -> Sequences:
+        """log p of every step of the targets and of their ends, in nats, with gradients."""
+        ...
+
+
+@dataclass(frozen=True)
+class Couple:
+    """Sequences beside those that are to be predicted from them."""
+
+    sources: Sequences
+    targets: Sequences
+    fresh: bool = True
+
+
+class Pairs:
+    """Every step of a target, and its end, predicted from the target so far and all of its source.
+
+    Args:
+        model: what predicts.
+        sources, targets: n of each, on the model's device.
+        budget: how many steps an update is computed from: of each pair, those of its longer half.
+    """
+
+    def __init__(
+        self, model: Transducer, sources: Sequences, targets: Sequences, budget: int
+    ) -> None:
+        self._model, self._sources, self._targets = model, sources, targets
+        self._budget = budget
+
+    @property
+    def predictions(self) -> int:
+        return self._targets.total + len(self._targets)
+
+    @property
+    def fingerprint(self) -> str:
+        both = (self._sources, self._targets)
+        return digest(*(tensor for part in both for tensor in (part.lengths, part.values)))
+
+    def batches(self, generator: torch.Generator | None) -> list[Any]:
+        read, written = self._sources.lengths, self._targets.lengths + 1
+        longest = 1 + int(read.max()) if len(read) else 1
+        key = written * longest + read  # by the length of the target, then of the source
+        return alike(key, torch.maximum(read, written), self._budget, generator)
+
+    def updates(self, batches: list[Any]) -> int:
+        return len(batches)
+
+    def pieces(self, batch: Tensor) -> Iterator[Couple]:
+        yield Couple(self._sources[batch], self._targets[batch])
+
+    def score(self, piece: Couple, state: State | None) -> Scored:
+        return Scored(self._model.log_prob(piece.sources, piece.targets), ())

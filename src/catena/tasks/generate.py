@@ -19,7 +19,7 @@ from catena.learn import History, Learner, Progress, Run, learner_for
 from catena.model import SequenceModel
 from catena.save import learner_from, load_facts, load_model, pack, rung_facts, save_model
 from catena.scanning import scan
-from catena.search import Sampling, beam, sample
+from catena.search import Beam, Sampling, beam, sample
 from catena.sequences import Sequences, check_sequence
 from catena.space import END, Space, Symbols, Unit, UnknownPolicy, Vectors, as_sequences, is_pair
 from catena.tasks.estimator import Estimator, weights_of
@@ -241,14 +241,8 @@ class Generator(Estimator):
         """The likeliest sequences that begin with the prompt, with the log-probability of their
         continuation in nats, best first."""
         prompts = self._prompts(prompt, 1)
-        found = beam(
-            self._model(),
-            prompts,
-            width,
-            min_length=min_length,
-            max_length=max_length,
-            length_penalty=length_penalty,
-        )
+        how = Beam(width, min_length, max_length, length_penalty)
+        (found,) = beam(self._model(), prompts, how)
         return [(self._show(prompt, prompts[0], h.numbers), h.log_prob) for h in found]
 
     def stream(self, stored: bytes | None = None) -> Stream:

@@ -1,0 +1,173 @@
+"""A recurrence that looks back at a memory.
+
+    h_t = read(s_t),  s_t = f(s_{t-1}, x_t); with input feeding f(s_{t-1}, [x_t; ĥ_{t-1}])
+    c_t = attention(h_t, memory)
+    ĥ_t = tanh(W [c_t; h_t])                         what it shows
+
+Where nothing of ĥ_{t-1} enters s_t, the inner recurrence runs through all of time first, with the
+kernel it has, and attention is applied to all steps at once. With input feeding (Luong et al. 2015)
+or coverage, step t needs the attention of step t - 1, and the loop over time walks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from catena.attention import Attended, Attention, Memory
+from catena.errors import CatenaError
+from catena.kernels.registry import register
+from catena.layout import Layout
+from catena.recurrence import Recurrence, State
+from catena.scanning import run
+
+
+class Attending(nn.Module):
+    """What is learned of looking back: the recurrence inside, the attention, and W.
+
+    Args:
+        inner: of the decoder; with input feeding, over `width` features more than x_t has.
+        width: how many features the inner recurrence shows; it shows as many itself.
+        feeding: whether what was shown enters the next step.
+    """
+
+    def __init__(
+        self, inner: Recurrence, attention: Attention, width: int, feeding: bool = False
+    ) -> None:
+        super().__init__()
+        self.inner, self.attention, self.feeding = inner, attention, feeding
+        self.mix = nn.Linear(attention.width + width, width)
+
+    @property
+    def coverage(self) -> bool:
+        """Whether what was attended to before changes the scores."""
+        return self.attention.seen is not None
+
+    def over(self, memory: Memory, begin: State, tracking: bool = False) -> Over:
+        """The recurrence over n memories, whose inner state begins at `begin [n, ...]`.
+
+        Args:
+            tracking: keep in the state how much each step of memory was attended to.
+        """
+        return Over(self, memory, begin, tracking or self.coverage)
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """The state, by what its parts are.
+
+    Args:
+        owner: `[batch]` int64 on the CPU: which memory each sequence looks back at.
+        shown: `[batch, width]`.
+        covered: `[batch, longest]`, the weights of all steps so far added up; 1 beyond a memory's
+            end. None where it is not kept.
+        inner: of the recurrence inside.
+    """
+
+    owner: Tensor
+    shown: Tensor
+    covered: Tensor | None
+    inner: State
+
+    @property
+    def state(self) -> State:
+        covered = () if self.covered is None else (self.covered,)
+        return (self.owner, self.shown, *covered, *self.inner)
+
+
+class Over(nn.Module):
+    """Attending over given memories. The state names its memory by number, so that a beam of a
+    hundred hypotheses holds each memory once; it means nothing without these memories."""
+
+    def __init__(
+        self, attending: Attending, memory: Memory, begin: State, tracking: bool = False
+    ) -> None:
+        super().__init__()
+        self.attending, self.memory, self.tracking = attending, memory, tracking
+        self._begin = begin
+
+    def start(self, batch: int) -> State:
+        """The state before each memory's first step.
+
+        Raises:
+            CatenaError: when the batch is not one sequence for each memory.
+        """
+        if batch != len(self.memory.lengths):
+            raise CatenaError(
+                f"{batch} sequences over {len(self.memory.lengths)} sources: give each its own"
+            )
+        owner = torch.arange(batch)
+        covered = None
+        if self.tracking:
+            beyond = torch.arange(self.memory.longest) >= self.memory.lengths[:, None]
+            covered = beyond.to(self.memory.values)
+        return self._seen(owner, covered, self._begin).state
+
+    def step(self, state: State, x: Tensor) -> State:
+        parts, inner = self._parts(state), cast(Recurrence, self.attending.inner)
+        if self.attending.feeding:
+            x = torch.cat([x, parts.shown.to(x.dtype)], -1)
+        return self._seen(parts.owner, parts.covered, inner.step(parts.inner, x)).state
+
+    def read(self, state: State) -> Tensor:
+        return state[1]
+
+    def uncovered(self, state: State) -> Tensor:
+        """`[batch]`: Σ_s log min(n_s, 1), of n_s the attention that a step of memory got so far; 0
+        where each got its share (Wu et al. 2016)."""
+        covered = self._parts(state).covered
+        assert covered is not None
+        return covered.double().clamp(max=1.0).log().sum(-1)
+
+    def look(
+        self, features: Tensor, owner: Tensor, covered: Tensor | None = None
+    ) -> tuple[Tensor, Attended]:
+        """What is shown `[m, width]` for features `[m, width]`, and what was attended to."""
+        attending = self.attending
+        attended = attending.attention(features, owner, self.memory, covered)
+        both = torch.cat([attended.context, features], -1)
+        return torch.tanh(attending.mix(both)), attended
+
+    def _seen(self, owner: Tensor, covered: Tensor | None, inner: State) -> _Parts:
+        features = cast(Recurrence, self.attending.inner).read(inner)
+        shown, attended = self.look(features, owner, covered)
+        covered = None if covered is None else covered + attended.weights
+        return _Parts(owner, shown, covered, inner)
+
+    def _parts(self, state: State) -> _Parts:
+        if self.tracking:
+            return _Parts(state[0], state[1], state[2], state[3:])
+        return _Parts(state[0], state[1], None, state[2:])
+
+
+class Covered:
+    """Over, showing how much of its memory was attended to so far, `[batch, longest]`."""
+
+    def __init__(self, over: Over) -> None:
+        self._over = over
+
+    def start(self, batch: int) -> State:
+        return self._over.start(batch)
+
+    def step(self, state: State, x: Tensor) -> State:
+        return self._over.step(state, x)
+
+    def read(self, state: State) -> Tensor:
+        return state[2]
+
+
+def _refuses(over: Over) -> str | None:
+    if over.attending.feeding:
+        return "input feeding needs each step before the next"
+    return "coverage needs each step before the next" if over.tracking else None
+
+
+@register(Over, "all steps at once", _refuses)
+def _scan_over(over: Over, inputs: Tensor, layout: Layout, state: State) -> tuple[Tensor, State]:
+    inner = cast(Recurrence, over.attending.inner)
+    features, last = run(inner, inputs, layout, state[2:])
+    shown, _ = over.look(features, state[0][layout.rows])
+    return shown, (state[0], layout.last(shown, state[1]), *last)
