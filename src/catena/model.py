@@ -98,7 +98,7 @@ class SequenceModel(nn.Module):
         state = self.start(len(sequences)) if state is None else state
         embedded = sequences.with_values(self.embed(sequences.values))
         scanned = scan(self.recurrence, embedded, state)
-        before = _prepend(self.read(state), scanned.features)
+        before = prepend(self.read(state), scanned.features)
         targets, kept = self._targets(sequences, ends)
         features = before.values.index_select(0, kept.to(before.values.device))
         return Scored(
@@ -164,7 +164,7 @@ def join(pieces: list[Sequences]) -> Sequences:
     return Sequences(values.index_select(0, rows.to(values.device)), lengths.sum(0))
 
 
-def _prepend(first: Tensor, features: Sequences) -> Sequences:
+def prepend(first: Tensor, features: Sequences) -> Sequences:
     """Features before each step and after the last: `first [n, *features]`, then the scanned."""
     lengths = features.lengths + 1
     start = lengths.cumsum(0) - lengths
