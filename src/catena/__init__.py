@@ -11,21 +11,25 @@ if TYPE_CHECKING:
     from catena.errors import CatenaError
     from catena.ladder import CRF, GRU, HMM, LADDER, LSTM, RNN, Custom, Markov, Window
     from catena.learn import EM, Count, Gradient, QuasiNewton
+    from catena.learn.item_losses import BPRMax, CrossEntropy, TOP1Max
     from catena.linear_chain import LinearChain
     from catena.model import SequenceModel
     from catena.recurrence import FromFunction, Recurrence
     from catena.scanning import scan
     from catena.sequences import Sequences
     from catena.space import Bits, Counts, Symbols, Vectors
+    from catena.tasks.baselines import Popularity, SessionKNN, SessionPopularity
     from catena.tasks.classify import Classifier
     from catena.tasks.generate import Generator
     from catena.tasks.loading import load
+    from catena.tasks.recommend import Recommender
     from catena.tasks.tag import Tagger
 
 __version__ = "0.1.0"
 
 # Loaded when first asked for, so that `catena --help` does not wait for PyTorch.
 _HOMES = {
+    "BPRMax": "learn.item_losses",
     "Bidirectional": "combine",
     "Bits": "space",
     "CRF": "ladder",
@@ -33,6 +37,7 @@ _HOMES = {
     "Classifier": "tasks.classify",
     "Count": "learn",
     "Counts": "space",
+    "CrossEntropy": "learn.item_losses",
     "Custom": "ladder",
     "EM": "learn",
     "FromFunction": "recurrence",
@@ -44,14 +49,19 @@ _HOMES = {
     "LSTM": "ladder",
     "LinearChain": "linear_chain",
     "Markov": "ladder",
+    "Popularity": "tasks.baselines",
     "QuasiNewton": "learn",
     "RNN": "ladder",
+    "Recommender": "tasks.recommend",
     "Recurrence": "recurrence",
     "Residual": "combine",
     "SequenceModel": "model",
     "Sequences": "sequences",
+    "SessionKNN": "tasks.baselines",
+    "SessionPopularity": "tasks.baselines",
     "Stack": "combine",
     "Symbols": "space",
+    "TOP1Max": "learn.item_losses",
     "Tagger": "tasks.tag",
     "Vectors": "space",
     "Window": "ladder",
@@ -68,25 +78,32 @@ __all__ = [
     "LADDER",
     "LSTM",
     "RNN",
+    "BPRMax",
     "Bidirectional",
     "Bits",
     "CatenaError",
     "Classifier",
     "Count",
     "Counts",
+    "CrossEntropy",
     "Custom",
     "FromFunction",
     "Generator",
     "Gradient",
     "LinearChain",
     "Markov",
+    "Popularity",
     "QuasiNewton",
+    "Recommender",
     "Recurrence",
     "Residual",
     "SequenceModel",
     "Sequences",
+    "SessionKNN",
+    "SessionPopularity",
     "Stack",
     "Symbols",
+    "TOP1Max",
     "Tagger",
     "Vectors",
     "Window",

@@ -111,16 +111,16 @@ class RankTally:
     def result(self) -> RankingScores:
         """What the blocks add up to."""
         predictions = self._ranked + self._cold
-        named = {
-            "recall": self._recall / max(predictions, 1),
-            "mrr": self._mrr / max(predictions, 1),
-            "ndcg": self._ndcg / max(predictions, 1),
-            "coverage": self._seen.double().mean(1),
-            "popularity": self._shown / max(self._taken, 1.0),
-        }
         return RankingScores(
-            **{key: dict(zip(self._cutoffs, v.tolist(), strict=True)) for key, v in named.items()},
+            recall=self._named(self._recall / max(predictions, 1)),
+            mrr=self._named(self._mrr / max(predictions, 1)),
+            ndcg=self._named(self._ndcg / max(predictions, 1)),
+            coverage=self._named(self._seen.double().mean(1)),
+            popularity=self._named(self._shown / max(self._taken, 1.0)),
             predictions=predictions,
             cold=self._cold,
             tied=self._tied / max(self._ranked, 1),
         )
+
+    def _named(self, values: Tensor) -> dict[int, float]:
+        return dict(zip(self._cutoffs, values.tolist(), strict=True))

@@ -9,10 +9,10 @@ from catena.save import load_facts
 
 
 def load(path: str | Path, rung: Any = None, features: Any = None) -> Any:
-    """What a file holds: a fitted `Generator`, `Classifier` or `Tagger`.
+    """What a file holds: a fitted `Generator`, `Classifier`, `Tagger` or `Recommender`.
 
     Args:
-        rung: of a Generator or Classifier with a Custom rung, whose code no file holds.
+        rung: of a task other than a Tagger's with a Custom rung, whose code no file holds.
         features: of a Tagger whose features are a function, likewise.
 
     Raises:
@@ -27,6 +27,10 @@ def load(path: str | Path, rung: Any = None, features: Any = None) -> Any:
         from catena.tasks import classify
 
         return classify.load(path, rung)
+    if kind == "recommend":
+        from catena.tasks import recommend
+
+        return recommend.load(path, rung)
     from catena.tasks import generate
 
     return generate.load(path, rung)
