@@ -18,12 +18,15 @@ from catena import (
     Markov,
     Popularity,
     Recommender,
+    Sequences,
     SessionKNN,
     SessionPopularity,
+    Symbols,
     TOP1Max,
     Window,
     load,
 )
+from catena.metrics import RankTally
 from catena.tasks import ranker
 
 # Seven items; a (4), b (3), c (3) are the popular ones.
@@ -147,6 +150,20 @@ def test_blocks_of_scores_change_nothing(everyone, monkeypatch):
         assert after.recall == before.recall
         assert after.mrr == pytest.approx(before.mrr)
         assert after.coverage == before.coverage
+
+
+def test_a_million_items_are_ranked_in_blocks():
+    items = 1_000_000
+    space = Symbols(tuple(range(items)), unknown="error", end=False)
+    torch.manual_seed(0)
+    model = GRU(units=2, embedding=1).build(space)
+    sessions = Sequences.from_list([[step, step + 1, step + 2] for step in range(4)])
+    tally, found = RankTally(torch.ones(items), (20,)), []
+    for block in ranker.StateRanker(model, items).scores(sessions, torch.arange(12)):
+        assert block.numel() <= ranker.BLOCK
+        tally.add(block, torch.arange(len(block)))
+        found.append(len(block))
+    assert sum(found) == tally.result().predictions == 12
 
 
 def test_a_stream_says_what_the_whole_session_does(everyone):

@@ -1,9 +1,19 @@
 """Reading data: text, JSON lines, event tables, numeric arrays, files of tokens and of series,
-compressed or not."""
+compressed or not; sessions of events from files and frames."""
 
 from catena.formats.conll import TokenFile, read_tokens
 from catena.formats.data import Data
 from catena.formats.reading import read
+from catena.formats.sessions import Sessions, read_sessions
 from catena.formats.ts import Series, read_series
 
-__all__ = ["Data", "Series", "TokenFile", "read", "read_series", "read_tokens"]
+__all__ = [
+    "Data",
+    "Series",
+    "Sessions",
+    "TokenFile",
+    "read",
+    "read_series",
+    "read_sessions",
+    "read_tokens",
+]

@@ -78,11 +78,12 @@ def read(
     options = Options(stream, unit, encoding, errors, group_by, order_by, item, space)
     opened = open_sources([sources] if isinstance(sources, (str, Path)) else sources)
     if group_by is not None:
-        return sequences_of(stack([_table(source, options) for source in opened]), options)
+        return sequences_of(stack([read_table(source, options) for source in opened]), options)
     return concatenate([_sequences(source, options) for source in opened])
 
 
-def _table(source: Source, options: Options) -> Table:
+def read_table(source: Source, options: Options) -> Table:
+    """The chosen columns of one file of events."""
     kind = _kind(source, options)
     if kind not in TABLES:
         # These refuse the options for tables, each with its own reason.
@@ -93,7 +94,7 @@ def _table(source: Source, options: Options) -> Table:
 def _sequences(source: Source, options: Options) -> Data:
     kind = _kind(source, options)
     if kind in TABLES and (kind not in SEQUENCES or _names_events(options)):
-        return sequences_of(_table(source, options), options)
+        return sequences_of(read_table(source, options), options)
     return SEQUENCES.get(kind, read_text)(source, options)
 
 
