@@ -1,7 +1,7 @@
 """What comes next in a session: popularity, item to item, nearest sessions and a GRU, side by side.
 
     CATENA_DATA=folder python recipes/sessions.py [diginetica beauty lastfm] [--models NAME ...]
-        [--epochs N]
+        [--epochs N] [--sample N]
 
 diginetica is the preprocessing of SR-GNN (Wu et al. 2019) of the CIKM Cup 2016: 186,670 training
 sessions and, as prefixes with what came next, those of the last week; 43,097 items, none of them
@@ -13,7 +13,8 @@ Of the users of beauty and lastfm the last item is the test, the last but one is
 and the others are for training, as in SASRec and BERT4Rec; but all items are ranked.
 
 The options are plain choices, not searched for. Writes recipes/results/sessions.json: a record for
-each set and model, with the epochs that the GRU learned for, and the machine.
+each set and model, with the epochs that the GRU learned for and how many items were predicted, and
+the machine.
 """
 
 from __future__ import annotations
@@ -92,12 +93,14 @@ def main() -> None:
     arguments.add_argument("sets", nargs="*", default=list(SETS))
     arguments.add_argument("--models", nargs="*")
     arguments.add_argument("--epochs", type=float, default=10, help="of the GRU")
+    arguments.add_argument("--sample", type=int, help="so many test sessions, evenly spaced")
     arguments.add_argument("--output", type=Path, default=RESULTS)
     given = arguments.parse_args()
     folder = Path(os.environ["CATENA_DATA"])
     record = json.loads(given.output.read_text()) if given.output.exists() else {}
     for name in given.sets:
         train, test = SETS[name](folder)
+        test = test[:: max(1, len(test) // given.sample)] if given.sample else test
         models = recommenders(given.epochs)
         for kind in given.models or models:
             record.setdefault(name, {})[kind] = run(name, kind, models[kind], train, test)

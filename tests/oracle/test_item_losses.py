@@ -218,7 +218,7 @@ def test_every_item_but_the_first_is_predicted_once_however_it_is_cut():
 def test_no_two_updates_of_an_epoch_share_their_sample():
     _, ragged = objective(GRU(units=5), BPRMax(6), rows=1, span=2)
     drawn = [
-        tuple(piece.others.tolist())
+        tuple(piece.others.tolist() if piece.others is not None else ())
         for batch in ragged.batches(torch.Generator().manual_seed(0))
         for piece in ragged.pieces(batch)
     ]

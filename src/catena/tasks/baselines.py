@@ -146,7 +146,7 @@ class SessionKNNScorer(nn.Module):
         columns = np.concatenate([columns for columns, _ in rows]) if rows else edges[:0]
         weights = np.concatenate([near for _, near in rows]) if rows else np.zeros(0)
         near = sparse.csr_matrix((weights, columns, edges), (len(sessions), len(sizes)))
-        return torch.from_numpy(np.asarray((near @ held).todense()))
+        return torch.from_numpy(sparse.csr_matrix(near @ held).toarray())
 
     def _nearest(
         self, found: np.ndarray, shared: np.ndarray, sizes: np.ndarray, own: int

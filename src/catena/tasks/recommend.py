@@ -123,17 +123,18 @@ class Recommender(Estimator):
         self.counts_ = torch.bincount(train.values, minlength=len(self.space_.items))
         held_out = None if valid is None else known_items(numbers(self.space_, rows_of(valid)))
         run = Run(self.seed, report, checkpoint, resume, self._job())
-        if isinstance(self.model, tuple(BASELINES.values())):
+        if isinstance(self.model, Baseline):
             self._refuse_learning()
-            self.model_, self.learner_, self.history_ = self._counted(train), Count(), History()
+            self.model_ = self._counted(self.model, train)
+            self.learner_, self.history_ = Count(), History()
         else:
             self.learner_ = self.learner or learner_for(self.model)()
             self.model_, self.history_ = self._learned(self.model, train, held_out, run)
         self._ranker = self._ranker_of(self.model_)
         return self
 
-    def _counted(self, train: Sequences) -> nn.Module:
-        scorer = self.model.scorer(len(self.space_.items))  # type: ignore[union-attr]
+    def _counted(self, baseline: Baseline, train: Sequences) -> nn.Module:
+        scorer = baseline.scorer(len(self.space_.items))
         scorer.learn(train, self.counts_)
         return scorer
 
