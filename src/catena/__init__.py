@@ -13,15 +13,18 @@ if TYPE_CHECKING:
     from catena.ladder import CRF, GRU, HMM, LADDER, LSTM, RNN, Custom, Markov, Window
     from catena.ladder.characters import CNN
     from catena.learn import EM, AdaGrad, Count, Gradient, Perceptron, QuasiNewton
+    from catena.learn.item_losses import BPRMax, CrossEntropy, TOP1Max
     from catena.linear_chain import LinearChain
     from catena.model import SequenceModel
     from catena.recurrence import FromFunction, Recurrence
     from catena.scanning import scan
     from catena.sequences import Sequences
     from catena.space import Bits, Counts, Symbols, Vectors
+    from catena.tasks.baselines import Popularity, SessionKNN, SessionPopularity
     from catena.tasks.classify import Classifier
     from catena.tasks.generate import Generator
     from catena.tasks.loading import load
+    from catena.tasks.recommend import Recommender
     from catena.tasks.tag import Tagger
     from catena.tasks.translate import Translator
 
@@ -30,6 +33,7 @@ __version__ = "0.1.0"
 # Loaded when first asked for, so that `catena --help` does not wait for PyTorch.
 _HOMES = {
     "AdaGrad": "learn",
+    "BPRMax": "learn.item_losses",
     "Bidirectional": "combine",
     "Bits": "space",
     "CNN": "ladder.characters",
@@ -38,6 +42,7 @@ _HOMES = {
     "Classifier": "tasks.classify",
     "Count": "learn",
     "Counts": "space",
+    "CrossEntropy": "learn.item_losses",
     "Custom": "ladder",
     "EM": "learn",
     "FromFunction": "recurrence",
@@ -50,14 +55,19 @@ _HOMES = {
     "LinearChain": "linear_chain",
     "Markov": "ladder",
     "Perceptron": "learn",
+    "Popularity": "tasks.baselines",
     "QuasiNewton": "learn",
     "RNN": "ladder",
+    "Recommender": "tasks.recommend",
     "Recurrence": "recurrence",
     "Residual": "combine",
     "SequenceModel": "model",
     "Sequences": "sequences",
+    "SessionKNN": "tasks.baselines",
+    "SessionPopularity": "tasks.baselines",
     "Stack": "combine",
     "Symbols": "space",
+    "TOP1Max": "learn.item_losses",
     "Tagger": "tasks.tag",
     "Translator": "tasks.translate",
     "Vectors": "space",
@@ -78,12 +88,14 @@ __all__ = [
     "LSTM",
     "RNN",
     "AdaGrad",
+    "BPRMax",
     "Bidirectional",
     "Bits",
     "CatenaError",
     "Classifier",
     "Count",
     "Counts",
+    "CrossEntropy",
     "Custom",
     "FromFunction",
     "Generator",
@@ -91,13 +103,18 @@ __all__ = [
     "LinearChain",
     "Markov",
     "Perceptron",
+    "Popularity",
     "QuasiNewton",
+    "Recommender",
     "Recurrence",
     "Residual",
     "SequenceModel",
     "Sequences",
+    "SessionKNN",
+    "SessionPopularity",
     "Stack",
     "Symbols",
+    "TOP1Max",
     "Tagger",
     "Translator",
     "Vectors",

@@ -48,7 +48,7 @@ class NGramOrder(nn.Module):
             self.register_buffer(name, torch.tensor([ABSENT]))
         self.register_buffer("weight", torch.zeros(1, dtype=torch.float64))
         self.register_buffer("backoff", torch.ones(1, dtype=torch.float64))
-        self.register_load_state_dict_pre_hook(_make_room)
+        self.register_load_state_dict_pre_hook(make_room)
 
     def fill(
         self, context_keys: Tensor, gram_keys: Tensor, weight: Tensor, backoff: Tensor
@@ -139,7 +139,7 @@ def _append(values: Tensor, last: float) -> Tensor:
     return torch.cat([values, values.new_full((1,), last)])
 
 
-def _make_room(module: nn.Module, stored: dict[str, Tensor], prefix: str, *_: Any) -> None:
+def make_room(module: nn.Module, stored: dict[str, Tensor], prefix: str, *_: Any) -> None:
     """A table that is read from a file has that file's size."""
     for name, buffer in list(module.named_buffers(recurse=False)):
         if prefix + name in stored:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -107,6 +108,45 @@ def split_labelled(
         test or _pair(X, y, tested),
         f"by sequence, drawn with seed {seed}: {', '.join(reversed(said))}",
     )
+
+
+def split_by_end(
+    sessions: Sequence[Any], ends: np.ndarray, test: float = TEST, valid: float = VALID
+) -> Split:
+    """Hold out the sessions that ended last, so that nothing learned from is later than what is
+    tested.
+
+    A session lies whole where its last event does, and those that end at the same moment lie
+    together: every event of the training part is earlier than the last event of every session of
+    the validation part, and each of those earlier than that of every test session.
+
+    Args:
+        ends: `[n]`, when each session ended, in any unit.
+        test, valid: shares of the sessions, at least; more where many end at the same moment.
+
+    Raises:
+        CatenaError: when nothing is left for a part.
+
+    >>> split_by_end(["a", "b", "c", "d"], np.array([4, 1, 3, 2]), test=0.25, valid=0.25)[:3]
+    (['b', 'd'], ['c'], ['a'])
+    """
+    if len(ends) != len(sessions):
+        raise CatenaError(f"{len(sessions)} sessions, but the ends of {len(ends)}")
+    held_valid, held_test = _sizes(len(sessions), test, valid, "sessions")
+    in_order = np.sort(ends)
+    until_test = in_order[len(ends) - held_test]
+    until_valid = in_order[max(0, int((in_order < until_test).sum()) - held_valid)]
+    rule = f"by the end of each session: the last {test:.0%} test, {valid:.0%} before it validation"
+    early, late = ends < until_valid, ends >= until_test
+    parts = [
+        [sessions[i] for i in part.nonzero()[0].tolist()] for part in (early, ~early & ~late, late)
+    ]
+    if not all(parts):
+        raise CatenaError(
+            "too many sessions end at the same moment to cut between them: nothing would be left "
+            "for training or validation; give finer times or other shares"
+        )
+    return Split(*parts, rule=rule)
 
 
 def beginning(sequences: Sequences, observations: int) -> Sequences:

@@ -51,7 +51,7 @@ LONG = sequences([300])
 # -- seeds ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd", "adagrad"])
 @pytest.mark.parametrize(
     ("train", "space"), [(SHORT, SPACE), (LONG, STREAM)], ids=["short", "long"]
 )
@@ -277,10 +277,10 @@ def test_the_norm_of_an_update_is_clipped():
     assert moved[0.0] > 0.1
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd", "adagrad"])
 def test_only_weights_decay(optimizer):
     model = lstm()
-    found = optimizer_for(model, optimizer, None, 0.5)
+    found = optimizer_for(model, optimizer, None, 0.5, 0.9)
     names = {parameter: name for name, parameter in model.named_parameters()}
     decayed = {names[p]: g["weight_decay"] for g in found.param_groups for p in g["params"]}
     layers = [f"recurrence.layers.{depth}" for depth in (0, 1)]
@@ -293,7 +293,7 @@ def test_only_weights_decay(optimizer):
 
 
 def test_sgd_has_momentum():
-    assert optimizer_for(lstm(), "sgd", None, 0.0).param_groups[0]["momentum"] == 0.9
+    assert optimizer_for(lstm(), "sgd", None, 0.0, 0.9).param_groups[0]["momentum"] == 0.9
 
 
 # -- what is reported -------------------------------------------------------------------------
@@ -400,7 +400,7 @@ def test_a_run_that_outlasts_its_budget_is_stopped_and_says_so():
         ({"batch": 0}, "batch"),
         ({"span": 0}, "span"),
         ({"average": 1.0}, "average"),
-        ({"optimizer": "adam"}, "optimizer must be one of adamw, sgd"),
+        ({"optimizer": "adam"}, "optimizer must be one of adamw, sgd, adagrad"),
         ({"schedule": "step"}, "schedule"),
         ({"precision": "float16"}, "precision"),
         ({"patience": 0}, "patience"),

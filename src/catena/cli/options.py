@@ -262,7 +262,7 @@ Span = Annotated[
     _option("--span", panel=LEARNING, text="Steps gradients reach back; hmm: longest piece."),
 ]
 Optimizer = Annotated[
-    str | None, _option("--optimizer", panel=LEARNING, text="gradient: adamw, sgd.")
+    str | None, _option("--optimizer", panel=LEARNING, text="gradient: adamw, sgd, adagrad.")
 ]
 Rate = Annotated[
     float | None, _option("--rate", panel=LEARNING, text="gradient, crf: the peak learning rate.")

@@ -1,20 +1,23 @@
 """Reading data: text, JSON lines, event tables, numeric arrays, files of tokens and of series,
-compressed or not."""
+compressed or not; sessions of events from files and frames."""
 
 from catena.formats.conll import TokenFile, read_tokens
 from catena.formats.data import Data
 from catena.formats.labelled import Labelled, read_labelled, read_to_label
 from catena.formats.reading import read
+from catena.formats.sessions import Sessions, read_sessions
 from catena.formats.ts import Series, read_series
 
 __all__ = [
     "Data",
     "Labelled",
     "Series",
+    "Sessions",
     "TokenFile",
     "read",
     "read_labelled",
     "read_series",
+    "read_sessions",
     "read_to_label",
     "read_tokens",
 ]

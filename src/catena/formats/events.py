@@ -32,7 +32,7 @@ def sequences_of(table: Table, options: Options) -> Data:
     stream = table.chosen.group is None
     items = table.chosen.items
     if _is_symbols(table, options):
-        values = _symbols(table, items[0])[order].tolist()
+        values = symbols(table, items[0])[order].tolist()
         edges = np.concatenate([[0], lengths.cumsum()]).tolist()
         parts = [values[start:stop] for start, stop in pairwise(edges)]
         return Data(table.name, parts, "item", "symbols", stream, where)
@@ -72,10 +72,10 @@ def arrange(table: Table) -> tuple[np.ndarray, np.ndarray, Place]:
     rows = len(table.rows)
     codes, labels = np.zeros(rows, np.int64), [None]
     if table.chosen.group is not None:
-        codes, labels = _coded(table.column(table.chosen.group))
+        codes, labels = coded(table.column(table.chosen.group))
     keys = [codes]
     if table.chosen.order is not None:
-        keys = [_sort_key(table, table.chosen.order), codes]
+        keys = [sort_key(table, table.chosen.order), codes]
     lengths = np.bincount(codes, minlength=len(labels)).astype(np.int64)
     # lexsort is stable, so events of the same time stay in the order of the file.
     return np.lexsort(keys), lengths, _place_of_group(table, labels)
@@ -86,13 +86,13 @@ def _place_of_group(table: Table, labels: list[Any]) -> Place:
     return lambda i: table.name if group is None else f"{table.name}, {group} {labels[i]!r}"
 
 
-def _coded(column: pa.ChunkedArray) -> tuple[np.ndarray, list[Any]]:
+def coded(column: pa.ChunkedArray) -> tuple[np.ndarray, list[Any]]:
     """`[rows]` numbers of the values in the order in which they first appear, and the values."""
     encoded = column.combine_chunks().dictionary_encode()
     return encoded.indices.to_numpy().astype(np.int64), encoded.dictionary.to_pylist()
 
 
-def _sort_key(table: Table, name: str) -> np.ndarray:
+def sort_key(table: Table, name: str) -> np.ndarray:
     """Numbers `[rows]` that sort as the column does: by size where it holds numbers, else by text.
 
     Raises:
@@ -103,7 +103,7 @@ def _sort_key(table: Table, name: str) -> np.ndarray:
         return _text_key(table, name, column)
     if pa.types.is_floating(column.type):
         return _finite(table, name, column.cast(pa.float64()).to_numpy())
-    return _rank(column)
+    return column.to_numpy() if pa.types.is_integer(column.type) else _rank(column)
 
 
 def _text_key(table: Table, name: str, column: pa.ChunkedArray) -> np.ndarray:
@@ -155,7 +155,7 @@ def _has_fractions(table: Table, name: str) -> bool:
     return numbers and not pc.all(pc.match_substring_regex(column, INTEGER)).as_py()
 
 
-def _symbols(table: Table, name: str) -> np.ndarray:
+def symbols(table: Table, name: str) -> np.ndarray:
     """`[rows]` strings or integers, one object for each distinct one."""
     column = table.column(name)
     if pa.types.is_floating(column.type) or pa.types.is_boolean(column.type):
@@ -165,7 +165,7 @@ def _symbols(table: Table, name: str) -> np.ndarray:
         )
     if not is_text(column.type) and not pa.types.is_integer(column.type):
         column = column.cast(pa.string())
-    codes, labels = _coded(column)
+    codes, labels = coded(column)
     return np.array(labels, dtype=object)[codes]
 
 

@@ -62,6 +62,25 @@ def read_parquet(source: Source, options: Options) -> Table:
     )
 
 
+def read_frame(frame: Any, options: Options) -> Table:
+    """The chosen columns of a frame: pandas, polars, Arrow, all that lends itself as Arrow.
+
+    Raises:
+        CatenaError: for what is no frame.
+    """
+    name = type(frame).__name__
+    try:
+        rows = pa.table(frame)
+    except (pa.ArrowException, TypeError, ValueError) as error:
+        raise CatenaError(
+            f"a frame is needed (pandas, polars, Arrow), not {name} ({_brief(error)})"
+        ) from error
+    chosen = choose(name, rows.column_names, options)
+    rows = rows.select(chosen.all)
+    plain = pa.schema([(field.name, _plain(field.type)) for field in rows.schema])
+    return Table(name, rows.cast(plain), chosen, True, lambda row: f"{name}, row {row + 1}")
+
+
 def read_json_table(source: Source, options: Options) -> Table:
     """Objects, one event a line, as a table; a missing field has no value."""
     options.refuse(source.name, "a table", *_unwanted(options))
@@ -230,7 +249,9 @@ def _damaged(source: Source, error: BaseException) -> CatenaError:
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:
-    """A dictionary's own values; other types as they are."""
+    """A dictionary's own values, views of texts as texts; other types as they are."""
+    if str(kind) == "string_view":
+        return pa.large_string()
     return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 

@@ -85,11 +85,21 @@ class NeuralHead(nn.Module):
         nn.init.xavier_uniform_(self.linear.weight)
         nn.init.zeros_(self.linear.bias)
 
+    def hidden(self, features: Tensor) -> Tensor:
+        """What the rows of the table are multiplied with, `[m, width]`."""
+        dropped = self.dropout(features)
+        return dropped if self.tied is None else self.linear(dropped)
+
+    @property
+    def table(self) -> tuple[Tensor, Tensor]:
+        """A row and a bias for each raw parameter, `[size, width]` and `[size]`."""
+        if self.tied is None:
+            return self.linear.weight, self.linear.bias
+        return self.tied, self.bias
+
     def parameters_of(self, features: Tensor) -> Tensor:
         """The emission's raw parameters `[m, size]`, float32 even where features are bfloat16."""
-        raw = self.linear(self.dropout(features))
-        if self.tied is not None:
-            raw = nn.functional.linear(raw, self.tied, self.bias)
+        raw = nn.functional.linear(self.hidden(features), *self.table)
         return raw.float() if raw.dtype == torch.bfloat16 else raw
 
     def distribution(self, features: Tensor) -> Distribution:

@@ -86,6 +86,15 @@ class WindowHead(nn.Module):
         super().__init__()
         self.perceptron, self.head = perceptron, head
 
+    def hidden(self, features: Tensor) -> Tensor:
+        """What the rows of the table are multiplied with, `[m, units]`."""
+        return self.head.hidden(self.perceptron(features))
+
+    @property
+    def table(self) -> tuple[Tensor, Tensor]:
+        """A row and a bias for each raw parameter, `[size, units]` and `[size]`."""
+        return self.head.table
+
     def distribution(self, features: Tensor) -> torch.distributions.Distribution:
         return self.head.distribution(self.perceptron(features))
 

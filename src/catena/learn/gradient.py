@@ -54,12 +54,13 @@ class Gradient:
             `epochs`, whichever ends first.
         batch: rows an update is computed from, for rows of `span` steps; of shorter ones, more.
         span: how many steps gradients reach back; state is carried on beyond it.
-        optimizer: "adamw" or "sgd" (with momentum 0.9).
-        rate: the peak learning rate; 0.003 for AdamW and 1.0 for SGD unless given.
+        optimizer: "adamw", "sgd" or "adagrad".
+        rate: the peak learning rate; 0.003 for AdamW, 1.0 for SGD, 0.02 for Adagrad unless given.
+        momentum: of SGD and Adagrad.
         schedule: "cosine", "linear" or "constant", after `warmup` steps of linear rise.
         warmup: steps; at most a tenth of the run.
         clip: the largest gradient norm; 0 does not clip.
-        weight_decay: of either optimiser, on weights only: not on biases and initial states.
+        weight_decay: of every optimiser, on weights only: not on biases and initial states.
         average: the decay of an exponential moving average of the parameters, which is then what
             is validated and kept; 0 keeps none.
         evaluations: how often in a run the held-out data is scored; within a time budget, as
@@ -80,6 +81,7 @@ class Gradient:
     span: int = 64
     optimizer: str = "adamw"
     rate: float | None = None
+    momentum: float = 0.9
     schedule: str = "cosine"
     warmup: int = 50
     clip: float = 1.0
@@ -103,6 +105,7 @@ class Gradient:
         if self.patience is not None:
             whole("patience", self.patience, 1)
         fraction("average", self.average)
+        fraction("momentum", self.momentum)
         one_of("optimizer", self.optimizer, OPTIMIZERS)
         one_of("schedule", self.schedule, SCHEDULES)
         one_of("precision", self.precision, PRECISIONS)
@@ -197,7 +200,9 @@ class _Descent:
     ) -> None:
         self.how, self.model, self.run, self.checkpoint = how, model, run, checkpoint
         self.device, self.train, self.valid = device, train, valid
-        self.optimizer = optimizer_for(model, how.optimizer, how.rate, how.weight_decay)
+        self.optimizer = optimizer_for(
+            model, how.optimizer, how.rate, how.weight_decay, how.momentum
+        )
         self.peaks = [group["lr"] for group in self.optimizer.param_groups]
         self.state: State | None = None
         self.average = Average(model, how.average)

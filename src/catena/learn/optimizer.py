@@ -6,15 +6,16 @@ import torch
 from torch import Tensor, nn
 
 from catena.errors import CatenaError
+from catena.learn.adagrad_momentum import Adagrad
 
-OPTIMIZERS = ("adamw", "sgd")
-PEAKS = {"adamw": 3e-3, "sgd": 1.0}
+OPTIMIZERS = ("adamw", "sgd", "adagrad")
+PEAKS = {"adamw": 3e-3, "sgd": 1.0, "adagrad": 0.02}
 
 
 def optimizer_for(
-    model: nn.Module, name: str, rate: float | None, weight_decay: float
+    model: nn.Module, name: str, rate: float | None, weight_decay: float, momentum: float
 ) -> torch.optim.Optimizer:
-    """AdamW or SGD over the parameters that are learned.
+    """AdamW, SGD or Adagrad over the parameters that are learned.
 
     Decay pulls on weights only: a bias or an initial state has no reason to be small.
 
@@ -30,7 +31,9 @@ def optimizer_for(
         {"params": [p for n, p in learned.items() if n not in weights], "weight_decay": 0.0},
     ]
     if name == "sgd":
-        return torch.optim.SGD(groups, lr=rate or PEAKS[name], momentum=0.9)
+        return torch.optim.SGD(groups, lr=rate or PEAKS[name], momentum=momentum)
+    if name == "adagrad":
+        return Adagrad(groups, rate or PEAKS[name], momentum)
     return torch.optim.AdamW(groups, lr=rate or PEAKS[name], betas=(0.9, 0.99), fused=True)
 
 

@@ -1,4 +1,5 @@
-"""How good labels are: accuracy, precision, recall and F1, confusion, and what went wrong."""
+"""How good labels are: accuracy, precision, recall and F1, confusion, and what went wrong; and how
+high next items are ranked."""
 
 from catena.metrics.labels import (
     Confusion,
@@ -8,12 +9,15 @@ from catena.metrics.labels import (
     label_errors,
     label_scores,
 )
+from catena.metrics.ranking import RankingScores, RankTally, ranks
 from catena.metrics.scores import Score, Scores
 from catena.metrics.spans import SpanError, span_errors, span_scores
 
 __all__ = [
     "Confusion",
     "LabelError",
+    "RankTally",
+    "RankingScores",
     "Score",
     "Scores",
     "SpanError",
@@ -21,6 +25,7 @@ __all__ = [
     "confusion",
     "label_errors",
     "label_scores",
+    "ranks",
     "span_errors",
     "span_scores",
 ]

@@ -9,7 +9,7 @@ from catena.save import load_facts
 
 
 def load(path: str | Path, rung: Any = None, features: Any = None) -> Any:
-    """What a file holds: a fitted `Generator`, `Classifier`, `Tagger` or `Translator`.
+    """What a file holds: the fitted `Generator`, `Classifier`, `Tagger`, `Translator` or `Recommender`.
 
     Args:
         rung: of a model with a Custom rung, whose code no file holds.
@@ -31,6 +31,10 @@ def load(path: str | Path, rung: Any = None, features: Any = None) -> Any:
         from catena.tasks import translate
 
         return translate.load(path, rung)
+    if kind == "recommend":
+        from catena.tasks import recommend
+
+        return recommend.load(path, rung)
     from catena.tasks import generate
 
     return generate.load(path, rung)

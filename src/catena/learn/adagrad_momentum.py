@@ -1,0 +1,52 @@
+"""Adagrad (Duchi et al. 2011) with momentum, as session-based recommenders use it.
+
+    G_t = G_{t-1} + g_t²
+    v_t = μ v_{t-1} - η g_t / √(G_t + ε)
+    θ_t = θ_{t-1} + v_t
+
+Each parameter has a rate of its own, which falls with what it has been moved already: an item that
+is seen seldom moves far when it is. PyTorch's own Adagrad has no momentum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+EPSILON = 1e-6
+
+
+class Adagrad(torch.optim.Optimizer):
+    """The equations above.
+
+    Args:
+        groups: parameters, or groups of them with a `weight_decay` of their own, which pulls
+            towards 0 apart from the gradient.
+        lr: η.
+        momentum: μ.
+    """
+
+    def __init__(self, groups: Iterable[Any], lr: float, momentum: float) -> None:
+        super().__init__(groups, {"lr": lr, "momentum": momentum, "weight_decay": 0.0})
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+        """Move every parameter that has a gradient."""
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    self._move(parameter, parameter.grad, group)
+
+    def _move(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
+        state = self.state[parameter]
+        if not state:
+            state["sum"] = torch.zeros_like(parameter)
+            state["velocity"] = torch.zeros_like(parameter)
+        parameter.mul_(1 - group["lr"] * group["weight_decay"])
+        state["sum"].addcmul_(gradient, gradient)
+        scale = (state["sum"] + EPSILON).sqrt_()
+        state["velocity"].mul_(group["momentum"]).addcdiv_(gradient, scale, value=-group["lr"])
+        parameter.add_(state["velocity"])

@@ -1,0 +1,125 @@
+"""Scores of all items after the steps of sessions, in bounded memory, whatever the model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.distributions import Distribution
+
+from catena.learn.next_item import ScoresByTable
+from catena.model import PIECE, SequenceModel, groups
+from catena.scanning import scan
+from catena.sequences import Sequences, ranges
+from catena.tasks.baselines import Scorer
+from catena.walking import walk
+
+# So many scores are there at a time: some sessions of few items, or few of a million.
+BLOCK = 1 << 23
+
+
+class Running(Protocol):
+    """A session that grows."""
+
+    def push(self, item: int) -> None:
+        """Take one item by its number."""
+        ...
+
+    def scores(self) -> Tensor:
+        """`[items]` after all that was pushed, which is at least one."""
+        ...
+
+
+class Ranker(Protocol):
+    """What a recommender asks of a model."""
+
+    def scores(self, sessions: Sequences, steps: Tensor) -> Iterator[Tensor]:
+        """Blocks `[m, items]`, the higher the likelier to come next.
+
+        Args:
+            sessions: item numbers.
+            steps: `[r]`, rising places in `sessions.values`: the scores after each, where all of
+                the session up to it is known. The blocks' m sum to r.
+        """
+        ...
+
+    def running(self) -> Running:
+        """A session without any item yet."""
+        ...
+
+
+class StateRanker:
+    """The scores that a model reads from its state."""
+
+    def __init__(self, model: SequenceModel, items: int) -> None:
+        self._model, self._rows = model, max(1, BLOCK // items)
+
+    @torch.no_grad()
+    def scores(self, sessions: Sequences, steps: Tensor) -> Iterator[Tensor]:
+        offsets = sessions.offsets
+        for chosen in groups(sessions.lengths.tolist(), PIECE):
+            begin, end = offsets[chosen[0]], offsets[chosen[-1] + 1]
+            own = steps[(steps >= begin) & (steps < end)] - begin
+            if len(own):
+                features = scan(self._model, sessions[chosen]).features.values[own]
+                for part in features.split(self._rows):
+                    yield _read(self._model, part)
+
+    def running(self) -> Running:
+        return _Walk(self._model)
+
+
+class _Walk:
+    def __init__(self, model: SequenceModel) -> None:
+        self._model = model
+        with torch.no_grad():
+            self._walker = walk(model.recurrence, model.start(1))
+
+    @torch.no_grad()
+    def push(self, item: int) -> None:
+        self._walker.push(self._model.embed(torch.tensor([item])))
+
+    @torch.no_grad()
+    def scores(self) -> Tensor:
+        return _read(self._model, self._walker.features)[0]
+
+
+class PrefixRanker:
+    """The scores of a baseline, which looks at all of a session anew after each step."""
+
+    def __init__(self, scorer: Scorer, items: int) -> None:
+        self._scorer, self._rows = scorer, max(1, BLOCK // items)
+
+    def scores(self, sessions: Sequences, steps: Tensor) -> Iterator[Tensor]:
+        owner = torch.searchsorted(sessions.offsets, steps, right=True) - 1
+        starts = sessions.offsets[owner]
+        for begin, end in zip(starts.split(self._rows), steps.split(self._rows), strict=True):
+            lengths = end - begin + 1
+            values = sessions.values[ranges(begin, lengths)]
+            yield self._scorer.score(Sequences(values, lengths))
+
+    def running(self) -> Running:
+        return _Prefix(self._scorer)
+
+
+class _Prefix:
+    def __init__(self, scorer: Scorer) -> None:
+        self._scorer = scorer
+        self._items: list[int] = []
+
+    def push(self, item: int) -> None:
+        self._items.append(item)
+
+    def scores(self) -> Tensor:
+        return self._scorer.score(Sequences.from_list([self._items]))[0]
+
+
+def _read(model: SequenceModel, features: Tensor) -> Tensor:
+    """Scores `[m, items]`: without normalising where the head can do without."""
+    if isinstance(model.head, ScoresByTable):
+        weight, bias = model.head.table
+        return torch.nn.functional.linear(model.head.hidden(features), weight, bias)
+    distribution: Distribution = model.head.distribution(features)
+    return distribution.probs  # type: ignore[attr-defined]
