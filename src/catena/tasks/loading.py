@@ -9,7 +9,7 @@ from catena.save import load_facts
 
 
 def load(path: str | Path, rung: Any = None, features: Any = None) -> Any:
-    """What a file holds, fitted: a `Generator`, `Classifier`, `Tagger`, `Translator`, `Recommender`.
+    """What a file holds, fitted: a Generator, Classifier, Tagger, Translator or Recommender.
 
     Args:
         rung: of a model with a Custom rung, whose code no file holds.
