@@ -93,6 +93,8 @@ class TableTagger(OverTables, Tagger):
         labels = [[str(label)] * np.size(row) for row, label in zip(words, y, strict=True)]
         return super().fit(words, labels)
 
+    partial_fit = None  # of other rungs
+
     def predict(self, X):
         return np.array(super().predict(self.words(X))).astype(float)
 

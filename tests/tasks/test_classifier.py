@@ -741,7 +741,7 @@ def test_classes_share_the_time_by_their_size():
         minutes: float
         kind: ClassVar[str] = "em"
 
-        def fit(self, model, train, valid, run):
+        def fit(self, model, train, valid, run, weights):
             spent.append(self.minutes)
             return History()
 

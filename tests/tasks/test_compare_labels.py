@@ -91,7 +91,7 @@ def test_the_majority_label_is_the_share_of_one(named):
 
 def test_a_taggers_figures_are_its_own(tagged):
     parts = split_labelled(*sentences(60), 0)
-    model = Tagger(CRF(l2=0.5)).fit(*parts.train)
+    model = Tagger(CRF(l2=0.5)).fit(*parts.train, parts.valid)
     own, row = model.evaluate(*parts.test), tagged.rows[-1]
     assert (row.name, row.rung) == ("CRF(l2=0.5)",) * 2
     assert (row.accuracy, row.span_f1) == pytest.approx((own.accuracy, own.span_f1), rel=1e-12)

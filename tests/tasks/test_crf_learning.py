@@ -249,8 +249,6 @@ def test_labels_without_spans_are_judged_by_accuracy():
     )
     with pytest.raises(CatenaError, match="held-out data has no token"):
         Tagger(CRF()).fit(X, Y, ([[]], [[]]))
-    with pytest.raises(CatenaError, match="an HMM is counted"):
-        Tagger(HMM()).fit(X, Y, (X, Y))
 
 
 @pytest.mark.parametrize(("scheme", "score"), [("IOB2", 1.0), (None, 2 / 3)])
@@ -323,7 +321,7 @@ def test_weights_that_make_no_sense(weight, told):
 
 
 def test_an_hmm_needs_all_labels_and_counts_them_once():
-    with pytest.raises(CatenaError, match="sentence 1: an HMM counts labels"):
+    with pytest.raises(CatenaError, match=r"sentence 1, token 1: .* only a CRF"):
         Tagger(HMM()).fit(X, SETS)
     with pytest.raises(CatenaError, match="weights are for a CRF"):
         Tagger(HMM()).fit(X, Y, sample_weight=[1] * 6)

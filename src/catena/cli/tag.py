@@ -83,13 +83,11 @@ def fit(job: Job) -> None:
     labels = _valid(corpus, job)
     checkpoint = checkpoint_of(job.output)
     say_beginning(checkpoint, job.resume)
-    # Counting has nothing that held-out data could stop.
-    judges = job.valid and not isinstance(tagger.rung, HMM)
     with show.progress() as board:
         tagger.fit(
             corpus.sentences,
             labels,
-            (held_out.sentences, held_out.labels) if judges else None,
+            (held_out.sentences, held_out.labels) if job.valid else None,
             columns=columns,
             report=lambda learned: board.report(job.model, learned),
             checkpoint=checkpoint,

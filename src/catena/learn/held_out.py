@@ -40,12 +40,16 @@ class Best:
         self.step, self.score, self._stale = 0, 0.0, 0
 
     def look(self, step: int, theta: Tensor) -> float:
-        """The measure of these parameters, which are kept if no earlier ones were as good."""
+        """The measure of these parameters, which are kept if no earlier ones were better.
+
+        Of those that are as good the last are kept: they fit what is learned from best, and a
+        measure of little data can be as high as can be after few steps.
+        """
         score = self.measure.of(theta)
-        if self.theta is None or score > self.score:
-            self.theta, self.step, self.score, self._stale = theta.clone(), step, score, 0
-        else:
-            self._stale += 1
+        first = self.theta is None
+        self._stale = 0 if first or score > self.score else self._stale + 1
+        if first or score >= self.score:
+            self.theta, self.step, self.score = theta.clone(), step, score
         return score
 
     @property

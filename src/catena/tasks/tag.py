@@ -149,7 +149,8 @@ class Tagger(Estimator):
                 probability of all paths within the sets is learned from.
             valid: (X, y) held out: the best weights are kept, and learning stops once they grow no
                 better. A CRF's are judged by their span F1 there, or by their accuracy where
-                labels mark no spans; a network's by the probability of the labels.
+                labels mark no spans; a network's by the probability of the labels. An HMM, which
+                is counted, has no use for it.
             sample_weight: `[n]`, how much each sentence counts for a CRF.
             columns: the names of a file's columns, which stay with the model.
             report: is told of the progress.
@@ -176,7 +177,7 @@ class Tagger(Estimator):
             net = learn_network(self.rung, design, learner, train, held_out, run, scheme)
             found = *net, None
         else:
-            self._refuse(corpus, sample_weight, valid)
+            self._refuse(corpus, sample_weight)
             reader = Reader.learn(None, corpus.sentences)
             found = *learn_hmm(reader, corpus.sentences, certain(corpus.labels)), None
         self.learner_, self.columns_ = learner, None if columns is None else tuple(columns)
@@ -445,20 +446,20 @@ class Tagger(Estimator):
             raise CatenaError("the held-out data has no token; leave valid out, or give it some")
         return HeldOut(sentences, checked_labels(sentences, valid[1]), self._constrained)
 
-    def _refuse(self, corpus: Corpus, sample_weight: Any, valid: Any = None) -> None:
-        """What only a CRF learns from, and held-out data where there is nothing to stop."""
+    def _refuse(self, corpus: Corpus, sample_weight: Any) -> None:
+        """What only a CRF learns from."""
         kind = self.rung.kind
         if sample_weight is not None:
             raise CatenaError(f"for {kind} every sentence counts once; weights are for a CRF")
-        if valid is not None:
-            raise CatenaError("an HMM is counted: held-out data has nothing to stop; leave it out")
         for i, row in enumerate(corpus.labels):
-            if not all_known(row):
-                raise CatenaError(
-                    f"sentence {i + 1}: {kind} learns from labels that are known, and here some "
-                    "are not; leave the sentence out, or take a CRF",
-                    i,
-                )
+            for step, known in enumerate(row):
+                if not isinstance(known, str):
+                    raise CatenaError(
+                        f"sentence {i + 1}, token {step + 1}: the label {known!r} is no string; "
+                        "only a CRF learns from labels that are partly known",
+                        i,
+                        step,
+                    )
 
     def _count(self) -> Count:
         if self.rung != HMM():
