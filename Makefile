@@ -39,7 +39,8 @@ sanitize: .venv/installed-dev
 		--config-settings=build-dir=build/sanitize --config-settings=cmake.build-type=Debug \
 		--config-settings=cmake.define.CATENA_SANITIZE=ON
 	LD_PRELOAD="$(call RUNTIME,libasan.so) $(call RUNTIME,libubsan.so)" ASAN_OPTIONS=detect_leaks=0 \
-		PYTHONPATH=$(CURDIR)/build/sanitized $(BIN)/python -m pytest --capture=sys tests/kernels
+		OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE PYTHONPATH=$(CURDIR)/build/sanitized \
+		$(BIN)/python -m pytest -n auto --capture=sys tests/kernels
 
 .venv/installed: requirements.lock pyproject.toml CMakeLists.txt
 	$(PYTHON) -c 'import sys; sys.exit("catena needs Python 3.11 or newer, not %d.%d" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'

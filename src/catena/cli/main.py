@@ -228,6 +228,7 @@ def fit(
     span: o.Span = None,
     optimizer: o.Optimizer = None,
     rate: o.Rate = None,
+    momentum: o.Momentum = None,
     schedule: o.Schedule = None,
     warmup: o.Warmup = None,
     clip: o.Clip = None,

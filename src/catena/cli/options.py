@@ -18,8 +18,8 @@ LEARNING = "How it is learned (likewise)"
 OF_MODELS = frozenset({
     "order", "smoothing", "alpha", "states", "width", "units", "layers", "dropout", "embedding",
     "embedding_dropout", "tied", "residual", "start", "bidirectional", "emission", "minutes",
-    "epochs", "batch", "span", "optimizer", "rate", "schedule", "warmup", "clip", "weight_decay",
-    "average", "evaluations", "patience", "precision", "device", "iterations", "restarts",
+    "epochs", "batch", "span", "optimizer", "rate", "momentum", "schedule", "warmup", "clip",
+    "weight_decay", "average", "evaluations", "patience", "precision", "device", "iterations", "restarts",
     "tolerance", "pseudocount", "variational",
 })  # fmt: skip
 
@@ -266,6 +266,9 @@ Optimizer = Annotated[
 ]
 Rate = Annotated[
     float | None, _option("--rate", panel=LEARNING, text="gradient, crf: the peak learning rate.")
+]
+Momentum = Annotated[
+    float | None, _option("--momentum", panel=LEARNING, text="gradient: that of sgd and adagrad.")
 ]
 Schedule = Annotated[
     str | None, _option("--schedule", panel=LEARNING, text="gradient: cosine, linear, constant.")
