@@ -19,8 +19,8 @@ OF_MODELS = frozenset({
     "order", "smoothing", "alpha", "states", "width", "units", "layers", "dropout", "embedding",
     "embedding_dropout", "tied", "residual", "start", "bidirectional", "emission", "minutes",
     "epochs", "batch", "span", "optimizer", "rate", "momentum", "schedule", "warmup", "clip",
-    "weight_decay", "average", "evaluations", "patience", "precision", "device", "iterations", "restarts",
-    "tolerance", "pseudocount", "variational",
+    "weight_decay", "average", "evaluations", "patience", "precision", "device", "iterations",
+    "restarts", "tolerance", "pseudocount", "variational",
 })  # fmt: skip
 
 # Those of a tagger beside `minimum` and those of its rung and learner.
