@@ -15,9 +15,9 @@ same objective at the same weights and the same tags, or nothing is timed. Then,
 python-crfsuite takes its attributes from Python; they are made by the loop that its documentation
 shows, a sentence at a time. What bounds an iteration from below is kept beside the times: the bytes
 that must be read and written, the products and the exponentials. An iteration takes longer than any
-of them; most of it are the sums over the 18 attributes of a step. Tried without gain: other distances
-to fetch weights ahead, smaller parts of the data at a time, the label of a single weight beside its
-place.
+of them; most of it are the sums over the 18 attributes of a step. Tried without gain: other
+distances to fetch weights ahead, smaller parts of the data at a time, the label of a single weight
+beside its place.
 """
 
 from __future__ import annotations
