@@ -42,10 +42,12 @@ struct Level {
 // What this processor can run, the best first.
 std::vector<Level> available() {
     std::vector<Level> found;
-#if defined(CATENA_X86)
+#if defined(CATENA_AVX512)
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq"))
         found.push_back({"avx512", kernels_avx512(), step_avx512, chain_avx512(), feature_kernels_avx512()});
+#endif
+#if defined(CATENA_AVX2)
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
         found.push_back({"avx2", kernels_avx2(), step_avx2, chain_avx2(), feature_kernels_avx2()});
 #endif
