@@ -12,6 +12,7 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 typedef double Wide __attribute__((vector_size(kWide * 8)));
 typedef std::int64_t Longs __attribute__((vector_size(kWide * 8)));
+typedef std::uint64_t Words __attribute__((vector_size(kWide * 8)));
 typedef float Narrow __attribute__((vector_size(kWide * 4)));
 typedef double UnalignedWide __attribute__((vector_size(kWide * 8), aligned(8), may_alias));
 typedef float UnalignedNarrow __attribute__((vector_size(kWide * 4), aligned(4), may_alias));
@@ -90,7 +91,7 @@ CATENA_INLINE Wide exponential(Wide x) {
     p = p * r + 0.5;
     p = p * r + 1.0;
     p = p * r + 1.0;
-    const Longs power = (reinterpret_cast<Longs>(shifted) << 52) + (1023LL << 52);
+    const Words power = (reinterpret_cast<Words>(shifted) << 52) + (1023ULL << 52);  // may wrap
     return vanishes ? wide(0) : p * reinterpret_cast<Wide>(power);
 }
 
