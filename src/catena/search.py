@@ -4,6 +4,11 @@ The distribution that a symbol is drawn from is filtered in this order: symbols 
 here are removed; the rest is tempered, p ∝ p^(1/T); of that, the k likeliest are kept (top-k);
 of those, the fewest that together hold p of the mass (top-p). The model's own probabilities are
 never written over.
+
+Under a constraint (`catena.constraints`) what may not come is what the form forbids or could not be
+completed from. Whatever is sampled then is of the form, and all that is of it can be sampled; its
+distribution is the model's, renormalised at each step, which is not the model's given the form: a
+sampler does not foresee how likely the rest will be.
 """
 
 from __future__ import annotations
@@ -16,6 +21,7 @@ import torch
 from torch import Tensor
 
 from catena.errors import CatenaError
+from catena.guiding import Constraints, Guide
 from catena.ladder.rung import at_least
 from catena.model import SequenceModel
 from catena.recurrence import State, select
@@ -25,6 +31,8 @@ from catena.space import Symbols
 from catena.walking import walk
 
 NEVER = -math.inf
+# In the place of a symbol where a sequence is complete and its space has no end to say so.
+COMPLETE = -1
 
 
 @dataclass(frozen=True)
@@ -96,42 +104,90 @@ def prepare(model: SequenceModel, prompts: Sequences) -> State:
 
 @torch.no_grad()
 def sample(
-    model: SequenceModel, prompts: Sequences, how: Sampling, generator: torch.Generator
+    model: SequenceModel,
+    prompts: Sequences,
+    how: Sampling,
+    generator: torch.Generator,
+    constraint: Constraints | None = None,
 ) -> Sequences:
     """One continuation of each prompt, without the prompt and without the end.
 
     Rows that have ended leave the batch. Symbols are never ⟨unk⟩. Numeric spaces predict no end:
     they are drawn to `max_length`, and know no temperature, top-k or top-p.
+
+    Args:
+        constraint: what each prompt and its continuation must be together, one automaton for all or
+            one for each. Where the space predicts no end, a sequence ends once it is complete.
+
+    Raises:
+        CatenaError: for a numeric space with options of symbols, and where a prompt cannot become
+            what the constraint asks within `max_length`.
     """
     model.eval()
+    limits = torch.full((len(prompts),), how.max_length)
+    guide = _guide(model, prompts, constraint, limits, how.min_length)
+    place = () if guide is None else guide.start
     walker = walk(model.recurrence, prepare(model, prompts))
     running = torch.arange(len(prompts))
     drawn: list[tuple[Tensor, Tensor]] = []
     for length in range(how.max_length):
         if not len(running):
             break
-        x = _draw(model, walker.features, how, length, generator)
+        allowed = None if guide is None else guide.allowed(place, how.max_length - length)
+        x = _draw(model, walker.features, how, length, generator, allowed)
         ended = _has_ended(model, x)
         if ended.any():
             going = (~ended).nonzero().squeeze(1)
-            running, x = running[going], x[going]
+            running, x, place = running[going], x[going], select(place, going)
             walker = walk(model.recurrence, select(walker.state, going))
         walker.push(model.embed(x))
+        if guide is not None:
+            place = guide.step(place, x)
         drawn.append((running, x))
     return _collect(prompts, drawn)
 
 
+def _guide(
+    model: SequenceModel,
+    prompts: Sequences,
+    constraint: Constraints | None,
+    limits: Tensor,
+    least: int,
+) -> Guide | None:
+    if constraint is None or not len(prompts):
+        return None
+    if not isinstance(model.space, Symbols):
+        raise CatenaError("a constraint needs symbols; this model's space is numeric")
+    return Guide(model.space, constraint, prompts, limits, least)
+
+
 def _draw(
-    model: SequenceModel, features: Tensor, how: Sampling, length: int, generator: torch.Generator
+    model: SequenceModel,
+    features: Tensor,
+    how: Sampling,
+    length: int,
+    generator: torch.Generator,
+    allowed: Tensor | None,
 ) -> Tensor:
+    """`[batch]`, what comes next; `COMPLETE` where a constraint allows nothing more."""
     if not isinstance(model.space, Symbols):
         return _draw_numbers(model, features, how, generator)
     log_p = allowed_log_probs(model, features, length >= how.min_length)
+    banned = _banned(model.space, length >= how.min_length)
+    if allowed is not None:
+        log_p, banned = log_p.masked_fill(~allowed, NEVER), banned | ~allowed
     # Where only what may not come was possible, all that may come is alike.
     stuck = ~(log_p > NEVER).any(-1, keepdim=True)
     if stuck.any():
-        banned = _banned(model.space, length >= how.min_length)
         log_p = torch.where(stuck, torch.zeros_like(log_p).masked_fill(banned, NEVER), log_p)
+    if allowed is None:
+        return _drawn(log_p, how, generator)
+    complete = ~allowed.any(-1)
+    x = _drawn(log_p.masked_fill(complete[:, None], 0.0), how, generator)
+    return x.masked_fill(complete, COMPLETE)
+
+
+def _drawn(log_p: Tensor, how: Sampling, generator: torch.Generator) -> Tensor:
     return torch.multinomial(filtered(log_p, how).exp(), 1, generator=generator).squeeze(1)
 
 
@@ -166,9 +222,11 @@ def _banned(space: Symbols, may_end: bool) -> Tensor:
 
 
 def _has_ended(model: SequenceModel, x: Tensor) -> Tensor:
-    """`[batch]`, which rows have drawn the end."""
+    """`[batch]`, which rows have drawn the end, or are complete."""
     end = model.space.end_number
-    return torch.zeros(len(x), dtype=torch.bool) if end is None else x == end
+    if not isinstance(model.space, Symbols):
+        return torch.zeros(len(x), dtype=torch.bool)
+    return x == (COMPLETE if end is None else end)
 
 
 def _collect(prompts: Sequences, drawn: list[tuple[Tensor, Tensor]]) -> Sequences:
@@ -252,12 +310,14 @@ class _Rows:
         total: `[rows]` float64, log p of each.
         history: `[rows, steps]`, prompts included; -1 before a prompt shorter than the longest.
         state: of the model, `[rows, ...]`.
+        place: of the guide, `[rows, ...]`; empty without one.
     """
 
     owner: Tensor
     total: Tensor
     history: Tensor
     state: State
+    place: State = ()
 
     def __len__(self) -> int:
         return len(self.owner)
@@ -265,13 +325,21 @@ class _Rows:
     def pick(self, rows: Tensor) -> _Rows:
         """The chosen rows: the one place where states are reordered."""
         return _Rows(
-            self.owner[rows], self.total[rows], self.history[rows], select(self.state, rows)
+            self.owner[rows],
+            self.total[rows],
+            self.history[rows],
+            select(self.state, rows),
+            select(self.place, rows),
         )
 
 
 @torch.no_grad()
 def beam(
-    model: SequenceModel, prompts: Sequences, how: Beam, limits: Tensor | None = None
+    model: SequenceModel,
+    prompts: Sequences,
+    how: Beam,
+    limits: Tensor | None = None,
+    constraint: Constraints | None = None,
 ) -> list[list[Hypothesis]]:
     """The likeliest continuations of each prompt, best first.
 
@@ -280,18 +348,24 @@ def beam(
 
     Args:
         limits: `[n]`, a `max_length` for each prompt.
+        constraint: what each prompt and its continuation must be together, one automaton for all or
+            one for each. Where phrases must occur, `width` continuations run side by side for every
+            number of them that has (Post and Vilar 2018). Nothing is found where the model gives
+            probability 0 to whatever obeys.
 
     Raises:
-        CatenaError: for a numeric space, and for a coverage penalty on a model without a source.
+        CatenaError: for a numeric space, for a coverage penalty on a model without a source, and
+            where a prompt cannot become what the constraint asks within its limit.
     """
     _check_search(model, how)
     model.eval()
     if limits is None:
         limits = torch.full((len(prompts),), how.max_length)
-    hunt = _Hunt(model, how, prompts, limits)
+    guide = _guide(model, prompts, constraint, limits, how.min_length)
+    hunt = _Hunt(model, how, prompts, limits, guide)
     rows = hunt.begin()
     for length in range(int(limits.max()) + 1 if len(limits) else 0):
-        over = limits[rows.owner] <= length
+        over = (limits[rows.owner] <= length) | hunt.complete(rows, length)
         hunt.close(rows, over.nonzero().squeeze(1), ended=False)
         rows = rows.pick((~over).nonzero().squeeze(1))
         if not len(rows):
@@ -303,8 +377,15 @@ def beam(
 class _Hunt:
     """One search: what is sought, and what was found."""
 
-    def __init__(self, model: SequenceModel, how: Beam, prompts: Sequences, limits: Tensor) -> None:
-        self.model, self.how, self.prompts = model, how, prompts
+    def __init__(
+        self,
+        model: SequenceModel,
+        how: Beam,
+        prompts: Sequences,
+        limits: Tensor,
+        guide: Guide | None,
+    ) -> None:
+        self.model, self.how, self.prompts, self.guide = model, how, prompts, guide
         self.limits = limits.tolist()
         self.found: list[list[Hypothesis]] = [[] for _ in self.limits]
         self.before = int(prompts.lengths.max()) if len(prompts) else 0
@@ -315,12 +396,19 @@ class _Hunt:
         history = torch.full((count, self.before), -1)
         history[torch.arange(self.before) >= self.before - lengths[:, None]] = self.prompts.values
         state = prepare(self.model, self.prompts)
-        return _Rows(torch.arange(count), torch.zeros(count).double(), history, state)
+        place = () if self.guide is None else self.guide.start
+        return _Rows(torch.arange(count), torch.zeros(count).double(), history, state, place)
+
+    def complete(self, rows: _Rows, length: int) -> Tensor:
+        """`[rows]`: to which nothing may be added, in a space without an end to say so."""
+        if self.guide is None or self.model.space.end_number is not None:
+            return torch.zeros(len(rows), dtype=torch.bool)
+        return ~self._allowed(self.guide, rows, length).any(-1)
 
     def grow(self, rows: _Rows, length: int) -> _Rows:
         """Every row's best next steps; what ends by them is found, the rest runs on."""
-        log_p = self._log_probs(rows, length >= self.how.min_length)
-        parents, symbols, total = _best(rows.total, log_p, rows.owner, self.how.width)
+        log_p = self._log_probs(rows, length)
+        parents, symbols, total = self._choose(rows, log_p)
         ended = _has_ended(self.model, symbols)
         done = _Rows(rows.owner[parents], total, rows.history[parents], rows.state)
         self.close(done, ended.nonzero().squeeze(1), ended=True, parents=parents)
@@ -329,14 +417,36 @@ class _Hunt:
         kept = rows.pick(parents)
         history = torch.cat([kept.history, symbols[:, None]], 1)
         state = self.model.step(kept.state, symbols) if len(kept) else kept.state
-        return _Rows(kept.owner, total, history, state)
+        place = () if self.guide is None else self.guide.step(kept.place, symbols)
+        return _Rows(kept.owner, total, history, state, place)
 
-    def _log_probs(self, rows: _Rows, may_end: bool) -> Tensor:
+    def _choose(self, rows: _Rows, log_p: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The best (row, symbol) pairs of each prompt; of each number of phrases met, if any must
+        be: otherwise what has met none, being the likeliest, would leave no room for the rest."""
+        if self.guide is None or self.guide.levels == 1:
+            return _best(rows.total, log_p, rows.owner, self.how.width)
+        met = self.guide.met(rows.place)
+        parts = [
+            _best(rows.total, log_p.masked_fill(met != level, NEVER), rows.owner, self.how.width)
+            for level in range(self.guide.levels)
+        ]
+        parents, symbols, total = map(torch.cat, zip(*parts, strict=True))
+        order = total.argsort(descending=True, stable=True)
+        order = order[rows.owner[parents[order]].argsort(stable=True)]
+        return parents[order], symbols[order], total[order]
+
+    def _allowed(self, guide: Guide, rows: _Rows, length: int) -> Tensor:
+        left = torch.tensor(self.limits)[rows.owner] - length
+        return guide.allowed(rows.place, left)
+
+    def _log_probs(self, rows: _Rows, length: int) -> Tensor:
         """`[rows, outcomes]` log p of the next symbol, -inf for what may not come. In the model's
         own precision: there are as many as the vocabulary is large."""
         assert isinstance(self.model.space, Symbols)
         log_p = self.model.next(rows.state).logits  # type: ignore[attr-defined]
-        log_p = log_p.masked_fill(_banned(self.model.space, may_end), NEVER)
+        log_p = log_p.masked_fill(_banned(self.model.space, length >= self.how.min_length), NEVER)
+        if self.guide is not None:
+            log_p = log_p.masked_fill(~self._allowed(self.guide, rows, length), NEVER)
         if self.how.no_repeat:
             repeats = _repeats(rows.history, self.how.no_repeat, log_p.shape[1])
             log_p = log_p.masked_fill(repeats, NEVER)
