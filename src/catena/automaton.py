@@ -34,7 +34,7 @@ class Automaton:
         kind: `[items]`; symbols that no state tells apart are of one kind.
         table: `[states, kinds]`, the state after a symbol of this kind; -1 where it is refused.
         final: `[states]` bool, whether the sequence may end here.
-        met: `[states]`, how much of what must occur has occurred.
+        met: `[states]`, how many symbols of what must occur are there.
         unknown: the kind of ⟨unk⟩, which a prompt may hold and no search takes.
     """
 

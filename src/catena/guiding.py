@@ -92,7 +92,7 @@ class Guide:
         return which, self._next[pointer + self._kind[which, symbols]]
 
     def met(self, state: State) -> Tensor:
-        """`[rows, outcomes]`: how much of what must occur has occurred after each symbol."""
+        """`[rows, outcomes]`: how many symbols of what must occur are there after each symbol."""
         which, pointer = state
         after = self._met[self._next[pointer[:, None] + self._kind[which]].clamp_min(0)]
         return torch.cat([after, self._met[pointer, None]], 1) if self._ends else after

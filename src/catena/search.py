@@ -2,7 +2,8 @@
 
 The distribution that a symbol is drawn from is filtered in this order: symbols that may not come
 here are removed; the rest is tempered, p ∝ p^(1/T); of that, the k likeliest are kept (top-k);
-of those, the fewest that together hold p of the mass (top-p). The model's own probabilities are
+of those, the fewest that together hold p of the mass (top-p); of those, all that have at least a
+share of the likeliest one's probability (min-p, Nguyen et al. 2024). The model's own probabilities are
 never written over.
 
 Under a constraint (`catena.constraints`) what may not come is what the form forbids or could not be
@@ -43,6 +44,8 @@ class Sampling:
         temperature: below 1 sharpens, above 1 flattens; 0 takes the likeliest (greedy).
         top_k: draw among so many of the likeliest; None for all.
         top_p: draw among the fewest that hold this share of the mass; None for all.
+        min_p: draw among those with at least this share of the likeliest's probability, after the
+            temperature; 0 for all.
         min_length: the end may not come before so many steps, the prompt not counted.
         max_length: stop after so many steps, the prompt not counted.
 
@@ -55,8 +58,11 @@ class Sampling:
     top_p: float | None = None
     min_length: int = 0
     max_length: int = 1000
+    min_p: float = 0.0
 
     def __post_init__(self) -> None:
+        if not 0.0 <= self.min_p <= 1.0:
+            raise CatenaError(f"min_p must be from 0 to 1, not {self.min_p}")
         if not 0.0 <= self.temperature < math.inf:
             raise CatenaError(f"temperature must be a number from 0 up, not {self.temperature}")
         _check_lengths(self.min_length, self.max_length)
@@ -74,7 +80,7 @@ def _check_lengths(least: int, most: int) -> None:
 
 
 def filtered(log_p: Tensor, how: Sampling) -> Tensor:
-    """`[batch, symbols]` log-probabilities after temperature, top-k and top-p, normalised.
+    """`[batch, symbols]` log-probabilities after temperature, top-k, top-p and min-p, normalised.
 
     >>> p = torch.tensor([[0.5, 0.3, 0.2]])
     >>> filtered(p.log(), Sampling(top_k=2)).exp()
@@ -94,6 +100,9 @@ def filtered(log_p: Tensor, how: Sampling) -> Tensor:
         mass_before = ordered.exp().cumsum(-1) - ordered.exp()
         ordered = ordered.masked_fill(mass_before >= how.top_p, NEVER)
         log_p = torch.full_like(log_p, NEVER).scatter(-1, order, ordered).log_softmax(-1)
+    if how.min_p:
+        least = log_p.amax(-1, keepdim=True) + math.log(how.min_p)
+        log_p = log_p.masked_fill(log_p < least, NEVER).log_softmax(-1)
     return log_p
 
 
@@ -113,7 +122,7 @@ def sample(
     """One continuation of each prompt, without the prompt and without the end.
 
     Rows that have ended leave the batch. Symbols are never ⟨unk⟩. Numeric spaces predict no end:
-    they are drawn to `max_length`, and know no temperature, top-k or top-p.
+    they are drawn to `max_length`, and know no temperature, top-k, top-p or min-p.
 
     Args:
         constraint: what each prompt and its continuation must be together, one automaton for all or
@@ -194,8 +203,9 @@ def _drawn(log_p: Tensor, how: Sampling, generator: torch.Generator) -> Tensor:
 def _draw_numbers(
     model: SequenceModel, features: Tensor, how: Sampling, generator: torch.Generator
 ) -> Tensor:
-    if how.temperature != 1.0 or how.top_k is not None or how.top_p is not None:
-        raise CatenaError("temperature, top_k and top_p need symbols; this space is numeric")
+    plain = Sampling(min_length=how.min_length, max_length=how.max_length)
+    if how != plain:
+        raise CatenaError("temperature, top_k, top_p and min_p need symbols; this space is numeric")
     # torch.distributions draws from the global generator only.
     with torch.random.fork_rng():
         torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
@@ -350,8 +360,8 @@ def beam(
         limits: `[n]`, a `max_length` for each prompt.
         constraint: what each prompt and its continuation must be together, one automaton for all or
             one for each. Where phrases must occur, `width` continuations run side by side for every
-            number of them that has (Post and Vilar 2018). Nothing is found where the model gives
-            probability 0 to whatever obeys.
+            number of their symbols that are there (Post and Vilar 2018). Nothing is found where the
+            model gives probability 0 to whatever obeys.
 
     Raises:
         CatenaError: for a numeric space, for a coverage penalty on a model without a source, and
@@ -421,8 +431,9 @@ class _Hunt:
         return _Rows(kept.owner, total, history, state, place)
 
     def _choose(self, rows: _Rows, log_p: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The best (row, symbol) pairs of each prompt; of each number of phrases met, if any must
-        be: otherwise what has met none, being the likeliest, would leave no room for the rest."""
+        """The best (row, symbol) pairs of each prompt. Where phrases must occur, those of each
+        number of their symbols that are there: the likeliest, being without, would leave no room
+        for the rest."""
         if self.guide is None or self.guide.levels == 1:
             return _best(rows.total, log_p, rows.owner, self.how.width)
         met = self.guide.met(rows.place)

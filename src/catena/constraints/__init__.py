@@ -3,7 +3,7 @@
 A constraint says which sequences of symbols are of its form, as a finite automaton that walks
 beside the model's state. It holds of the whole sequence, the prompt included. Where a line ends is
 said by `breaks`, symbols that stand between lines and belong to none; there may be any number of
-them between two lines and one after the last.
+them between two lines and one after the last of a given number of lines.
 """
 
 from catena.constraints.acrostic import Acrostic

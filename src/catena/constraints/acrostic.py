@@ -64,6 +64,4 @@ class Acrostic:
             return (line, there + 1) if kind == wanted[line][there] else None
 
         last = (len(wanted) - 1, len(wanted[-1]))
-        return explore(
-            space, kinds, (0, 0), step, lambda state: state in (last, (len(wanted), 0))
-        )
+        return explore(space, kinds, (0, 0), step, lambda state: state in (last, (len(wanted), 0)))

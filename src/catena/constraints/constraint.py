@@ -61,6 +61,9 @@ def numbers(space: Symbols, run: str | Sequence[Item]) -> tuple[int, ...]:
 
 
 def members(space: Symbols, items: Sequence[Item]) -> set[int]:
-    """Those of some symbols that the space has."""
-    found = (space.number(item) for item in items)
+    """Those of some symbols that the space has; of bytes, characters of one byte."""
+    found = (
+        space.number(item.encode() if space.unit == "byte" and isinstance(item, str) else item)
+        for item in items
+    )
     return {number for number in found if number is not None}

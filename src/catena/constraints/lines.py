@@ -39,7 +39,7 @@ class Lines:
     [True, True, False]
     """
 
-    length: int | None | Sequence[int | None]
+    length: int | Sequence[int | None] | None
     number: int | None = None
     count: Callable[[Item], int] = one
     breaks: Sequence[Item] = BREAKS

@@ -51,7 +51,7 @@ class Containing:
             ((), frozenset()),
             step,
             lambda state: len(state[1]) == len(runs),
-            lambda state: len(state[1]),
+            lambda state: sum(_there(run, i in state[1], state[0]) for i, run in enumerate(runs)),
         )
 
 
@@ -103,6 +103,13 @@ def _kinds(space: Symbols, runs: Iterable[_Run]) -> list[int]:
 
 def _beginnings(runs: Iterable[_Run]) -> set[_Run]:
     return {run[:end] for run in runs for end in range(len(run) + 1)}
+
+
+def _there(run: _Run, met: bool, ending: _Run) -> int:
+    """How many symbols of a phrase are there: all, or those that the sequence ends in."""
+    if met:
+        return len(run)
+    return max(size for size in range(len(run)) if run[:size] == ending[len(ending) - size :])
 
 
 def _ending(whole: _Run, beginnings: set[_Run]) -> _Run:

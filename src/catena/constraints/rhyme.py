@@ -25,7 +25,7 @@ class Rhyme:
     """Lines with the same letter of the scheme end in symbols that share a class.
 
     Args:
-        classes: groups of symbols that rhyme, e.g. `["東同中", "江窗"]`; a symbol may be in several.
+        classes: groups of symbols that rhyme, e.g. `["東同中", "江窗"]`; one may be in several.
         scheme: a letter a line, "-" for one that need not rhyme; it is begun again, with the same
             classes, where there are more lines. "ABAB", "AABB", "-A" (every second line), and "A"
             (all lines).

@@ -226,6 +226,7 @@ class Generator(Estimator):
         temperature: float = 1.0,
         top_k: int | None = None,
         top_p: float | None = None,
+        min_p: float = 0.0,
         min_length: int = 0,
         max_length: int = 1000,
         constraint: Constraint | None = None,
@@ -239,7 +240,7 @@ class Generator(Estimator):
             constraint: what each sequence must obey, the prompt included; see
                 `catena.constraints`.
         """
-        how = Sampling(temperature, top_k, top_p, min_length, max_length)
+        how = Sampling(temperature, top_k, top_p, min_length, max_length, min_p)
         prompts, automaton = self._prompts(prompt, n), self._automaton(constraint)
         generator = torch.Generator().manual_seed(seed)
         drawn = sample(self._model(), prompts, how, generator, automaton)
@@ -260,9 +261,7 @@ class Generator(Estimator):
         nothing where the model gives probability 0 to all that does."""
         prompts = self._prompts(prompt, 1)
         how = Beam(width, min_length, max_length, length_penalty)
-        (found,) = beam(
-            self._model(), prompts, how, constraint=self._automaton(constraint)
-        )
+        (found,) = beam(self._model(), prompts, how, constraint=self._automaton(constraint))
         return [(self._show(prompt, prompts[0], h.numbers), h.log_prob) for h in found]
 
     def stream(self, stored: bytes | None = None) -> Stream:
