@@ -3,8 +3,8 @@
 The distribution that a symbol is drawn from is filtered in this order: symbols that may not come
 here are removed; the rest is tempered, p ∝ p^(1/T); of that, the k likeliest are kept (top-k);
 of those, the fewest that together hold p of the mass (top-p); of those, all that have at least a
-share of the likeliest one's probability (min-p, Nguyen et al. 2024). The model's own probabilities are
-never written over.
+share of the likeliest one's probability (min-p, Nguyen et al. 2024). The model's own probabilities
+are never written over.
 
 Under a constraint (`catena.constraints`) what may not come is what the form forbids or could not be
 completed from. Whatever is sampled then is of the form, and all that is of it can be sampled; its
