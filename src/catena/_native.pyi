@@ -42,6 +42,9 @@ def expect(*call: int) -> None:
 def best(*call: int) -> None:
     """The k best paths of linear chains; see native/chain.hpp."""
 
+def filter(*call: int) -> None:
+    """Beliefs about the state of a chain, step by step; see native/chain.hpp."""
+
 def feature_scores(*call: int) -> None:
     """Scores of labels from sparse attributes; see native/features.hpp."""
 
