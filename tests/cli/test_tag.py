@@ -375,7 +375,7 @@ NEURAL = ["--task", "tag", "--model", "lstm"]
         (
             "a X\n",
             ["--task", "dance", "--model", "crf"],
-            "must be generate, classify or tag",
+            "must be generate, classify, tag or translate",
         ),
         ("a X\n", ["--model", "markov", "--l2", "1"], "--l2 is for --task tag"),
         ("a X\n", ["--model", "markov", "--columns", "a"], "--columns is for --task tag"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -14,15 +14,20 @@ from catena.ladder import RUNGS, Rung, options
 from catena.learn import Learner, learner_for
 
 
-def choose(model: str, given: dict[str, Any]) -> tuple[Rung, Learner]:
+def choose(
+    model: str, given: dict[str, Any], without: Set[str] = frozenset()
+) -> tuple[Rung, Learner]:
     """The rung and the learner that the options describe.
+
+    Args:
+        without: options of the rung that the task has no use for.
 
     Raises:
         CatenaError: for an option that belongs to neither.
     """
     if model not in RUNGS:
         raise CatenaError(f"--model must be one of {', '.join(RUNGS)}, not {model!r}")
-    of_rung = set(options(RUNGS[model]))
+    of_rung = set(options(RUNGS[model])) - without
     rung = RUNGS[model](**{name: value for name, value in given.items() if name in of_rung})
     learner = learner_for(rung)
     of_learner = {field.name for field in fields(learner)}  # type: ignore[arg-type]

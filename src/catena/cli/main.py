@@ -16,7 +16,7 @@ import typer
 from typer.core import TyperGroup
 
 from catena import __version__
-from catena.cli import generating, labelling, tasks
+from catena.cli import generating, labelling, tasks, translating
 from catena.cli import options as o
 from catena.errors import CatenaError
 
@@ -176,14 +176,17 @@ def fit(
     model: Annotated[
         str,
         typer.Option(
-            help="markov, hmm, window, rnn, gru or lstm; with --task tag: crf, but not markov.",
+            help="markov, hmm, window, rnn, gru or lstm; with --task tag: crf, but not markov; "
+            "with --task translate: the encoder, window, rnn, gru or lstm.",
             show_default=False,
         ),
     ],
     output: Annotated[
         Path, typer.Option("-o", "--output", help="The file to write.", show_default=False)
     ],
-    task: Annotated[str, typer.Option(help="What for: generate, classify or tag.")] = "generate",
+    task: Annotated[
+        str, typer.Option(help="What for: generate, classify, tag or translate.")
+    ] = "generate",
     valid: Annotated[
         list[str] | None, typer.Option(help="Held-out data that says when to stop.")
     ] = None,
@@ -219,6 +222,12 @@ def fit(
     summary: o.Summary = None,
     class_weight: o.ClassWeight = None,
     calibrate: o.Calibrate = None,
+    decoder_layers: o.DecoderLayers = None,
+    attention: o.Attention = None,
+    heads: o.Heads = None,
+    feeding: o.Feeding = None,
+    coverage: o.Coverage = None,
+    label_smoothing: o.LabelSmoothing = None,
     learner: o.Learner = None,
     minutes: o.Minutes = None,
     epochs: o.Epochs = None,
@@ -253,6 +262,10 @@ def fit(
     minimum: o.Minimum = None,
     columns: o.Columns = None,
     repair: o.Repair = None,
+    source: o.SourceSide = None,
+    target: o.TargetSide = None,
+    subwords: o.Subwords = None,
+    joint: o.Joint = None,
     label: o.Label = None,
     label_by: o.LabelBy = None,
 ) -> None:
@@ -265,6 +278,7 @@ def fit(
       catena fit train.tsv --task classify --model gru -o classifier.safetensors
       catena fit train.conll --task tag --model crf -o tagger.safetensors
       catena fit train.conll --task tag --model lstm --bidirectional -o tagger.safetensors
+      catena fit train.de train.en --task translate --model lstm -o translator.safetensors
     """
     # Options are told apart by name, so that what one task or model does not have is refused.
     given = {name: value for name, value in locals().items() if value is not None}
@@ -290,14 +304,25 @@ def evaluate(
     label: o.Label = None,
     label_by: o.LabelBy = None,
     mistakes: o.Mistakes = None,
+    source: o.SourceSide = None,
+    target: o.TargetSide = None,
+    beam: o.BeamWidth = None,
+    length_penalty: o.LengthPenalty = None,
+    gnmt: o.Gnmt = None,
+    coverage_penalty: o.CoveragePenalty = None,
+    min_length: o.MinLength = None,
+    max_length: o.MaxLength = None,
+    no_repeat: o.NoRepeat = None,
+    exact: o.Exact = None,
 ) -> None:
-    """How well a model predicts or labels some data.
+    """How well a model predicts, labels or translates some data.
 
     \b
     Examples:
       catena evaluate lstm.safetensors held-out.txt --json
       catena evaluate classifier.safetensors test.tsv --mistakes 10
       catena evaluate tagger.safetensors test.conll
+      catena evaluate translator.safetensors test.de test.en --beam 8
     """
     given = {name: value for name, value in locals().items() if value is not None}
     task = tasks.task_of(model)
@@ -308,6 +333,8 @@ def evaluate(
 for name, command in {
     "tag": labelling.tag,
     "classify": labelling.classify,
+    "translate": translating.translate,
+    "align": translating.align,
     "generate": generating.generate,
     "next": generating.next_,
     "surprise": generating.surprise,

@@ -71,6 +71,11 @@ TASKS: dict[str, Task] = {
         fit=EVENTS | {"columns", "scheme", "repair", "minimum"} | o.OF_TAGGERS,
         evaluate=EVENTS | {"columns", "mistakes"},
     ),
+    "translate": Task(
+        "catena.cli.translate",
+        fit=TEXTS | o.OF_TRANSLATORS,
+        evaluate=TEXTS | {"source", "target"} | o.OF_SEARCH,
+    ),
 }
 
 
