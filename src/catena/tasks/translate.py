@@ -20,7 +20,15 @@ from catena.learn import Gradient, History, Progress, Run
 from catena.learn.device import device_named
 from catena.learn.objective import Pairs
 from catena.model import groups
-from catena.save import learner_from, load_facts, load_module, pack, rung_facts, save_model
+from catena.save import (
+    learner_from,
+    load_module,
+    pack,
+    restoring,
+    rung_facts,
+    save_model,
+    task_facts,
+)
 from catena.search import Beam, Hypothesis, beam
 from catena.sequences import Sequences
 from catena.space import Space, Symbols
@@ -433,16 +441,12 @@ def load(path: str | Path, rung: Rung | None = None) -> Translator:
         CatenaError: when the file is damaged, foreign, newer, or of another task.
     """
     path = Path(path)
-    task = load_facts(path)["task"]
-    if task.get("kind") != TASK:
-        raise CatenaError(f"{path}: a model for the task {task.get('kind')!r}, not {TASK!r}")
+    task = task_facts(path, TASK)["task"]
     model, rung, facts = load_module(path, _module, rung)
-    try:
+    with restoring(path):
         made = _translator(rung, facts["task"])
         made.learner = learner_from(facts["learner"])  # type: ignore[assignment]
         made.history_ = History(**task["history"])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise CatenaError(f"{path}: damaged: {error}") from error
     made.model_, made.learner_ = model, made.learner  # type: ignore[assignment]
     return made._end()
 
