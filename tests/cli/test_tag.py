@@ -367,7 +367,7 @@ NEURAL = ["--task", "tag", "--model", "lstm"]
         ("a X\n", [*FIT, "--learner", "adagrad", "--epochs", "1.5"], "must be a whole number"),
         ("a X\n", ["--task", "tag", "--model", "hmm", "--learner", "adagrad"], "it has none"),
         ("a X\n", ["--model", "markov", "--learner", "adagrad"], "--learner is for --task tag"),
-        ("a X\n", [*FIT, "--unit", "char"], "--unit is not for --task tag"),
+        ("a X\n", [*FIT, "--unit", "char"], "--unit is for --task generate"),
         ("a X\n", [*FIT, "--l2", "-1"], "l2 must be a number of at least 0"),
         ("a X\n", [*FIT, "--minimum", "0"], "minimum must be at least 1"),
         ("a X\n", [*FIT, "--features", "nowhere"], "nowhere: cannot be read"),
@@ -375,7 +375,7 @@ NEURAL = ["--task", "tag", "--model", "lstm"]
         (
             "a X\n",
             ["--task", "dance", "--model", "crf"],
-            "must be generate, classify or tag",
+            "must be generate, classify, tag or translate",
         ),
         ("a X\n", ["--model", "markov", "--l2", "1"], "--l2 is for --task tag"),
         ("a X\n", ["--model", "markov", "--columns", "a"], "--columns is for --task tag"),
@@ -403,9 +403,9 @@ def test_files_and_models_that_do_not_go_together(refused, tokens, tagger, model
     assert "for the task 'generate'" in refused("tag", model("markov"), tokens / "bare.conll")
     assert "for the task 'tag'" in refused("generate", tagger("crf"))
     line = refused("evaluate", tagger("crf"), tokens / "test.conll", "--unit", "char")
-    assert "--unit is not for taggers" in line
+    assert "--unit is for --task generate" in line
     line = refused("evaluate", model("markov"), tokens / "test.conll", "--columns", "form")
-    assert "--columns is for taggers" in line
+    assert "--columns is for --task tag, not for generate" in line
     Tagger(HMM()).fit([["a"]], [["X"]]).save(tmp_path / "m")
     assert "without columns" in refused("tag", tmp_path / "m", tokens / "bare.conll")
 
