@@ -1,4 +1,4 @@
-// catena._native.feature_scores, feature_gradient and feature_order: arrays as addresses.
+// catena._native.feature_scores, feature_order and Columns: arrays as addresses.
 //
 // The one caller, catena.kernels.features, has made or checked all arrays and keeps them alive.
 #include "bind_features.hpp"
@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "columns.hpp"
 #include "features.hpp"
 
 namespace nb = nanobind;
@@ -32,11 +33,25 @@ void scores(int threads, long total, long width, long pitch, Address ids, Addres
                               at<const double>(rows), at<double>(to)});
 }
 
-void gradient(int threads, long total, long width, long pitch, Address ids, Address values, Address places,
-              Address labels, Address cuts, Address grad, Address weights, Address rows) {
-    chosen_features().gradient({features(threads, total, width, pitch, ids, values, places, labels),
-                                at<const std::int64_t>(cuts), at<const double>(grad),
-                                at<double>(weights), at<double>(rows)});
+void make(Columns* to, long total, Address steps, Address ids, Address values, Address places) {
+    new (to) Columns(total, at<const std::int64_t>(steps), at<const std::int32_t>(ids), at<const double>(values),
+                     at<const Place>(places));
+}
+
+void share(const Columns& columns, int threads, Address to) { columns.share(threads, at<Share>(to)); }
+
+void gradient(const Columns& columns, int threads, long width, long pitch, Address labels, Address shares, Address grad,
+              Address weights, Address rows) {
+    FeatureGradient call = columns.call();
+    call.threads = threads;
+    call.width = width;
+    call.pitch = pitch;
+    call.labels = at<const std::int32_t>(labels);
+    call.shares = at<const Share>(shares);
+    call.grad = at<const double>(grad);
+    call.weights = at<double>(weights);
+    call.rows = at<double>(rows);
+    chosen_features().gradient(call);
 }
 
 // The attributes of each step in rising order; equal ones keep theirs.
@@ -60,7 +75,10 @@ void bind_features(nb::module_& m) {
     using free = nb::call_guard<nb::gil_scoped_release>;
     m.def("feature_scores", &scores, free(), "Scores of labels from sparse attributes.");
     m.def("feature_order", &order, free(), "The attributes of each step in rising order.");
-    m.def("feature_gradient", &gradient, free(), "The way back from scores to weights.");
+    nb::class_<Columns>(m, "Columns", "Sparse attributes of steps, attribute by attribute.")
+        .def("__init__", &make, free())
+        .def("share", &share, free(), "Where each of some threads begins.")
+        .def("gradient", &gradient, free(), "The way back from scores to weights.");
 }
 
 }  // namespace catena

@@ -39,7 +39,6 @@ class Encoded:
     ids: Tensor
     values: Tensor | None
     attributes: int
-    _shared: dict[int, kernel.Rows] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         offsets, ids, values = self.offsets, self.ids, self.values
@@ -64,13 +63,6 @@ class Encoded:
     def rows(self) -> kernel.Rows:
         """The arrays as the kernels take them."""
         return kernel.Rows(self.offsets, self.ids, self.values)
-
-    def shared(self) -> kernel.Rows:
-        """The same, shared out among threads; made once for each number of them."""
-        threads = kernel.threads_for(self.rows)
-        if threads not in self._shared:
-            self._shared[threads] = kernel.share_out(self.rows, threads)
-        return self._shared[threads]
 
     def steps(self, begin: int, end: int) -> Encoded:
         """Steps begin to end - 1."""
