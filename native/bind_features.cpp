@@ -56,15 +56,22 @@ void gradient(const Columns& columns, int threads, long width, long pitch, Addre
 
 // The attributes of each step in rising order; equal ones keep theirs.
 void order(long total, Address steps, Address ids, Address values, Address sorted, Address valued) {
+    const auto *offsets = at<const std::int64_t>(steps);
+    const auto *from = at<const std::int32_t>(ids);
+    auto* to = at<std::int32_t>(sorted);
+    if (!values) {
+        std::copy(from + offsets[0], from + offsets[total], to + offsets[0]);
+        for (long t = 0; t < total; ++t) std::sort(to + offsets[t], to + offsets[t + 1]);
+        return;
+    }
     std::vector<std::pair<std::int32_t, std::int64_t>> own;
     for (long t = 0; t < total; ++t) {
-        const std::int64_t begin = at<const std::int64_t>(steps)[t], end = at<const std::int64_t>(steps)[t + 1];
         own.clear();
-        for (std::int64_t j = begin; j < end; ++j) own.emplace_back(at<const std::int32_t>(ids)[j], j);
+        for (std::int64_t j = offsets[t]; j < offsets[t + 1]; ++j) own.emplace_back(from[j], j);
         std::sort(own.begin(), own.end());
-        for (std::int64_t j = begin; j < end; ++j) {
-            at<std::int32_t>(sorted)[j] = own[j - begin].first;
-            if (values) at<double>(valued)[j] = at<const double>(values)[own[j - begin].second];
+        for (std::int64_t j = offsets[t]; j < offsets[t + 1]; ++j) {
+            to[j] = own[j - offsets[t]].first;
+            at<double>(valued)[j] = at<const double>(values)[own[j - offsets[t]].second];
         }
     }
 }

@@ -6,59 +6,67 @@
 
 namespace catena {
 
-// An attribute at a step: those of one block are sorted.
-struct Columns::Entry {
-    std::int32_t begin;
-    std::uint16_t count, step;
-    std::int64_t from;  // where its value is
+// What a block's attributes are: where their row or weights begin, times 2^32, and which of the block's they
+// are. Sorted, they come attribute by attribute, each in the order of the steps.
+struct Columns::Block {
+    const Place* places;
+    const std::int32_t* ids;
+    const double* values;  // of the block's first attribute, or null
+    std::vector<std::uint64_t> rows, others;
+    std::vector<std::uint16_t> steps;  // of each attribute
 
-    bool operator<(const Entry& other) const { return begin != other.begin ? begin < other.begin : from < other.from; }
+    void add(std::uint16_t step) {
+        const Place place = places[ids[steps.size()]];
+        const std::uint64_t key = static_cast<std::uint64_t>(place.begin) << 32 | steps.size();
+        if (place.count) (place.count < 0 ? rows : others).push_back(key);
+        steps.push_back(step);
+    }
+    static std::int32_t begin(std::uint64_t key) { return static_cast<std::int32_t>(key >> 32); }
+    static std::uint32_t which(std::uint64_t key) { return static_cast<std::uint32_t>(key); }
 };
 
 Columns::Columns(long total, const std::int64_t* steps, const std::int32_t* ids, const double* values,
                  const Place* places)
     : total_(total), valued_(values != nullptr) {
-    std::vector<Entry> rows, others;
+    Block block;
     for (long first = 0; first < total; first += kBlock) {
         const long last = std::min(first + kBlock, total);
         if (steps[last] - steps[first] > std::numeric_limits<std::int32_t>::max()) {
             throw std::length_error("some hundred steps have more than 2^31 attributes");
         }
-        rows.clear();
-        others.clear();
+        block = {places, ids + steps[first], values ? values + steps[first] : nullptr, {}, {}, {}};
         for (long t = first; t < last; ++t) {
-            for (std::int64_t j = steps[t]; j < steps[t + 1]; ++j) {
-                const Place place = places[ids[j]];
-                const auto step = static_cast<std::uint16_t>(t - first);
-                if (place.count < 0) rows.push_back({place.begin, 0, step, j});
-                else if (place.count) others.push_back({place.begin, static_cast<std::uint16_t>(place.count), step, j});
-            }
+            for (std::int64_t j = steps[t]; j < steps[t + 1]; ++j) block.add(static_cast<std::uint16_t>(t - first));
         }
-        add_runs(rows, values);
-        add_few(others, values);
+        add_runs(block);
+        add_few(block);
     }
     runs_.shrink_to_fit();
     steps_.shrink_to_fit();
     few_.shrink_to_fit();
 }
 
-void Columns::add_runs(std::vector<Entry>& rows, const double* values) {
-    std::sort(rows.begin(), rows.end());
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-        if (i == 0 || rows[i].begin != rows[i - 1].begin) runs_.push_back({rows[i].begin, 0});
-        runs_.back().until = static_cast<std::int32_t>(i + 1);
-        steps_.push_back(rows[i].step);
-        if (values) values_.push_back(values[rows[i].from]);
+void Columns::add_runs(Block& block) {
+    std::sort(block.rows.begin(), block.rows.end());
+    std::int32_t count = 0;
+    for (const std::uint64_t key : block.rows) {
+        const std::int32_t row = Block::begin(key);
+        if (count == 0 || runs_.back().row != row) runs_.push_back({row, 0});
+        runs_.back().until = ++count;
+        steps_.push_back(block.steps[Block::which(key)]);
+        if (valued_) values_.push_back(block.values[Block::which(key)]);
     }
     run_cuts_.push_back(static_cast<std::int64_t>(runs_.size()));
     step_cuts_.push_back(static_cast<std::int64_t>(steps_.size()));
 }
 
-void Columns::add_few(std::vector<Entry>& others, const double* values) {
-    std::sort(others.begin(), others.end());
-    for (const Entry& entry : others) {
-        few_.push_back({entry.begin, entry.count, entry.step});
-        if (values) few_values_.push_back(values[entry.from]);
+void Columns::add_few(Block& block) {
+    std::sort(block.others.begin(), block.others.end());
+    for (const std::uint64_t key : block.others) {
+        const std::uint32_t which = Block::which(key);
+        const std::int32_t count = block.places[block.ids[which]].count;
+        few_.push_back({Block::begin(key), static_cast<std::uint16_t>(count), block.steps[which]});
+        if (valued_) few_values_.push_back(block.values[which]);
     }
     few_cuts_.push_back(static_cast<std::int64_t>(few_.size()));
 }

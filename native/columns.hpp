@@ -19,10 +19,10 @@ public:
     FeatureGradient call() const;
 
 private:
-    struct Entry;
+    struct Block;
 
-    void add_runs(std::vector<Entry>& rows, const double* values);
-    void add_few(std::vector<Entry>& others, const double* values);
+    void add_runs(Block& block);
+    void add_few(Block& block);
 
     long total_;
     bool valued_;

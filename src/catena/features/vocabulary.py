@@ -119,11 +119,11 @@ class AttributeVocabulary:
 
     def encode_lists(self, steps: list[Any]) -> Encoded | None:
         """The same of steps that are lists of strings; None where they are something else."""
-        ids = self._table.find_in_lists(steps)
-        if ids is None:
+        found = self._table.find_in_lists(steps)
+        if found is None:
             return None
-        counts = np.fromiter(map(len, steps), np.int64, len(steps))
-        return self._known(np.concatenate([np.zeros(1, np.int64), counts.cumsum()]), ids, None)
+        ids, offsets = found
+        return Encoded(torch.from_numpy(offsets), torch.from_numpy(ids), None, len(self))
 
     def places(self, names: pa.Array) -> np.ndarray:
         """int32 `[u]`: each name's place in the vocabulary, -1 where it has none."""
