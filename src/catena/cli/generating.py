@@ -47,12 +47,12 @@ def generate(
       catena generate lstm.safetensors --prompt "ROMEO:" -n 3 --temperature 0.8
       catena generate tang.safetensors --acrostic 春夏秋冬 --line-length 7
     """
-    from catena.cli import use
+    from catena.cli import generate as command
     from catena.cli.form import Form
 
     form = Form(acrostic, lines, line_length, rhyme, scheme, contain, forbid, breaks)
-    how = use.Drawing(n, length, min_length, temperature, top_k, top_p, min_p, seed)
-    use.generate(model, prompt, how, beam, form)
+    how = command.Drawing(n, length, min_length, temperature, top_k, top_p, min_p, seed)
+    command.generate(model, prompt, how, beam, form)
 
 
 def next_(
@@ -67,9 +67,9 @@ def next_(
     Example:
       catena next lstm.safetensors --prefix "To be, or not to b" -k 5
     """
-    from catena.cli import use
+    from catena.cli import generate as command
 
-    use.next_symbols(model, prefix, k, json)
+    command.next_symbols(model, prefix, k, json)
 
 
 def surprise(
@@ -92,8 +92,8 @@ def surprise(
     Example:
       catena surprise model.safetensors today.log --top 20
     """
-    from catena.cli import use
+    from catena.cli import generate as command
     from catena.cli.reading import Reading
 
     reading = Reading(stream, unit, encoding, errors, group_by, order_by, item, space)  # type: ignore[arg-type]
-    use.surprise(model, data, reading, top, json)
+    command.surprise(model, data, reading, top, json)
