@@ -322,12 +322,12 @@ def test_a_narrow_beam_keeps_room_for_what_is_far_fetched(monkeypatch):
         return found[0].log_prob
 
     with_room = best()
-    monkeypatch.setattr("catena.search._Hunt._choose", _choose_without_room)
+    monkeypatch.setattr("catena.search._Hunt._with_room", _without_room)
     assert with_room > best() + 0.1
 
 
-def _choose_without_room(hunt, rows, log_p):
-    return _best(rows.total, log_p, rows.owner, hunt.how.width)
+def _without_room(hunt, rows, log_p):
+    return _best(rows.total, log_p, rows.owner, hunt.width)
 
 
 def test_where_the_model_gives_no_chance_sampling_obeys_and_the_beam_finds_nothing():

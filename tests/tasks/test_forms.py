@@ -26,8 +26,9 @@ RUNGS = {
 
 @pytest.fixture(scope="module")
 def poems() -> list[str]:
-    with SETS["tang"].open().open("rb") as stored, lzma.open(stored, "rt", "utf-8") as lines:
-        return ["\n".join(json.loads(line)["paragraphs"]) for line in lines][:80]
+    with SETS["tang"].open().open("rb") as stored:
+        lines = lzma.decompress(stored.read()).decode("utf-8").splitlines()
+    return ["\n".join(json.loads(line)["paragraphs"]) for line in lines[:80]]
 
 
 def obeys(poem: str, heads: str, length: int) -> bool:
