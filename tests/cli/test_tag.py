@@ -3,9 +3,6 @@
 import json
 import os
 import signal
-import subprocess
-import sys
-import time
 from dataclasses import asdict
 from pathlib import Path
 
@@ -413,41 +410,18 @@ def test_files_and_models_that_do_not_go_together(refused, tokens, tagger, model
 # -- Ctrl-C -------------------------------------------------------------------------------------
 
 
-CHILD = """
-import sys
-from catena.cli.main import main
-from catena.learn.checkpoint import Checkpoint
-Checkpoint.__init__.__defaults__ = (0.0,)
-sys.exit(main())
-"""
-
-
-def test_a_stopped_fit_goes_on(catena, tokens, tmp_path):
+def test_a_stopped_fit_goes_on(catena, tokens, tmp_path, stopped):
     output = tmp_path / "m.safetensors"
-    checkpoint = output.with_name(output.name + ".checkpoint")
-    given = [tokens / "train.conll", *FIT, "--l2", "1e-9", "--iterations", "400", "-o", output]
-    child = subprocess.Popen(
-        [sys.executable, "-c", CHILD, "fit", *given],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        while not checkpoint.exists() and child.poll() is None:
-            time.sleep(0.001)
-        child.send_signal(signal.SIGINT)
-        out, err = child.communicate(timeout=60)
-    finally:
-        child.kill()
-    assert (child.returncode, out) == (130, "")
+    given = [tokens / "train.conll", *FIT, "--l2", "1e-9", "--iterations", "400"]
+    status, out, err = stopped(output, signal.SIGINT, *given)
+    assert (status, out) == (130, "")
     assert "run the same command with --resume" in err.splitlines()[-1]
-    assert catena("fit", *given, "--resume").status == 0
+    assert catena("fit", *given, "-o", output, "--resume").status == 0
     whole = tmp_path / "whole"
-    assert catena("fit", *given[:-1], whole).status == 0
+    assert catena("fit", *given, "-o", whole).status == 0
     one, other = load(output).labeller_, load(whole).labeller_
     assert one.weights.equal(other.weights)
-    assert not checkpoint.exists()
+    assert not output.with_name(output.name + ".checkpoint").exists()
 
 
 # -- real data ----------------------------------------------------------------------------------
