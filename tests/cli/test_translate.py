@@ -3,11 +3,7 @@
 import gzip
 import io
 import json
-import os
 import signal
-import subprocess
-import sys
-import time
 
 import numpy as np
 import pytest
@@ -337,35 +333,14 @@ def test_models_and_commands_that_do_not_go_together(refused, translator, model,
 # -- Ctrl-C -------------------------------------------------------------------------------------
 
 
-CHILD = """
-import sys
-from catena.cli.main import main
-from catena.learn.checkpoint import Checkpoint
-Checkpoint.__init__.__defaults__ = (0.0,)
-sys.exit(main())
-"""
-
-
-def test_a_stopped_fit_goes_on(catena, pairs, tmp_path):
-    long = [*TINY, "--unit", "bpe", "--subwords", "40", "--epochs", "20"]
+def test_a_stopped_fit_goes_on(catena, stopped, pairs, tmp_path):
+    long = [pairs / "p.tsv", *TINY, "--unit", "bpe", "--subwords", "40", "--epochs", "20"]
     whole, output = tmp_path / "whole", tmp_path / "m"
-    assert catena("fit", pairs / "p.tsv", *long, "-o", whole).status == 0
-    child = subprocess.Popen(
-        [sys.executable, "-c", CHILD, "fit", pairs / "p.tsv", *long, "-o", output],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    checkpoint = tmp_path / "m.checkpoint"
-    try:
-        while not checkpoint.exists() and child.poll() is None:
-            time.sleep(0.001)
-        child.send_signal(signal.SIGINT)
-        err = child.communicate(timeout=60)[1]
-    finally:
-        child.kill()
-    assert child.returncode == 130
-    assert f"the work so far is in {checkpoint}: run the same command with --resume" in err
-    assert catena("fit", pairs / "p.tsv", *long, "-o", output, "--resume").status == 0
+    assert catena("fit", *long, "-o", whole).status == 0
+    status, out, err = stopped(output, signal.SIGINT, *long)
+    assert (status, out) == (130, "")
+    told = f"the work so far is in {output}.checkpoint: run the same command with --resume"
+    assert told in err
+    assert catena("fit", *long, "-o", output, "--resume").status == 0
     assert same(output, whole)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["m", "whole"]
