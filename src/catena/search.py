@@ -197,7 +197,8 @@ class Beam:
             to a score, n_s being the attention that step s of the source got (Wu et al. 2016).
         no_repeat: no run of so many symbols comes twice, the prompt counted; 0 allows all.
         exact: go on until no continuation that runs can overtake the `width` best that ended;
-            otherwise stop once so many have ended.
+            otherwise stop once so many have ended and none that runs ranks, as it stands, above the
+            best of them.
 
     Raises:
         CatenaError: for a value out of range.
@@ -324,7 +325,7 @@ class _Hunt:
         ended = _has_ended(self.model, symbols)
         done = _Rows(rows.owner[parents], total, rows.history[parents], rows.state)
         self.close(done, ended.nonzero().squeeze(1), ended=True, parents=parents)
-        going = ~ended & ~self._settled(done.owner, total, ended)
+        going = ~ended & ~self._settled(done.owner, total, ended, length + 1)
         parents, symbols, total = parents[going], symbols[going], total[going]
         kept = rows.pick(parents)
         history = torch.cat([kept.history, symbols[:, None]], 1)
@@ -373,21 +374,24 @@ class _Hunt:
         penalties = self.how.coverage_penalty * recurrence.uncovered(select(state, rows))
         return penalties.tolist()
 
-    def _settled(self, owner: Tensor, total: Tensor, ended: Tensor) -> Tensor:
+    def _settled(self, owner: Tensor, total: Tensor, ended: Tensor, steps: int) -> Tensor:
         """`[rows]`: whether nothing that still runs for a row's prompt can enter its list: it can
-        only lose probability, and be divided by at most the norm of the greatest length."""
+        only lose probability, and be divided by at most the norm of the greatest length. Or, where
+        the search is not exact, whether nothing would come first by what it has now."""
         best: dict[int, float] = {}
         for prompt, log_p, over in zip(owner.tolist(), total.tolist(), ended.tolist(), strict=True):
             if not over:
                 best.setdefault(prompt, log_p)
-        done = {prompt for prompt, log_p in best.items() if self._beaten(prompt, log_p)}
+        done = {prompt for prompt, log_p in best.items() if self._beaten(prompt, log_p, steps)}
         return torch.tensor([prompt in done for prompt in owner.tolist()], dtype=torch.bool)
 
-    def _beaten(self, prompt: int, log_p: float) -> bool:
+    def _beaten(self, prompt: int, log_p: float, steps: int) -> bool:
         found = self.found[prompt]
         if len(found) < self.how.width:
             return False
-        return not self.how.exact or log_p / self.how.norm(self.limits[prompt]) <= found[-1].score
+        if self.how.exact:
+            return log_p / self.how.norm(self.limits[prompt]) <= found[-1].score
+        return log_p / self.how.norm(steps) <= found[0].score
 
 
 @runtime_checkable

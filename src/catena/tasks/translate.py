@@ -197,7 +197,7 @@ class Translator(Estimator):
 
         Args:
             how: the width of the beam, or all options of the search. A width alone ranks by the
-                average of a symbol and stops once so many translations have ended.
+                average of a symbol and is not exact.
         """
         return [found[0].text if found else "" for found in self.candidates(lines, how)]
 
