@@ -20,14 +20,15 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from catena.attending import Attending, Covered, Over
+from catena.attending import Attending, Looked, Over
 from catena.attention import attention_for
+from catena.copying import Copying, Pointer
 from catena.emission import emission_for
 from catena.errors import CatenaError
 from catena.ladder import Recurrent
 from catena.ladder.encoder import Encoder, Encodes
 from catena.ladder.neural import NeuralHead, width_of
-from catena.model import SequenceModel, prepend
+from catena.model import Head, SequenceModel, prepend
 from catena.recurrence import Recurrence, State
 from catena.scanning import scan
 from catena.sequences import Sequences
@@ -46,6 +47,7 @@ class EncoderDecoder(nn.Module):
         head: of what that shows.
         smoothing: the share of probability that learning spreads over all symbols alike (Szegedy et
             al. 2016).
+        pointer: what copies from the source, if anything does.
     """
 
     def __init__(
@@ -56,10 +58,12 @@ class EncoderDecoder(nn.Module):
         attending: Attending,
         head: NeuralHead,
         smoothing: float = 0.0,
+        pointer: Pointer | None = None,
     ) -> None:
         super().__init__()
         self.encoder, self.space, self.embed = encoder, space, embed
         self.attending, self.head, self.smoothing = attending, head, smoothing
+        self.pointer = pointer
         self.summary = Last(encoder.both_ways)
         self.bridge = Bridge(encoder.width, cast(Recurrence, attending.inner).start(1))
 
@@ -69,36 +73,38 @@ class EncoderDecoder(nn.Module):
         Args:
             tracking: let its state tell how much of its source was attended to.
         """
-        return self._given(sources, self.head, tracking)
+        return self._model(sources, self._head(sources), tracking)
 
     def log_prob(self, sources: Sequences, targets: Sequences) -> Sequences:
         """log p of every step of the targets and of their ends, in nats, with gradients; while
         training, smoothed."""
+        head = self._head(sources)
         smoothed = self.training and self.smoothing
-        head = Smoothed(self.head, self.smoothing) if smoothed else self.head
-        return self._given(sources, head, False).score(targets).log_prob
+        head = Smoothed(head, self.smoothing) if smoothed else head
+        return self._model(sources, head).score(targets).log_prob
 
     def weights(self, sources: Sequences, targets: Sequences) -> Sequences:
         """How much each prediction, those of the ends too, attended to each step of its source:
         `[total, longest]`; 0 beyond a source's end."""
-        over = cast(Over, self.given(sources, tracking=True).recurrence)
+        over = self._over(sources, pointing=True)
         embedded = targets.with_values(self.embed(targets.values))
-        covered = Covered(over)
-        state = covered.start(len(sources))
-        added = prepend(covered.read(state), scan(covered, embedded, state).features)
-        before = added.values.roll(1, 0)
-        beyond = torch.arange(before.shape[1]) >= sources.lengths[:, None]
-        before[added.offsets[:-1]] = beyond.to(before)
-        return added.with_values(added.values - before)
+        state = over.start(len(sources))
+        shown = prepend(over.read(state), scan(over, embedded, state).features)
+        return shown.with_values(Looked.of(shown.values, self.attending.width).weights)
 
-    def _given(
-        self, sources: Sequences, head: NeuralHead | Smoothed, tracking: bool
-    ) -> SequenceModel:
+    def _model(self, sources: Sequences, head: Head, tracking: bool = False) -> SequenceModel:
+        over = self._over(sources, tracking, pointing=self.pointer is not None)
+        return SequenceModel(self.space, self.embed, over, head).train(self.training)
+
+    def _head(self, sources: Sequences) -> NeuralHead | Copying:
+        return self.head if self.pointer is None else self.pointer.over(self.head, sources)
+
+    def _over(self, sources: Sequences, tracking: bool = False, pointing: bool = False) -> Over:
         features = self.encoder(sources)
         start = cast(Recurrence, self.attending.inner).start(len(sources))
         begin = self.bridge(self.summary(features), start)
-        over = self.attending.over(self.attending.attention.memory(features), begin, tracking)
-        return SequenceModel(self.space, self.embed, over, head).train(self.training)
+        memory = self.attending.attention.memory(features)
+        return self.attending.over(memory, begin, tracking, pointing)
 
 
 @dataclass(frozen=True)
@@ -111,12 +117,14 @@ class Looking:
         feeding: whether what was shown enters the next step; it costs the kernel that runs through
             all steps at once.
         coverage: whether what was attended to before changes the scores; likewise.
+        copy: whether a symbol of the source may also be copied; see `catena.copying`.
     """
 
     attention: str = "general"
     heads: int = 4
     feeding: bool = False
     coverage: bool = False
+    copy: bool = False
 
 
 def encoder_decoder(
@@ -133,7 +141,8 @@ def encoder_decoder(
     table.
 
     Raises:
-        CatenaError: for rungs that cannot encode or decode.
+        CatenaError: for rungs that cannot encode or decode, and for copying where both sides have
+            no symbol in common.
     """
     if not isinstance(encoder, Encodes):
         raise CatenaError(f"{type(encoder).__name__} cannot encode: it has no encoder(space)")
@@ -151,7 +160,8 @@ def encoder_decoder(
     head = NeuralHead(width, emission_for(targets, None), decoder.dropout, table)
     if table is not None and sources == targets and _alike(reads.embed, embed):
         reads.embed.table = table
-    return EncoderDecoder(reads, targets, embed, attending, head, smoothing)
+    pointer = Pointer(width, sources, targets) if looking.copy else None
+    return EncoderDecoder(reads, targets, embed, attending, head, smoothing, pointer)
 
 
 def _alike(one: nn.Module, other: nn.Module) -> bool:
@@ -180,7 +190,7 @@ class Smoothed(nn.Module):
     Its log_prob is (1 - ε) log p(x) + ε Σ_k log p(k) / K, of K symbols.
     """
 
-    def __init__(self, head: NeuralHead, share: float) -> None:
+    def __init__(self, head: NeuralHead | Copying, share: float) -> None:
         super().__init__()
         self.head, self.share = head, share
 
