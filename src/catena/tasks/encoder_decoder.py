@@ -14,7 +14,7 @@ attention, mixing and the head are products over all of them.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
+from typing import Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -25,7 +25,7 @@ from catena.attention import attention_for
 from catena.emission import emission_for
 from catena.errors import CatenaError
 from catena.ladder import Recurrent
-from catena.ladder.encoder import Encoder, Encodes
+from catena.ladder.encoder import Encodes
 from catena.ladder.neural import NeuralHead, width_of
 from catena.model import SequenceModel, prepend
 from catena.recurrence import Recurrence, State
@@ -35,11 +35,21 @@ from catena.space import Symbols
 from catena.summary import Last
 
 
+class Reader(Protocol):
+    """What makes a memory of sources, of whatever kind: features `[total, width]`."""
+
+    @property
+    def width(self) -> int: ...
+
+    def __call__(self, sources: Sequences) -> Sequences: ...
+
+
 class EncoderDecoder(nn.Module):
     """Sources to models of their targets.
 
     Args:
         encoder: of the sources.
+        summary: of what it shows, for the bridge.
         space: of the targets; it predicts ends.
         embed: of the targets.
         attending: the decoder's recurrence and how it looks back.
@@ -50,7 +60,8 @@ class EncoderDecoder(nn.Module):
 
     def __init__(
         self,
-        encoder: Encoder,
+        encoder: Reader,
+        summary: nn.Module,
         space: Symbols,
         embed: nn.Module,
         attending: Attending,
@@ -60,7 +71,7 @@ class EncoderDecoder(nn.Module):
         super().__init__()
         self.encoder, self.space, self.embed = encoder, space, embed
         self.attending, self.head, self.smoothing = attending, head, smoothing
-        self.summary = Last(encoder.both_ways)
+        self.summary = summary
         self.bridge = Bridge(encoder.width, cast(Recurrence, attending.inner).start(1))
 
     def given(self, sources: Sequences, tracking: bool = False) -> SequenceModel:
@@ -87,7 +98,7 @@ class EncoderDecoder(nn.Module):
         state = covered.start(len(sources))
         added = prepend(covered.read(state), scan(covered, embedded, state).features)
         before = added.values.roll(1, 0)
-        beyond = torch.arange(before.shape[1]) >= sources.lengths[:, None]
+        beyond = torch.arange(before.shape[1]) >= over.memory.lengths[:, None]
         before[added.offsets[:-1]] = beyond.to(before)
         return added.with_values(added.values - before)
 
@@ -137,9 +148,29 @@ def encoder_decoder(
     """
     if not isinstance(encoder, Encodes):
         raise CatenaError(f"{type(encoder).__name__} cannot encode: it has no encoder(space)")
+    reads = encoder.encoder(sources)
+    model = decoder_over(reads, Last(reads.both_ways), decoder, targets, looking, smoothing)
+    alike = sources == targets and _alike(reads.embed, model.embed)
+    if alike and isinstance(decoder, Recurrent) and decoder.tied:
+        reads.embed.table = model.embed.table
+    return model
+
+
+def decoder_over(
+    reads: Reader,
+    summary: nn.Module,
+    decoder: object,
+    targets: Symbols,
+    looking: Looking,
+    smoothing: float = 0.0,
+) -> EncoderDecoder:
+    """A model of this decoder over what an encoder shows.
+
+    Raises:
+        CatenaError: for a rung that cannot decode.
+    """
     if not isinstance(decoder, Recurrent) or decoder.bidirectional:
         raise CatenaError(f"a decoder is an RNN, GRU or LSTM that reads one way, not {decoder!r}")
-    reads = encoder.encoder(sources)
     beside = decoder.units if looking.feeding else 0
     embed, inner = decoder.reading(targets, beside)
     width = width_of(inner)
@@ -149,9 +180,7 @@ def encoder_decoder(
     attending = Attending(inner, attention, width, looking.feeding)
     table = embed.table if decoder.tied else None
     head = NeuralHead(width, emission_for(targets, None), decoder.dropout, table)
-    if table is not None and sources == targets and _alike(reads.embed, embed):
-        reads.embed.table = table
-    return EncoderDecoder(reads, targets, embed, attending, head, smoothing)
+    return EncoderDecoder(reads, summary, targets, embed, attending, head, smoothing)
 
 
 def _alike(one: nn.Module, other: nn.Module) -> bool:
