@@ -8,7 +8,7 @@ same name, or as ⟨unk⟩ where the target has none; the end is never copied. A
 nothing to copy: there g = 1.
 
 Sources: Gu et al. (2016); See et al., Get to the point: summarization with pointer-generator
-networks (2017). Theirs is a gate that also reads the context and the last symbol; ĥ_t knows of both.
+networks (2017). Their gate also reads the context and the last symbol; ĥ_t knows of both.
 """
 
 from __future__ import annotations

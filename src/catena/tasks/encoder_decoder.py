@@ -14,7 +14,7 @@ attention, mixing and the head are products over all of them.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
+from typing import Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +26,7 @@ from catena.copying import Copying, Pointer
 from catena.emission import emission_for
 from catena.errors import CatenaError
 from catena.ladder import Recurrent
-from catena.ladder.encoder import Encoder, Encodes
+from catena.ladder.encoder import Encodes
 from catena.ladder.neural import NeuralHead, width_of
 from catena.model import Head, SequenceModel, prepend
 from catena.recurrence import Recurrence, State
@@ -36,11 +36,21 @@ from catena.space import Symbols
 from catena.summary import Last
 
 
+class Reader(Protocol):
+    """What makes a memory of sources, of whatever kind: features `[total, width]`."""
+
+    @property
+    def width(self) -> int: ...
+
+    def __call__(self, sources: Sequences) -> Sequences: ...
+
+
 class EncoderDecoder(nn.Module):
     """Sources to models of their targets.
 
     Args:
         encoder: of the sources.
+        summary: of what it shows, for the bridge.
         space: of the targets; it predicts ends.
         embed: of the targets.
         attending: the decoder's recurrence and how it looks back.
@@ -52,7 +62,8 @@ class EncoderDecoder(nn.Module):
 
     def __init__(
         self,
-        encoder: Encoder,
+        encoder: Reader,
+        summary: nn.Module,
         space: Symbols,
         embed: nn.Module,
         attending: Attending,
@@ -63,8 +74,7 @@ class EncoderDecoder(nn.Module):
         super().__init__()
         self.encoder, self.space, self.embed = encoder, space, embed
         self.attending, self.head, self.smoothing = attending, head, smoothing
-        self.pointer = pointer
-        self.summary = Last(encoder.both_ways)
+        self.summary, self.pointer = summary, pointer
         self.bridge = Bridge(encoder.width, cast(Recurrence, attending.inner).start(1))
 
     def given(self, sources: Sequences, tracking: bool = False) -> SequenceModel:
@@ -146,9 +156,34 @@ def encoder_decoder(
     """
     if not isinstance(encoder, Encodes):
         raise CatenaError(f"{type(encoder).__name__} cannot encode: it has no encoder(space)")
+    reads = encoder.encoder(sources)
+    summary = Last(reads.both_ways)
+    model = decoder_over(reads, summary, decoder, targets, looking, smoothing, sources)
+    alike = sources == targets and _alike(reads.embed, model.embed)
+    if alike and isinstance(decoder, Recurrent) and decoder.tied:
+        reads.embed.table = model.embed.table
+    return model
+
+
+def decoder_over(
+    reads: Reader,
+    summary: nn.Module,
+    decoder: object,
+    targets: Symbols,
+    looking: Looking,
+    smoothing: float = 0.0,
+    sources: Symbols | None = None,
+) -> EncoderDecoder:
+    """A model of this decoder over what an encoder shows.
+
+    Args:
+        sources: what the encoder reads, where that is symbols; copying needs to know.
+
+    Raises:
+        CatenaError: for a rung that cannot decode, and for copying from what has no symbols.
+    """
     if not isinstance(decoder, Recurrent) or decoder.bidirectional:
         raise CatenaError(f"a decoder is an RNN, GRU or LSTM that reads one way, not {decoder!r}")
-    reads = encoder.encoder(sources)
     beside = decoder.units if looking.feeding else 0
     embed, inner = decoder.reading(targets, beside)
     width = width_of(inner)
@@ -158,10 +193,12 @@ def encoder_decoder(
     attending = Attending(inner, attention, width, looking.feeding)
     table = embed.table if decoder.tied else None
     head = NeuralHead(width, emission_for(targets, None), decoder.dropout, table)
-    if table is not None and sources == targets and _alike(reads.embed, embed):
-        reads.embed.table = table
-    pointer = Pointer(width, sources, targets) if looking.copy else None
-    return EncoderDecoder(reads, targets, embed, attending, head, smoothing, pointer)
+    pointer = None
+    if looking.copy:
+        if sources is None:
+            raise CatenaError("copying needs sources of symbols; leave copy out")
+        pointer = Pointer(width, sources, targets)
+    return EncoderDecoder(reads, summary, targets, embed, attending, head, smoothing, pointer)
 
 
 def _alike(one: nn.Module, other: nn.Module) -> bool:

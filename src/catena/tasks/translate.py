@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -12,45 +11,44 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from catena.container import write_atomically
 from catena.errors import CatenaError
-from catena.ladder import RUNGS, Recurrent, Rung
+from catena.ladder import Recurrent, Rung
 from catena.ladder.rung import fraction, whole
 from catena.learn import Gradient, History, Progress, Run
 from catena.learn.device import device_named
 from catena.learn.objective import Pairs
-from catena.model import groups
-from catena.save import learner_from, load_facts, load_module, pack, rung_facts, save_model
-from catena.search import Beam, Hypothesis, beam
+from catena.save import (
+    learner_from,
+    load_module,
+    pack,
+    restoring,
+    rung_facts,
+    save_model,
+    task_facts,
+)
+from catena.search import Beam
 from catena.sequences import Sequences
 from catena.space import Space, Symbols
 from catena.tasks.class_learning import seeded
 from catena.tasks.encoder_decoder import EncoderDecoder, Looking, encoder_decoder
 from catena.tasks.estimator import Estimator
 from catena.tasks.language import Language
+from catena.tasks.writing import (
+    Written,
+    beam_of,
+    found,
+    keep_languages,
+    kept_languages,
+    languages_beside,
+    metrics,
+    rung_of,
+    scores,
+    texts_of,
+    together,
+)
 
 TASK = "translate"
-# Sources are read and searched in batches of about so many symbols.
-TOGETHER = 1024
-# A translation is cut off when it is this much longer than its source lets expect: so many times
-# the usual length, and so many symbols more.
-STRETCH, SPARE = 2.0, 10
-
 Pair = tuple[str, str]
-
-
-class Translation(NamedTuple):
-    """A translation that was found.
-
-    Args:
-        text: what it says.
-        log_prob: of it given its source, in nats.
-        score: what it was ranked by; see `catena.search.Beam`.
-    """
-
-    text: str
-    log_prob: float
-    score: float
 
 
 class Alignment(NamedTuple):
@@ -158,9 +156,9 @@ class Translator(Estimator):
         fraction("smoothing", self.smoothing)
         whole("vocabulary", self.vocabulary, 1)
         sources, targets = _sides(pairs)
-        kept = None if checkpoint is None else checkpoint.with_name(f"{checkpoint.name}.symbols")
+        kept = languages_beside(checkpoint)
         self.source_, self.target_ = self._languages(sources, targets, kept if resume else None)
-        _keep(kept, self.source_, self.target_)
+        keep_languages(kept, self.source_, self.target_)
         self.learner_ = self.learner or Gradient()
         device = device_named(self.learner_.device)
         model = seeded(self.seed, lambda: self._network(self.source_, self.target_))
@@ -190,12 +188,11 @@ class Translator(Estimator):
             how: the width of the beam, or all options of the search. A width alone ranks by the
                 average of a symbol and stops once so many translations have ended.
         """
-        return [found[0].text if found else "" for found in self.candidates(lines, how)]
+        return [own[0].text if own else "" for own in self.candidates(lines, how)]
 
-    @torch.no_grad()
     def candidates(
         self, lines: Sequence[str], how: int | Beam = 5, begin: Sequence[str] | None = None
-    ) -> list[list[Translation]]:
+    ) -> list[list[Written]]:
         """The translations that the search found for each line, best first.
 
         Args:
@@ -204,49 +201,30 @@ class Translator(Estimator):
         Raises:
             CatenaError: for a text where a list of lines is needed.
         """
-        model, sources = self._model(), self.source_.encode(_lines(lines))
-        how = beam_of(how)
-        prompts = self._prompts(lines, begin)
-        found: list[list[Translation]] = [[] for _ in lines]
-        order = torch.argsort(sources.lengths, stable=True)
-        filled = order[sources.lengths[order] > 0]
-        for rows in groups(sources.lengths[filled].tolist(), TOGETHER):
-            chosen = filled[rows]
-            given = model.given(sources[chosen], tracking=how.coverage_penalty > 0)
-            limits = self._limits(sources.lengths[chosen], how)
-            hypotheses = beam(given, prompts[chosen], how, limits)
-            for line, own in zip(chosen.tolist(), hypotheses, strict=True):
-                found[line] = [self._translation(prompts[line], one) for one in own]
-        for line in (sources.lengths == 0).nonzero().flatten().tolist():
-            found[line] = [Translation("", 0.0, 0.0)]
-        return found
+        model, sources = self._model(), self.source_.encode(texts_of(lines, "line"))
+        prompts, usual = self._prompts(lines, begin), self.ratio_ * sources.lengths
+        return found(model, self.target_, sources, prompts, usual, beam_of(how))
 
-    @torch.no_grad()
     def score(self, pairs: Iterable[Pair]) -> np.ndarray:
         """log p of each target, its end included, given its source, in nats: `[n]` float64.
 
         A target is cut into symbols as training cut it; a translation by subwords may have been put
         together of others.
         """
-        sources, targets = self._encode(pairs)
-        totals = torch.zeros(len(sources), dtype=torch.float64)
-        for rows in self._together(sources, targets):
-            log_prob = self._model().log_prob(sources[rows], targets[rows])
-            totals[rows] = torch.stack([row.double().sum() for row in log_prob])
-        return totals.numpy()
+        return scores(self._model(), *self._encode(pairs)).numpy()
 
     @torch.no_grad()
     def align(self, pairs: Iterable[Pair]) -> list[Alignment]:
         """What each symbol of the targets was read off their sources by."""
         sources, targets = self._encode(pairs)
-        found: list[Alignment] = [Alignment([], [], np.zeros((0, 0)))] * len(sources)
-        for rows in self._together(sources, targets):
+        aligned: list[Alignment] = [Alignment([], [], np.zeros((0, 0)))] * len(sources)
+        for rows in together(sources.lengths + targets.lengths):
             weights = self._model().weights(sources[rows], targets[rows])
             for row, own in zip(rows.tolist(), weights, strict=True):
                 source, target = sources[row], targets[row]
                 names = self.source_.symbols(source), self.target_.symbols(target)
-                found[row] = Alignment(*names, own[:, : len(source)].numpy())
-        return found
+                aligned[row] = Alignment(*names, own[:, : len(source)].numpy())
+        return aligned
 
     # -- measuring --------------------------------------------------------------------------
 
@@ -258,12 +236,12 @@ class Translator(Estimator):
         """
         pairs = list(pairs)
         sources, targets = _sides(pairs)
-        bleu, chrf = _metrics()
-        found = self.translate(sources, how)
+        bleu, chrf = (metric() for metric in metrics("translations"))
+        texts = self.translate(sources, how)
         symbols = self.target_.encode(targets).total + len(targets)
         return Evaluation(
-            bleu=bleu.corpus_score(found, [targets]).score,
-            chrf=chrf.corpus_score(found, [targets]).score,
+            bleu=bleu.corpus_score(texts, [targets]).score,
+            chrf=chrf.corpus_score(texts, [targets]).score,
             signatures={"bleu": str(bleu.get_signature()), "chrf": str(chrf.get_signature())},
             perplexity=math.exp(-float(self.score(pairs).sum()) / max(1, symbols)),
             sentences=len(pairs),
@@ -293,11 +271,9 @@ class Translator(Estimator):
     def _languages(
         self, sources: list[str], targets: list[str], kept: Path | None
     ) -> tuple[Language, Language]:
-        """Those of a run that is gone on with, if it kept any: learning a unigram model twice does
-        not give the same bits."""
-        if kept is not None and kept.exists():
-            source, target = map(Language.from_description, json.loads(kept.read_text("utf-8")))
-            return source, target
+        """Those of a run that is gone on with, if it kept any."""
+        if (both := kept_languages(kept)) is not None:
+            return both[0], both[1]
         if not any(map(str.strip, sources)) or not any(map(str.strip, targets)):
             raise CatenaError(
                 "all sources or all targets are empty: there is nothing to learn from"
@@ -318,32 +294,17 @@ class Translator(Estimator):
         looking = asdict(self.looking)
         return {"rung": rung_facts(self.rung), "decoder": decoder, "looking": looking}
 
-    def _limits(self, lengths: torch.Tensor, how: Beam) -> torch.Tensor:
-        """`[n]`, where translations of sources of these lengths are cut off."""
-        usual = (STRETCH * self.ratio_ * lengths).long() + SPARE
-        return usual.clamp(how.min_length, how.max_length)
-
     def _prompts(self, lines: Sequence[str], begin: Sequence[str] | None) -> Sequences:
         if begin is None:
             return self.target_.none(len(lines))
         if len(begin) != len(lines):
             raise CatenaError(f"{len(lines)} lines, but {len(begin)} beginnings: give each its own")
-        return self.target_.encode(_lines(begin))
-
-    def _translation(self, prompt: torch.Tensor, found: Hypothesis) -> Translation:
-        text = self.target_.decode(torch.cat([prompt, found.numbers]))
-        return Translation(text, found.log_prob, found.score)
+        return self.target_.encode(texts_of(begin, "beginning"))
 
     def _encode(self, pairs: Iterable[Pair]) -> tuple[Sequences, Sequences]:
         self._model()
         sources, targets = _sides(pairs)
         return self.source_.encode(sources), self.target_.encode(targets)
-
-    def _together(self, sources: Sequences, targets: Sequences) -> list[torch.Tensor]:
-        """Pairs of like length, in batches."""
-        sizes = sources.lengths + targets.lengths
-        order = torch.argsort(sizes, stable=True)
-        return [order[rows] for rows in groups(sizes[order].tolist(), 4 * TOGETHER)]
 
     def _model(self) -> EncoderDecoder:
         self._check_fitted()
@@ -353,31 +314,8 @@ class Translator(Estimator):
         return load(path, self.rung)
 
 
-def _keep(path: Path | None, *languages: Language) -> None:
-    """Write languages beside the checkpoint of the run that learned them."""
-    if path is not None:
-        described = [language.describe() for language in languages]
-        write_atomically(path, json.dumps(described).encode("ascii"))
-
-
-def beam_of(how: int | Beam) -> Beam:
-    """The options of a search, or of one of this width."""
-    return how if isinstance(how, Beam) else Beam(how, length_penalty=1.0, exact=False)
-
-
 def _one_way(rung: Rung) -> Rung:
     return replace(rung, bidirectional=False) if isinstance(rung, Recurrent) else rung
-
-
-def _lines(lines: Sequence[str]) -> list[str]:
-    """Lines, if that is what they are."""
-    if isinstance(lines, str):
-        raise CatenaError("give a list of lines, not one text")
-    rows = list(lines)
-    for i, row in enumerate(rows):
-        if not isinstance(row, str):
-            raise CatenaError(f"line {i + 1} is {row!r}, not a text", sequence=i)
-    return rows
 
 
 def _sides(pairs: Iterable[Pair]) -> tuple[list[str], list[str]]:
@@ -396,17 +334,6 @@ def _sides(pairs: Iterable[Pair]) -> tuple[list[str], list[str]]:
     return sources, targets
 
 
-def _metrics() -> tuple[Any, Any]:
-    try:
-        from sacrebleu.metrics.bleu import BLEU
-        from sacrebleu.metrics.chrf import CHRF
-    except ImportError as error:
-        raise CatenaError(
-            "evaluating translations needs sacreBLEU: pip install 'catena[translate]'"
-        ) from error
-    return BLEU(), CHRF()
-
-
 def load(path: str | Path, rung: Rung | None = None) -> Translator:
     """A fitted Translator from its file.
 
@@ -417,16 +344,12 @@ def load(path: str | Path, rung: Rung | None = None) -> Translator:
         CatenaError: when the file is damaged, foreign, newer, or of another task.
     """
     path = Path(path)
-    task = load_facts(path)["task"]
-    if task.get("kind") != TASK:
-        raise CatenaError(f"{path}: a model for the task {task.get('kind')!r}, not {TASK!r}")
+    task = task_facts(path, TASK)["task"]
     model, rung, facts = load_module(path, _module, rung)
-    try:
+    with restoring(path):
         made = _translator(rung, facts["task"])
         made.learner = learner_from(facts["learner"])  # type: ignore[assignment]
         made.history_ = History(**task["history"])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise CatenaError(f"{path}: damaged: {error}") from error
     made.model_, made.learner_ = model, made.learner  # type: ignore[assignment]
     return made._end()
 
@@ -443,7 +366,7 @@ def _translator(rung: Rung, task: Mapping[str, Any]) -> Translator:
     decoder = task["decoder"]
     made = Translator(
         rung,
-        decoder=None if decoder is None else _rung(decoder),
+        decoder=None if decoder is None else rung_of(decoder),
         looking=Looking(**task["looking"]),
         smoothing=task["smoothing"],
         unit=task["unit"],
@@ -456,7 +379,3 @@ def _translator(rung: Rung, task: Mapping[str, Any]) -> Translator:
     made.target_ = Language.from_description(task["target"])
     made.ratio_ = float(task["ratio"])
     return made
-
-
-def _rung(described: Mapping[str, Any]) -> Rung:
-    return RUNGS[described["kind"]](**{k: v for k, v in described.items() if k != "kind"})
