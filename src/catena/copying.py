@@ -34,7 +34,7 @@ class Pointer(nn.Module):
         sources, targets: their symbols.
 
     Raises:
-        CatenaError: where both have no symbol in common.
+        CatenaError: where the target lacks a symbol of the source and has no ⟨unk⟩ either.
     """
 
     def __init__(self, width: int, sources: Symbols, targets: Symbols) -> None:
@@ -54,12 +54,13 @@ class Pointer(nn.Module):
 
 def _twins(sources: Symbols, targets: Symbols) -> Tensor:
     """`[symbols of the source]`: the number that each has as a symbol of the target."""
-    numbers = [targets.number(item) for item in sources.items]
-    shared = [number for number in numbers if number not in (None, targets.unknown_number)]
-    if not shared:
-        raise CatenaError("copying needs symbols that source and target share; there are none")
     unknown = targets.unknown_number
-    return torch.tensor([unknown if number is None else number for number in numbers])
+    numbers = [targets.number(item) for item in sources.items]
+    numbers = [unknown if number is None else number for number in numbers]
+    if None in numbers:
+        item = sources.items[numbers.index(None)]
+        raise CatenaError(f"the target has neither the source's symbol {item!r} nor ⟨unk⟩ to copy")
+    return torch.tensor(numbers)
 
 
 class Copying(nn.Module):

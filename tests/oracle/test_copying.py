@@ -98,6 +98,7 @@ def test_what_cannot_be_said_can_be_copied():
     torch.testing.assert_close(p, torch.eye(5).double()[[3, 1]])
 
 
-def test_copying_needs_symbols_of_both():
-    with pytest.raises(CatenaError, match="symbols that source and target share"):
-        Pointer(4, READ, Symbols(("⟨unk⟩", "ξ")))
+def test_what_has_no_name_in_the_target_needs_its_unknown():
+    read, written = Symbols(("a", "b"), unknown="error"), Symbols(("a",), unknown="error")
+    with pytest.raises(CatenaError, match="neither the source's symbol 'b' nor"):
+        Pointer(4, read, written)

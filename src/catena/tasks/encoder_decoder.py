@@ -6,7 +6,8 @@
     p(y_{t+1} given y_1..y_t, source) = softmax(V ĥ_t + b)
 
 Given its sources, the decoder is a `SequenceModel` like every other: it scores, samples, streams
-and is searched by the same code. Training feeds it the target (teacher forcing); without input
+and is searched by the same code. Training feeds it the target (teacher forcing), or in part what it
+would have written (scheduled sampling); without input
 feeding the decoder's recurrence then runs through all steps in one call of its kernel, and
 attention, mixing and the head are products over all of them.
 """
@@ -31,6 +32,7 @@ from catena.ladder.neural import NeuralHead, width_of
 from catena.model import Head, SequenceModel, prepend
 from catena.recurrence import Recurrence, State
 from catena.scanning import scan
+from catena.scheduled import ScheduledSampling, mixed
 from catena.sequences import Sequences
 from catena.space import Symbols
 from catena.summary import Last
@@ -75,6 +77,8 @@ class EncoderDecoder(nn.Module):
         self.encoder, self.space, self.embed = encoder, space, embed
         self.attending, self.head, self.smoothing = attending, head, smoothing
         self.summary, self.pointer = summary, pointer
+        self.scheduled: ScheduledSampling | None = None
+        self._drawn = 0.0
         self.bridge = Bridge(encoder.width, cast(Recurrence, attending.inner).start(1))
 
     def given(self, sources: Sequences, tracking: bool = False) -> SequenceModel:
@@ -87,11 +91,18 @@ class EncoderDecoder(nn.Module):
 
     def log_prob(self, sources: Sequences, targets: Sequences) -> Sequences:
         """log p of every step of the targets and of their ends, in nats, with gradients; while
-        training, smoothed."""
+        training, smoothed, and given symbols of its own among those of the targets where sampling
+        is `scheduled`."""
         head = self._head(sources)
         smoothed = self.training and self.smoothing
         head = Smoothed(head, self.smoothing) if smoothed else head
-        return self._model(sources, head).score(targets).log_prob
+        model = self._model(sources, head)
+        fed = mixed(model, targets, self._drawn) if self.training and self._drawn else None
+        return model.score(targets, fed=fed).log_prob
+
+    def at(self, done: float) -> None:
+        """So much of learning is over, from 0 to 1."""
+        self._drawn = self.scheduled.at(done) if self.scheduled else 0.0
 
     def weights(self, sources: Sequences, targets: Sequences) -> Sequences:
         """How much each prediction, those of the ends too, attended to each step of its source:
@@ -151,8 +162,8 @@ def encoder_decoder(
     table.
 
     Raises:
-        CatenaError: for rungs that cannot encode or decode, and for copying where both sides have
-            no symbol in common.
+        CatenaError: for rungs that cannot encode or decode, and for copying what the target has no
+            symbol for.
     """
     if not isinstance(encoder, Encodes):
         raise CatenaError(f"{type(encoder).__name__} cannot encode: it has no encoder(space)")
