@@ -155,10 +155,10 @@ def allowed_log_probs(model: SequenceModel, features: Tensor, may_end: bool) -> 
     return log_p.masked_fill(_banned(model.space, may_end), NEVER)
 
 
-def _banned(space: Symbols, may_end: bool) -> Tensor:
+def _banned(space: Symbols, may_end: bool, unknown: bool = False) -> Tensor:
     """`[outcomes]`, which symbols may not come."""
     banned = torch.zeros(space.outcomes, dtype=torch.bool)
-    if space.unknown_number is not None:
+    if space.unknown_number is not None and not unknown:
         banned[space.unknown_number] = True
     if space.end_number is not None and not may_end:
         banned[space.end_number] = True
@@ -196,6 +196,7 @@ class Beam:
         coverage_penalty: β; of a model that looks back at a source, β Σ_s log min(n_s, 1) is added
             to a score, n_s being the attention that step s of the source got (Wu et al. 2016).
         no_repeat: no run of so many symbols comes twice, the prompt counted; 0 allows all.
+        unknown: whether ⟨unk⟩ may come; a task that writes from a text puts a word of it there.
         exact: go on until no continuation that runs can overtake the `width` best that ended;
             otherwise stop once so many have ended and none that runs ranks, as it stands, above the
             best of them.
@@ -211,6 +212,7 @@ class Beam:
     gnmt: bool = False
     coverage_penalty: float = 0.0
     no_repeat: int = 0
+    unknown: bool = False
     exact: bool = True
 
     def __post_init__(self) -> None:
@@ -337,7 +339,8 @@ class _Hunt:
         own precision: there are as many as the vocabulary is large."""
         assert isinstance(self.model.space, Symbols)
         log_p = self.model.next(rows.state).logits  # type: ignore[attr-defined]
-        log_p = log_p.masked_fill(_banned(self.model.space, may_end), NEVER)
+        banned = _banned(self.model.space, may_end, self.how.unknown)
+        log_p = log_p.masked_fill(banned, NEVER)
         if self.how.no_repeat:
             repeats = _repeats(rows.history, self.how.no_repeat, log_p.shape[1])
             log_p = log_p.masked_fill(repeats, NEVER)
