@@ -96,6 +96,14 @@ def p_after(p=P, **how):
         # Top-k comes before top-p: of three renormalised, the first two hold 7/9 > 0.75.
         ({"top_k": 3, "top_p": 0.75}, [4 / 7, 3 / 7, 0, 0]),
         ({"temperature": 0.5, "top_k": 3, "top_p": 0.56}, [16 / 25, 9 / 25, 0, 0]),
+        ({"min_p": 0.0}, P),
+        ({"min_p": 0.49}, [4 / 9, 3 / 9, 2 / 9, 0]),
+        ({"min_p": 0.51}, [4 / 7, 3 / 7, 0, 0]),
+        ({"min_p": 1.0}, [1, 0, 0, 0]),
+        # Temperature comes before min-p: sharpened, the third has a quarter of the first.
+        ({"temperature": 0.5, "min_p": 0.3}, [16 / 25, 9 / 25, 0, 0]),
+        # Min-p comes last: before, it would have left top-p two symbols, of which one holds 0.55.
+        ({"min_p": 0.51, "top_p": 0.55}, [4 / 7, 3 / 7, 0, 0]),
     ],
 )
 def test_filters_by_hand(how, wanted):
@@ -103,7 +111,7 @@ def test_filters_by_hand(how, wanted):
 
 
 def test_what_is_impossible_stays_impossible():
-    for how in ({"temperature": 5.0}, {"top_k": 3}, {"top_p": 0.99}, {"temperature": 0}):
+    for how in ({"temperature": 5.0}, {"top_p": 0.99}, {"min_p": 0.1}, {"temperature": 0}):
         assert p_after([0.0, 0.5, 0.5, 0.0], **how)[3] == 0.0
 
 
@@ -127,6 +135,9 @@ def test_filtered_is_a_distribution_and_leaves_its_input_alone(logits, k, mass):
         {"top_k": 0},
         {"top_p": 0.0},
         {"top_p": 1.1},
+        {"min_p": -0.1},
+        {"min_p": 1.5},
+        {"min_p": math.nan},
         {"min_length": -1},
         {"max_length": -1},
         {"min_length": 5, "max_length": 4},
