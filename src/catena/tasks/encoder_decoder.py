@@ -31,6 +31,7 @@ from catena.model import SequenceModel, prepend
 from catena.recurrence import Recurrence, State
 from catena.scanning import scan
 from catena.sequences import Sequences
+from catena.softmax import log_softmax_of
 from catena.space import Symbols
 from catena.summary import Last
 
@@ -74,8 +75,7 @@ class EncoderDecoder(nn.Module):
     def log_prob(self, sources: Sequences, targets: Sequences) -> Sequences:
         """log p of every step of the targets and of their ends, in nats, with gradients; while
         training, smoothed."""
-        smoothed = self.training and self.smoothing
-        head = Smoothed(self.head, self.smoothing) if smoothed else self.head
+        head = Smoothed(self.head, self.smoothing) if self.training else self.head
         return self._given(sources, head, False).score(targets).log_prob
 
     def weights(self, sources: Sequences, targets: Sequences) -> Sequences:
@@ -175,9 +175,8 @@ class Bridge(nn.Module):
 
 
 class Smoothed(nn.Module):
-    """A head that, while learning, also gives a share of its probability to every symbol alike.
-
-    Its log_prob is (1 - ε) log p(x) + ε Σ_k log p(k) / K, of K symbols.
+    """A head that, while learning, also gives a share ε of its probability to every symbol alike;
+    see `catena.softmax`.
     """
 
     def __init__(self, head: NeuralHead, share: float) -> None:
@@ -188,5 +187,4 @@ class Smoothed(nn.Module):
         return self.head.distribution(features)
 
     def log_prob(self, features: Tensor, x: Tensor) -> Tensor:
-        raw = self.head.parameters_of(features)
-        return -nn.functional.cross_entropy(raw, x, reduction="none", label_smoothing=self.share)
+        return log_softmax_of(x, self.head.hidden(features), *self.head.table, self.share)
