@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -56,6 +57,32 @@ def load_facts(path: Path) -> dict[str, Any]:
     return _checked(path, container.read_facts(path))
 
 
+def task_facts(path: Path, task: str) -> dict[str, Any]:
+    """The facts of a file that holds a model for this task.
+
+    Raises:
+        CatenaError: as `load_facts` does, and for another task.
+    """
+    facts = load_facts(path)
+    kind = facts["task"].get("kind")
+    if kind != task:
+        raise CatenaError(f"{path}: a model for the task {kind!r}, not {task!r}")
+    return facts
+
+
+@contextmanager
+def restoring(path: Path) -> Iterator[None]:
+    """Errors in here name the file; what cannot be made of its description is damage to it."""
+    try:
+        yield
+    except CatenaError as error:
+        if str(error).startswith(str(path)):
+            raise
+        raise CatenaError(f"{path}: {error}") from error
+    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError, OverflowError) as error:
+        raise CatenaError(f"{path}: damaged: {_first_line(error)}") from error
+
+
 def load_model(path: Path, rung: Rung | None = None) -> tuple[SequenceModel, Rung, dict[str, Any]]:
     """The model, its rung and the facts of a file.
 
@@ -83,16 +110,12 @@ def load_module(
     """
     facts = load_facts(path)  # first: a newer format may be sealed in another way
     tensors, _ = container.read(path)
-    try:
+    with restoring(path):
         rung = rung or rung_from(facts["rung"], path, tensors)
         refuse_absurd(path, facts["space"], tensors)
         space = space_from(facts["space"])
         chosen = rung
         model = build(path, lambda: make(chosen, space, facts["task"]), tensors)
-    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
-        if isinstance(error, CatenaError) and str(error).startswith(str(path)):
-            raise
-        raise CatenaError(f"{path}: damaged: {_first_line(error)}") from error
     return model, rung, facts
 
 

@@ -222,6 +222,11 @@ def test_the_hmm_is_the_model_learned_by_counting(fitted):
     assert tagger.learner_ == Count()
 
 
+def test_counting_takes_held_out_data_like_every_learner_and_has_no_use_for_it(fitted):
+    with_it = Tagger(HMM()).fit(*TRAIN, valid=TEST)
+    assert with_it.labeller_.describe() == fitted("hmm")[0].labeller_.describe()
+
+
 # -- what is learned ----------------------------------------------------------------------------
 
 
@@ -568,6 +573,16 @@ def test_counts_that_were_tampered_with_are_refused(fitted, tmp_path, counts):
     facts["labeller"]["counts"] = counts
     container.write(path, tensors, facts)
     refuse(path)
+
+
+def test_a_file_with_a_rung_of_another_catena(fitted, tmp_path):
+    path = tmp_path / "m"
+    fitted("hmm")[0].save(path)
+    tensors, facts = container.read(path)
+    facts["rung"]["kind"] = "tango"
+    container.write(path, tensors, facts)
+    with pytest.raises(CatenaError, match=f"{path}: holds a rung 'tango' that this catena does"):
+        load_tagger(path)
 
 
 # -- stopping and going on ------------------------------------------------------------------------

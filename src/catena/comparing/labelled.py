@@ -17,47 +17,39 @@ from catena.space import as_sequences, is_pair
 CLOSE = 0.005
 LOSS = "nats a label"
 
-ACCURACY = Figure(
-    key="accuracy",
-    head="accuracy",
-    axis="accuracy",
-    name="accuracy",
-    form="accuracy {}",
-    meaning="The share of labels that are right; a label that training did not show is wrong.",
-    digits=4,
-    higher=True,
-    close=CLOSE,
-    bounded=True,
+
+def _share(key: str, name: str, meaning: str) -> Figure:
+    """A figure from 0 to 1 of which more is better."""
+    return Figure(
+        key=key,
+        head=name,
+        axis=name,
+        name=name,
+        form=f"{name} {{}}",
+        meaning=meaning,
+        digits=4,
+        higher=True,
+        close=CLOSE,
+        bounded=True,
+    )
+
+
+ACCURACY = _share(
+    "accuracy",
+    "accuracy",
+    "The share of labels that are right; a label that training did not show is wrong.",
 )
-MACRO_F1 = Figure(
-    key="macro_f1",
-    head="macro-F1",
-    axis="macro-F1",
-    name="macro-F1",
-    form="macro-F1 {}",
-    meaning=(
-        "The mean over labels, rare ones counting as much as frequent ones, of the harmonic mean "
-        "of precision and recall."
-    ),
-    digits=4,
-    higher=True,
-    close=CLOSE,
-    bounded=True,
+MACRO_F1 = _share(
+    "macro_f1",
+    "macro-F1",
+    "The mean over labels, rare ones counting as much as frequent ones, of the harmonic mean of "
+    "precision and recall.",
 )
-SPAN_F1 = Figure(
-    key="span_f1",
-    head="span F1",
-    axis="span F1",
-    name="span F1",
-    form="span F1 {}",
-    meaning=(
-        "The harmonic mean of precision and recall over the spans that labels mark, as conlleval "
-        "counts: right is a span with the same label and the same first and last token."
-    ),
-    digits=4,
-    higher=True,
-    close=CLOSE,
-    bounded=True,
+SPAN_F1 = _share(
+    "span_f1",
+    "span F1",
+    "The harmonic mean of precision and recall over the spans that labels mark, as conlleval "
+    "counts: right is a span with the same label and the same first and last token.",
 )
 LOG_LOSS = Figure(
     key="log_loss",

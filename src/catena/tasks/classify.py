@@ -22,12 +22,13 @@ from catena.metrics import Confusion, LabelError, Scores, confusion, label_error
 from catena.metrics.scores import scores_of
 from catena.save import (
     learner_from,
-    load_facts,
     load_module,
     pack,
+    restoring,
     rung_facts,
     save_model,
     space_from,
+    task_facts,
 )
 from catena.sequences import Sequences
 from catena.space import Space, Symbols, Unit, UnknownPolicy
@@ -386,14 +387,10 @@ def load(path: str | Path, rung: Rung | None = None) -> Classifier:
         CatenaError: when the file is damaged, foreign, newer, or of another task.
     """
     path = Path(path)
-    task = load_facts(path)["task"]
-    if task.get("kind") != TASK:
-        raise CatenaError(f"{path}: a model for the task {task.get('kind')!r}, not {TASK!r}")
+    task_facts(path, TASK)
     model, rung, facts = load_module(path, _module, rung)
-    try:
+    with restoring(path):
         return _classifier(model, rung, facts)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise CatenaError(f"{path}: damaged: {error}") from error
 
 
 def _module(rung: Rung, space: Space, task: Mapping[str, Any]) -> Generative | Discriminative:

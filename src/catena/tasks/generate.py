@@ -17,7 +17,15 @@ from catena.errors import CatenaError
 from catena.ladder import Rung
 from catena.learn import History, Learner, Progress, Run, learner_for
 from catena.model import SequenceModel
-from catena.save import learner_from, load_facts, load_model, pack, rung_facts, save_model
+from catena.save import (
+    learner_from,
+    load_model,
+    pack,
+    restoring,
+    rung_facts,
+    save_model,
+    task_facts,
+)
 from catena.scanning import scan
 from catena.search import Beam, Sampling, beam, sample
 from catena.sequences import Sequences, check_sequence
@@ -430,11 +438,9 @@ def load(path: str | Path, rung: Rung | None = None) -> Generator:
         CatenaError: when the file is damaged, foreign, newer, or of another task.
     """
     path = Path(path)
-    task = load_facts(path)["task"]
-    if task.get("kind") != TASK:
-        raise CatenaError(f"{path}: a model for the task {task.get('kind')!r}, not {TASK!r}")
+    task = task_facts(path, TASK)["task"]
     model, rung, facts = load_model(path, rung)
-    try:
+    with restoring(path):
         made = Generator(
             rung,
             space=None if task["learned_space"] else model.space,
@@ -445,7 +451,5 @@ def load(path: str | Path, rung: Rung | None = None) -> Generator:
             seed=task["seed"],
         )
         made.history_ = History(**task["history"])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise CatenaError(f"{path}: damaged: {error}") from error
     made.space_, made.model_, made.learner_ = model.space, model, made.learner  # type: ignore[assignment]
     return made._end()

@@ -21,12 +21,13 @@ from catena.metrics import RankingScores, RankTally
 from catena.model import SequenceModel
 from catena.save import (
     learner_from,
-    load_facts,
     load_module,
     pack,
+    restoring,
     rung_facts,
     save_model,
     space_from,
+    task_facts,
 )
 from catena.sequences import Sequences
 from catena.space import Item, Space, Symbols
@@ -394,18 +395,12 @@ def load(path: str | Path, rung: Rung | None = None) -> Recommender:
         CatenaError: when the file is damaged, foreign, newer, or of another task.
     """
     path = Path(path)
-    task = load_facts(path)["task"]
-    if task.get("kind") != TASK:
-        raise CatenaError(f"{path}: a model for the task {task.get('kind')!r}, not {TASK!r}")
-    try:
+    task = task_facts(path, TASK)["task"]
+    with restoring(path):
         baseline = _baseline(task["model"])
         chosen: Any = baseline or rung
         model, found, facts = load_module(path, _module, chosen)
         return _remade(baseline or found, model, facts)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        if isinstance(error, CatenaError) and str(error).startswith(str(path)):
-            raise
-        raise CatenaError(f"{path}: damaged: {error}") from error
 
 
 def _baseline(described: Mapping[str, Any]) -> Baseline | None:

@@ -19,6 +19,7 @@ from catena.learn import AdaGrad, Count, Gradient, History, Perceptron, Progress
 from catena.learn.quasi_newton import QuasiNewton
 from catena.linear_chain import LinearChain
 from catena.metrics import accuracy
+from catena.save import restoring
 from catena.schemes import check, constraints, scheme_of
 from catena.sequences import Sequences
 from catena.space import Vectors
@@ -513,14 +514,12 @@ def load_tagger(path: str | Path, features: Features = None, rung: Rung | None =
     """
     path = Path(path)
     own, learner, labeller, task = tag_file.read(path, features, rung)
-    try:
+    with restoring(path):
         alone = replace(learner, l1=0.0, l2=0.0) if isinstance(learner, QuasiNewton) else learner
         given = _given(labeller.reader)
         design = vars(Design.from_description(task["design"]))
         made = Tagger(own, given, task["scheme"], alone, task["seed"], **design)
         return made.using(labeller, learner, History(**task["history"]), task["columns"])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise CatenaError(f"{path}: damaged: {error}") from error
 
 
 def _given(reader: Reader | Vectors) -> Features:

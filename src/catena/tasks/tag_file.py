@@ -16,7 +16,7 @@ from catena.ladder.crf import CRF
 from catena.ladder.rung import options
 from catena.learn import AdaGrad, Count, Gradient, Perceptron
 from catena.learn.quasi_newton import QuasiNewton
-from catena.save import FORMAT, build, load_facts, refuse_absurd, rung_facts, rung_from
+from catena.save import FORMAT, build, refuse_absurd, restoring, rung_facts, rung_from, task_facts
 from catena.space import Vectors
 from catena.tasks import neural_tagger
 from catena.tasks.counted_hmm import CountedHMM
@@ -69,26 +69,14 @@ def read(
     Raises:
         CatenaError: when the file is damaged, cut short, foreign, or of another task.
     """
-    facts = load_facts(path)
-    if facts["task"].get("kind") != TASK:
-        raise CatenaError(
-            f"{path}: a model for the task {facts['task'].get('kind')!r}, not {TASK!r}"
-        )
+    facts = task_facts(path, TASK)
     tensors, _ = container.read(path)
-    try:
+    with restoring(path):
         learner = _made(LEARNERS, facts["learner"])
         reader = _reader(path, facts["space"], features, tensors)
         rung = custom or _rung(path, facts["rung"], tensors)
         labeller = _labeller(path, rung, reader, facts, tensors)
-    except CatenaError as error:
-        raise error if _placed(error, path) else CatenaError(f"{path}: {error}") from error
-    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError, OverflowError) as error:
-        raise CatenaError(f"{path}: damaged: {' '.join(str(error).split())[:300]}") from error
     return rung, learner, labeller, facts["task"]
-
-
-def _placed(error: CatenaError, path: Path) -> bool:
-    return str(error).startswith(str(path))
 
 
 def _reader(

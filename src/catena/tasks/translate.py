@@ -20,10 +20,19 @@ from catena.learn import Gradient, History, Progress, Run
 from catena.learn.device import device_named
 from catena.learn.objective import Pairs
 from catena.model import groups
-from catena.save import learner_from, load_facts, load_module, pack, rung_facts, save_model
+from catena.save import (
+    learner_from,
+    load_module,
+    pack,
+    restoring,
+    rung_facts,
+    save_model,
+    task_facts,
+)
 from catena.search import Beam, Hypothesis, beam
 from catena.sequences import Sequences
 from catena.space import Space, Symbols
+from catena.tasks.attention_plot import draw
 from catena.tasks.class_learning import seeded
 from catena.tasks.encoder_decoder import EncoderDecoder, Looking, encoder_decoder
 from catena.tasks.estimator import Estimator
@@ -160,7 +169,6 @@ class Translator(Estimator):
         sources, targets = _sides(pairs)
         kept = None if checkpoint is None else checkpoint.with_name(f"{checkpoint.name}.symbols")
         self.source_, self.target_ = self._languages(sources, targets, kept if resume else None)
-        _keep(kept, self.source_, self.target_)
         self.learner_ = self.learner or Gradient()
         device = device_named(self.learner_.device)
         model = seeded(self.seed, lambda: self._network(self.source_, self.target_))
@@ -172,6 +180,7 @@ class Translator(Estimator):
 
         train = objective((sources, targets), budget)
         held_out = None if valid is None else objective(_sides(valid), 4 * budget)
+        _keep(kept, self.source_, self.target_)
         run = Run(self.seed, report, checkpoint, resume, self._job())
         self.history_ = self.learner_.descend(model, train, held_out, run)
         self.model_ = model.to("cpu").eval()
@@ -248,7 +257,23 @@ class Translator(Estimator):
                 found[row] = Alignment(*names, own[:, : len(source)].numpy())
         return found
 
+    def draw(self, path: str | Path, pairs: Iterable[Pair]) -> None:
+        """Write a picture of what `align` finds, a panel for each pair. The path ends in .png, .svg
+        or .pdf.
+
+        Raises:
+            CatenaError: where there is no pair, and for a format that cannot be written.
+        """
+        draw(Path(path), self.align(pairs))
+
     # -- measuring --------------------------------------------------------------------------
+
+    def perplexity(self, pairs: Iterable[Pair]) -> float:
+        """Of a symbol of the targets, the ends among them."""
+        pairs = list(pairs)
+        targets = _sides(pairs)[1]
+        symbols = self.target_.encode(targets).total + len(targets)
+        return math.exp(-float(self.score(pairs).sum()) / max(1, symbols))
 
     def evaluate(self, pairs: Iterable[Pair], how: int | Beam = 5) -> Evaluation:
         """How good the translations of the sources are, beside the targets.
@@ -260,12 +285,11 @@ class Translator(Estimator):
         sources, targets = _sides(pairs)
         bleu, chrf = _metrics()
         found = self.translate(sources, how)
-        symbols = self.target_.encode(targets).total + len(targets)
         return Evaluation(
             bleu=bleu.corpus_score(found, [targets]).score,
             chrf=chrf.corpus_score(found, [targets]).score,
             signatures={"bleu": str(bleu.get_signature()), "chrf": str(chrf.get_signature())},
-            perplexity=math.exp(-float(self.score(pairs).sum()) / max(1, symbols)),
+            perplexity=self.perplexity(pairs),
             sentences=len(pairs),
         )
 
@@ -417,16 +441,12 @@ def load(path: str | Path, rung: Rung | None = None) -> Translator:
         CatenaError: when the file is damaged, foreign, newer, or of another task.
     """
     path = Path(path)
-    task = load_facts(path)["task"]
-    if task.get("kind") != TASK:
-        raise CatenaError(f"{path}: a model for the task {task.get('kind')!r}, not {TASK!r}")
+    task = task_facts(path, TASK)["task"]
     model, rung, facts = load_module(path, _module, rung)
-    try:
+    with restoring(path):
         made = _translator(rung, facts["task"])
         made.learner = learner_from(facts["learner"])  # type: ignore[assignment]
         made.history_ = History(**task["history"])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise CatenaError(f"{path}: damaged: {error}") from error
     made.model_, made.learner_ = model, made.learner  # type: ignore[assignment]
     return made._end()
 
