@@ -34,6 +34,7 @@ from catena.recurrence import Recurrence, State
 from catena.scanning import scan
 from catena.scheduled import ScheduledSampling, mixed
 from catena.sequences import Sequences
+from catena.softmax import log_softmax_of
 from catena.space import Symbols
 from catena.summary import Last
 
@@ -94,8 +95,7 @@ class EncoderDecoder(nn.Module):
         training, smoothed, and given symbols of its own among those of the targets where sampling
         is `scheduled`."""
         head = self._head(sources)
-        smoothed = self.training and self.smoothing
-        head = Smoothed(head, self.smoothing) if smoothed else head
+        head = Smoothed(head, self.smoothing) if self.training else head
         model = self._model(sources, head)
         fed = mixed(model, targets, self._drawn) if self.training and self._drawn else None
         return model.score(targets, fed=fed).log_prob
@@ -233,9 +233,8 @@ class Bridge(nn.Module):
 
 
 class Smoothed(nn.Module):
-    """A head that, while learning, also gives a share of its probability to every symbol alike.
-
-    Its log_prob is (1 - ε) log p(x) + ε Σ_k log p(k) / K, of K symbols.
+    """A head that, while learning, also gives a share ε of its probability to every symbol alike;
+    see `catena.softmax`.
     """
 
     def __init__(self, head: NeuralHead | Copying, share: float) -> None:
@@ -246,5 +245,7 @@ class Smoothed(nn.Module):
         return self.head.distribution(features)
 
     def log_prob(self, features: Tensor, x: Tensor) -> Tensor:
+        if isinstance(self.head, NeuralHead):
+            return log_softmax_of(x, self.head.hidden(features), *self.head.table, self.share)
         raw = self.head.parameters_of(features)
         return -nn.functional.cross_entropy(raw, x, reduction="none", label_smoothing=self.share)
