@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from catena.scanning import scan
     from catena.sequences import Sequences
     from catena.space import Bits, Counts, Symbols, Vectors
+    from catena.tasks.average import average
     from catena.tasks.baselines import Popularity, SessionKNN, SessionPopularity
     from catena.tasks.classify import Classifier
     from catena.tasks.generate import Generator
@@ -72,6 +73,7 @@ _HOMES = {
     "Translator": "tasks.translate",
     "Vectors": "space",
     "Window": "ladder",
+    "average": "tasks.average",
     "compare": "comparing.compare",
     "from_crfsuite": "formats.crfsuite_tagger",
     "load": "tasks.loading",
@@ -119,6 +121,7 @@ __all__ = [
     "Translator",
     "Vectors",
     "Window",
+    "average",
     "compare",
     "from_crfsuite",
     "load",

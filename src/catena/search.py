@@ -221,10 +221,10 @@ def allowed_log_probs(model: SequenceModel, features: Tensor, may_end: bool) -> 
     return log_p.masked_fill(_banned(model.space, may_end), NEVER)
 
 
-def _banned(space: Symbols, may_end: bool) -> Tensor:
+def _banned(space: Symbols, may_end: bool, unknown: bool = False) -> Tensor:
     """`[outcomes]`, which symbols may not come."""
     banned = torch.zeros(space.outcomes, dtype=torch.bool)
-    if space.unknown_number is not None:
+    if space.unknown_number is not None and not unknown:
         banned[space.unknown_number] = True
     if space.end_number is not None and not may_end:
         banned[space.end_number] = True
@@ -264,8 +264,10 @@ class Beam:
         coverage_penalty: β; of a model that looks back at a source, β Σ_s log min(n_s, 1) is added
             to a score, n_s being the attention that step s of the source got (Wu et al. 2016).
         no_repeat: no run of so many symbols comes twice, the prompt counted; 0 allows all.
+        unknown: whether ⟨unk⟩ may come; a task that writes from a text puts a word of it there.
         exact: go on until no continuation that runs can overtake the `width` best that ended;
-            otherwise stop once so many have ended.
+            otherwise stop once so many have ended and none that runs ranks, as it stands, above the
+            best of them.
         groups: into so many groups of one size the continuations are divided (diverse beam search,
             Vijayakumar et al. 2018). At each step one group after the other chooses.
         diversity: λ; in a group's choice, not in its scores, a symbol loses λ nats for every time
@@ -282,6 +284,7 @@ class Beam:
     gnmt: bool = False
     coverage_penalty: float = 0.0
     no_repeat: int = 0
+    unknown: bool = False
     exact: bool = True
     groups: int = 1
     diversity: float = 0.5
@@ -449,7 +452,7 @@ class _Hunt:
         ended = _has_ended(self.model, symbols)
         done = _Rows(rows.owner[parents], total, rows.history[parents], rows.state)
         self.close(done, ended.nonzero().squeeze(1), ended=True, parents=parents)
-        going = ~ended & ~self._settled(done.owner, total, ended)
+        going = ~ended & ~self._settled(done.owner, total, ended, length + 1)
         parents, symbols, total = parents[going], symbols[going], total[going]
         kept = rows.pick(parents)
         history = torch.cat([kept.history, symbols[:, None]], 1)
@@ -503,7 +506,8 @@ class _Hunt:
         own precision: there are as many as the vocabulary is large."""
         assert isinstance(self.model.space, Symbols)
         log_p = self.model.next(rows.state).logits  # type: ignore[attr-defined]
-        log_p = log_p.masked_fill(_banned(self.model.space, length >= self.how.min_length), NEVER)
+        banned = _banned(self.model.space, length >= self.how.min_length, self.how.unknown)
+        log_p = log_p.masked_fill(banned, NEVER)
         if self.guide is not None:
             log_p = log_p.masked_fill(~self._allowed(self.guide, rows, length), NEVER)
         if self.how.no_repeat:
@@ -542,21 +546,24 @@ class _Hunt:
         penalties = self.how.coverage_penalty * recurrence.uncovered(select(state, rows))
         return penalties.tolist()
 
-    def _settled(self, owner: Tensor, total: Tensor, ended: Tensor) -> Tensor:
+    def _settled(self, owner: Tensor, total: Tensor, ended: Tensor, steps: int) -> Tensor:
         """`[rows]`: whether nothing that still runs for a row's prompt can enter its list: it can
-        only lose probability, and be divided by at most the norm of the greatest length."""
+        only lose probability, and be divided by at most the norm of the greatest length. Or, where
+        the search is not exact, whether nothing would come first by what it has now."""
         best: dict[int, float] = {}
         for prompt, log_p, over in zip(owner.tolist(), total.tolist(), ended.tolist(), strict=True):
             if not over:
                 best.setdefault(prompt, log_p)
-        done = {prompt for prompt, log_p in best.items() if self._beaten(prompt, log_p)}
+        done = {prompt for prompt, log_p in best.items() if self._beaten(prompt, log_p, steps)}
         return torch.tensor([prompt in done for prompt in owner.tolist()], dtype=torch.bool)
 
-    def _beaten(self, prompt: int, log_p: float) -> bool:
+    def _beaten(self, prompt: int, log_p: float, steps: int) -> bool:
         found = self.found[prompt]
         if len(found) < self.width:
             return False
-        return not self.how.exact or log_p / self.how.norm(self.limits[prompt]) <= found[-1].score
+        if self.how.exact:
+            return log_p / self.how.norm(self.limits[prompt]) <= found[-1].score
+        return log_p / self.how.norm(steps) <= found[0].score
 
 
 @runtime_checkable

@@ -490,6 +490,18 @@ def test_an_inexact_search_stops_once_enough_have_ended():
     assert quick[0].score <= exact[0].score + 1e-12
 
 
+def test_an_inexact_search_does_not_stop_before_what_leads_has_ended():
+    sure = 0.9996
+    rest = (1 - sure) / 3
+    # a, b, c, end; whatever else comes at each step ends the list of what is found soon.
+    table = [[0.0, sure, rest, rest, rest], [0.0, rest, sure, rest, rest],
+             [0.0, rest, rest, sure, rest], [0.0, rest, rest, rest, sure]]  # fmt: skip
+    table.insert(1, [0.0, 0.25, 0.25, 0.25, 0.25])
+    found = search(chain(table), starts(1), 2, max_length=50, length_penalty=1.0, exact=False)
+    assert found[0].numbers.tolist() == [1, 2, 3]
+    assert found[0].log_prob == pytest.approx(4 * math.log(sure))
+
+
 # -- diverse beams ----------------------------------------------------------------------------
 
 

@@ -20,6 +20,7 @@ from catena.ladder import GRU, LSTM, RNN, Recurrent, Rung, Window, describe, opt
 from catena.search import Beam
 from catena.tasks.attention_plot import END
 from catena.tasks.encoder_decoder import Looking
+from catena.tasks.picture import picture_format
 from catena.tasks.translate import Alignment, Translation, Translator, beam_of, load
 
 OF_READING = ("source", "target", "encoding", "errors")
@@ -51,6 +52,7 @@ def fit(given: Mapping[str, Any]) -> None:
     output = given["output"]
     check_writable(output)
     train = _read(given["data"], given)
+    _check_some(train)
     held_out = _read(given["valid"], given) if "valid" in given else None
     checkpoint = checkpoint_of(output)
     say_beginning(checkpoint, given["resume"])
@@ -111,6 +113,7 @@ def align(model: Path, sources: list[str], picture: Path | None, given: Mapping[
     """What each symbol of the targets was read off its source by."""
     if picture is not None:
         check_writable(picture)
+        picture_format(picture)
     translator = load(model)
     data = _read(sources, given)
     pairs = data.pairs()
@@ -212,11 +215,22 @@ def _decoder(rung: Rung, given: Mapping[str, Any]) -> Recurrent | None:
 def _beam(given: Mapping[str, Any]) -> Beam:
     """The search that the options describe."""
     chosen = _picked(given, OF_SEARCH)
-    return replace(beam_of(chosen.pop("beam", WIDTH)), **chosen)
+    width = chosen.pop("beam", WIDTH)
+    if width < 1:
+        raise CatenaError(f"--beam must be at least 1, not {width}")
+    return replace(beam_of(width), **chosen)
 
 
 def _read(sources: list[str], given: Mapping[str, Any]) -> TextPairs:
     return read_pairs(sources, **_picked(given, OF_READING))
+
+
+def _check_some(pairs: TextPairs) -> None:
+    """Raise where one side has nothing to learn from."""
+    if not any(map(str.strip, pairs.sources)) or not any(map(str.strip, pairs.targets)):
+        raise CatenaError(
+            f"{pairs.name}: all sources or all targets are empty: there is nothing to learn from"
+        )
 
 
 def _picked(given: Mapping[str, Any], names: Any) -> dict[str, Any]:
