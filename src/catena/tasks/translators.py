@@ -80,7 +80,8 @@ class _Networks(nn.Module):
 
     def __init__(self, networks: Sequence[nn.Module], mean: Mean) -> None:
         super().__init__()
-        self.networks, self.mean = nn.ModuleList(networks), mean
+        self.networks = nn.ModuleList(networks)
+        self.mean: Mean = mean
 
     def given(self, sources: Sequences, tracking: bool = False) -> SequenceModel:
         """The model of the targets of n sources."""
