@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from catena import CatenaError
+from catena import CatenaError, Sequences
 from catena.formats.captions import read_captioned, read_features
 
 
@@ -27,8 +27,10 @@ def write(path, *lines):
 def test_tabs_and_json_lines_say_the_same(folder):
     rows = [("a.png", ["a cat"]), ("sub/b.png", ["a dog", "one dog", ""])]
     tabs = write(folder / "in" / "c.tsv", *("\t".join([name, *own]) for name, own in rows), "")
-    lines = [{"picture": "a.png", "caption": "a cat"}, {"picture": "sub/b.png"}]
-    lines[1]["captions"] = rows[1][1]
+    lines = [
+        {"picture": "a.png", "caption": "a cat"},
+        {"picture": "sub/b.png", "captions": rows[1][1]},
+    ]
     objects = write(folder / "in" / "c.jsonl", "", *map(json.dumps, lines))
     for path, first in [(tabs, 1), (objects, 2)]:
         found = read_captioned([path])
@@ -40,6 +42,7 @@ def test_tabs_and_json_lines_say_the_same(folder):
 def test_features_and_lines(folder):
     path = write(folder / "c.txt", "a cat", "a dog\tone dog", "")
     found = read_captioned(["f.npy", path])
+    assert isinstance(found.sources, Sequences)
     assert found.sources.values.tolist() == [[0, 1], [2, 3], [4, 5]]
     assert found.captions == [["a cat"], ["a dog", "one dog"], [""]]
     assert found.where(2) == f"{path}, line 3"

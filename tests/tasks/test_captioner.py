@@ -242,7 +242,7 @@ def test_attention_is_drawn_over_the_picture(tmp_path, painter, suffix):
     path = tmp_path / f"a.{suffix}"
     painter.draw(path, squares(1, 11)[0][0])
     content = path.read_bytes()
-    assert content.startswith(b"\x89PNG") if suffix == "png" else b"(end)" in content
+    assert content.startswith(b"\x89PNG") if suffix == "png" else "⟨end⟩".encode() in content
     dark = lit(np.full((4, 4, 3), 200, np.uint8), np.array([[0.0, 0.5], [0.5, 0.0]]))
     assert dark[0, 3].tolist() == [200] * 3
     assert dark[3, 3].tolist() == [40] * 3

@@ -173,7 +173,6 @@ class Captioner(Estimator):
             raise CatenaError("all captions are empty: there is nothing to learn from")
         beside = languages_beside(checkpoint)
         self.language_ = self._language(texts, beside if resume else None)
-        keep_languages(beside, self.language_)
         self.learner_ = self.learner or Gradient()
         device = device_named(self.learner_.device)
         model = seeded(self.seed, self._network)
@@ -185,6 +184,7 @@ class Captioner(Estimator):
 
         train = objective(sources, captions, budget)
         held_out = None if valid is None else objective(*valid, 4 * budget)
+        keep_languages(beside, self.language_)
         run = Run(self.seed, report, checkpoint, resume, self._job())
         self.history_ = self.learner_.descend(model, train, held_out, run)
         self.model_ = model.to("cpu").eval()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from catena.tasks.attention_plot import END
 from catena.tasks.picture import INK, write_picture
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 ACROSS, SIDE = 6, 1.4  # so many panels a row, of so many inches
 DARK = 0.8  # how much of the light is taken from a region that was not attended to
-END = "(end)"
 
 
 def draw(path: Path, picture: np.ndarray, symbols: Sequence[str], weights: np.ndarray) -> None:

@@ -29,6 +29,7 @@ from catena.save import (
 from catena.search import Beam
 from catena.sequences import Sequences
 from catena.space import Space, Symbols
+from catena.tasks.attention_plot import draw
 from catena.tasks.class_learning import seeded
 from catena.tasks.encoder_decoder import EncoderDecoder, Looking, encoder_decoder
 from catena.tasks.estimator import Estimator
@@ -158,7 +159,6 @@ class Translator(Estimator):
         sources, targets = _sides(pairs)
         kept = languages_beside(checkpoint)
         self.source_, self.target_ = self._languages(sources, targets, kept if resume else None)
-        keep_languages(kept, self.source_, self.target_)
         self.learner_ = self.learner or Gradient()
         device = device_named(self.learner_.device)
         model = seeded(self.seed, lambda: self._network(self.source_, self.target_))
@@ -170,6 +170,7 @@ class Translator(Estimator):
 
         train = objective((sources, targets), budget)
         held_out = None if valid is None else objective(_sides(valid), 4 * budget)
+        keep_languages(kept, self.source_, self.target_)
         run = Run(self.seed, report, checkpoint, resume, self._job())
         self.history_ = self.learner_.descend(model, train, held_out, run)
         self.model_ = model.to("cpu").eval()
@@ -226,7 +227,23 @@ class Translator(Estimator):
                 aligned[row] = Alignment(*names, own[:, : len(source)].numpy())
         return aligned
 
+    def draw(self, path: str | Path, pairs: Iterable[Pair]) -> None:
+        """Write a picture of what `align` finds, a panel for each pair. The path ends in .png, .svg
+        or .pdf.
+
+        Raises:
+            CatenaError: where there is no pair, and for a format that cannot be written.
+        """
+        draw(Path(path), self.align(pairs))
+
     # -- measuring --------------------------------------------------------------------------
+
+    def perplexity(self, pairs: Iterable[Pair]) -> float:
+        """Of a symbol of the targets, the ends among them."""
+        pairs = list(pairs)
+        targets = _sides(pairs)[1]
+        symbols = self.target_.encode(targets).total + len(targets)
+        return math.exp(-float(self.score(pairs).sum()) / max(1, symbols))
 
     def evaluate(self, pairs: Iterable[Pair], how: int | Beam = 5) -> Evaluation:
         """How good the translations of the sources are, beside the targets.
@@ -238,12 +255,11 @@ class Translator(Estimator):
         sources, targets = _sides(pairs)
         bleu, chrf = (metric() for metric in metrics("translations"))
         texts = self.translate(sources, how)
-        symbols = self.target_.encode(targets).total + len(targets)
         return Evaluation(
             bleu=bleu.corpus_score(texts, [targets]).score,
             chrf=chrf.corpus_score(texts, [targets]).score,
             signatures={"bleu": str(bleu.get_signature()), "chrf": str(chrf.get_signature())},
-            perplexity=math.exp(-float(self.score(pairs).sum()) / max(1, symbols)),
+            perplexity=self.perplexity(pairs),
             sentences=len(pairs),
         )
 
