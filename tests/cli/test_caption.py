@@ -116,6 +116,10 @@ def test_data_that_cannot_be_learned_from_is_named(refused, folder, tmp_path):
     (tmp_path / "few.txt").write_text("a cat\n")
     told = refused("fit", folder / "f.npy", tmp_path / "few.txt", *TINY, *output)
     assert "row 2 of" in told
+    told = refused(
+        "fit", folder / "f.npy", folder / "f.txt", "--valid", folder / "p.tsv", *TINY, *output
+    )
+    assert f"p.tsv has pictures, but {folder}/f.npy and" in told
     told = refused("fit", folder / "p.tsv", *TINY, "--joint", *output)
     assert "--joint is for --task translate, not for caption" in told
     told = refused("fit", folder / "p.tsv", *TASK[:3], "markov", *output)
@@ -129,6 +133,9 @@ def test_files_that_cannot_be_captioned_are_named(refused, folder, features, pic
     np.save(tmp_path / "wide.npy", np.zeros((2, 5)))
     told = refused("caption", features, tmp_path / "wide.npy")
     assert "wide.npy: features of 5 numbers; the model was fitted on features of 3" in told
+    (tmp_path / "wide.txt").write_text("a cat\na dog\n")
+    told = refused("evaluate", features, tmp_path / "wide.npy", tmp_path / "wide.txt")
+    assert "wide.txt: features of 5 numbers" in told
     told = refused("caption", features, folder / "p" / "a.png")
     assert "these are pictures, but the model was fitted on features" in told
     told = refused("caption", pictures, folder / "f.npy")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from itertools import groupby, islice
 from pathlib import Path
@@ -17,7 +18,6 @@ from catena.comparing.measure import count_parameters
 from catena.errors import CatenaError
 from catena.formats.captions import Captioned, is_features, read_captioned, read_features
 from catena.ladder import GRU, LSTM, RNN, describe
-from catena.search import Beam
 from catena.sequences import Sequences
 from catena.tasks.caption import Captioner, load
 from catena.tasks.encoder_decoder import Looking
@@ -51,7 +51,10 @@ def fit(given: Mapping[str, Any]) -> None:
     train = _read(given["data"], given)
     seen = _seen(train, captioner)
     held_out = _read(given["valid"], given) if "valid" in given else None
-    valid = None if held_out is None else (_seen(held_out, captioner), held_out.captions)
+    valid = None
+    if held_out is not None:
+        _check_alike(train, held_out)
+        valid = _seen(held_out, captioner), held_out.captions
     checkpoint = checkpoint_of(output)
     say_beginning(checkpoint, given["resume"])
     with show.progress() as board:
@@ -77,8 +80,10 @@ def caption(model: Path, files: list[str], picture: Path | None, given: Mapping[
     captioner = load(model)
     if picture is not None:
         _draw(captioner, files, picture)
-    for names, sources in _batches(captioner, files):
-        for name, own in zip(names, _found(captioner, names, sources, how), strict=True):
+    for file, names, sources in _batches(captioner, files):
+        with _naming(file):
+            texts = captioner.candidates(sources, how)
+        for name, own in zip(names, texts, strict=True):
             written = _written(name, own[: n_best or 1], n_best is not None, given["json"])
             show.result("\n".join(written))
 
@@ -88,7 +93,8 @@ def evaluate(model: Path, sources: list[str], given: Mapping[str, Any]) -> None:
     how = beam(given)
     captioner = load(model)
     data = _read(sources, given)
-    found = captioner.evaluate(_seen(data, captioner), data.captions, how)
+    with _naming(data.name):
+        found = captioner.evaluate(_seen(data, captioner), data.captions, how)
     if given["json"]:
         show.as_json(asdict(found) | {"model": str(model), "data": data.name})
         return
@@ -178,24 +184,39 @@ def _seen(data: Captioned, captioner: Captioner) -> Any:
         raise CatenaError(f"{data.where(error.sequence)}: {error}") from error
 
 
-def _batches(captioner: Captioner, files: list[str]) -> Iterator[tuple[list[str], Any]]:
-    """The names of what is to be captioned and what they name, in order, some at a time."""
+def _batches(captioner: Captioner, files: list[str]) -> Iterator[tuple[str, list[str], Any]]:
+    """A file, the names of what is to be captioned, and that, in order and some at a time."""
     for pictures, group in groupby(files, key=lambda file: not is_features(file)):
         if not pictures:
             for file in group:
                 features = read_features(file)
                 names = [f"{file}, row {i + 1}" for i in range(len(features))]
-                yield names, features
+                yield file, names, features
             continue
         while names := list(islice(group, TOGETHER)):
-            yield names, read_pictures(names, captioner.convolution.size)
+            yield names[0], names, read_pictures(names, captioner.convolution.size)
 
 
-def _found(captioner: Captioner, names: list[str], sources: Any, how: Beam) -> list[list[Written]]:
+@contextmanager
+def _naming(name: str) -> Iterator[None]:
+    """What is wrong with data inside is said of this file."""
     try:
-        return captioner.candidates(sources, how)
+        yield
     except CatenaError as error:
-        raise CatenaError(f"{names[0].partition(', row ')[0]}: {error}") from error
+        named = str(error).startswith(name)
+        raise error if named else CatenaError(f"{name}: {error}") from error
+
+
+def _check_alike(train: Captioned, held_out: Captioned) -> None:
+    """Refuse held-out data of another kind than what is learned from."""
+    one, other = (
+        f"features of {data.sources.event[0]} numbers"
+        if isinstance(data.sources, Sequences)
+        else "pictures"
+        for data in (train, held_out)
+    )
+    if one != other:
+        raise CatenaError(f"{held_out.name} has {other}, but {train.name} has {one}")
 
 
 def _draw(captioner: Captioner, files: list[str], picture: Path) -> None:

@@ -67,7 +67,7 @@ def read_captioned(
     options = Options(encoding=encoding, errors=errors)
     opened = open_sources(sources)
     if len(opened) == 2 and opened[0].suffix in ARRAYS and opened[1].suffix not in ARRAYS:
-        return _of_features(*opened, options)
+        return _of_features(opened[0], opened[1], options)
     if len(opened) != 1 or opened[0].suffix in ARRAYS:
         raise CatenaError(f"{', '.join(one.name for one in opened)}: captions come as {FORM}")
     (source,) = opened
