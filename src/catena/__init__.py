@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from catena.space import Bits, Counts, Symbols, Vectors
     from catena.tasks.average import average
     from catena.tasks.baselines import Popularity, SessionKNN, SessionPopularity
+    from catena.tasks.caption import Captioner
     from catena.tasks.classify import Classifier
     from catena.tasks.generate import Generator
     from catena.tasks.loading import load
@@ -39,6 +40,7 @@ _HOMES = {
     "Bits": "space",
     "CNN": "ladder.characters",
     "CRF": "ladder",
+    "Captioner": "tasks.caption",
     "CatenaError": "errors",
     "Classifier": "tasks.classify",
     "Count": "learn",
@@ -93,6 +95,7 @@ __all__ = [
     "BPRMax",
     "Bidirectional",
     "Bits",
+    "Captioner",
     "CatenaError",
     "Classifier",
     "Count",

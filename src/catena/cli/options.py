@@ -14,7 +14,7 @@ READING = "How DATA is read"
 RUNG = "The model (each option belongs to some models and is refused by the others)"
 FORM = "What it must obey, the prompt included"
 LEARNING = "How it is learned (likewise)"
-SEARCH = "How a translation is sought"
+SEARCH = "How a text is sought"
 
 # Those that a rung or its learner may have; the others belong to the command.
 OF_MODELS = frozenset({
@@ -35,11 +35,17 @@ OF_TAGGERS = OF_CRF | OF_NETWORKS
 # Those of a classifier beside its rung's and its learner's.
 OF_CLASSIFIERS = frozenset({"summary", "class_weight", "calibrate", "label", "label_by"})
 
-# Those of a translator beside its rung's and its learner's, and of the search of one.
+# Those of a translator beside its rung's and its learner's.
 OF_TRANSLATORS = frozenset({
     "decoder", "decoder_layers", "attention", "heads", "feeding", "coverage", "label_smoothing",
     "unit", "subwords", "joint", "minimum", "source", "target",
 })  # fmt: skip
+# Those of a captioner, likewise.
+OF_CAPTIONERS = frozenset({
+    "picture_size", "attention", "heads", "feeding", "coverage", "label_smoothing", "unit",
+    "subwords", "minimum",
+})  # fmt: skip
+# Those of the search of a text.
 OF_SEARCH = frozenset({
     "beam", "length_penalty", "gnmt", "coverage_penalty", "min_length", "max_length", "no_repeat",
     "exact",
@@ -75,7 +81,7 @@ Unit = Annotated[
     _option(
         "--unit",
         panel=READING,
-        text="What texts are cut into: char, word, byte; translate: bpe, unigram, word, char.",
+        text="What texts are cut into: char, word, byte; texts out: bpe, unigram, word, char.",
     ),
 ]
 Encoding = Annotated[
@@ -147,7 +153,7 @@ TargetSide = Annotated[
 ]
 Subwords = Annotated[
     int | None,
-    _option("--subwords", panel=READING, text="translate: how many pieces of words, at most."),
+    _option("--subwords", panel=READING, text="texts out: how many pieces of words, at most."),
 ]
 Joint = Annotated[
     bool | None,
@@ -241,22 +247,28 @@ DecoderLayers = Annotated[
 ]
 Attention = Annotated[
     str | None,
-    _option("--attention", panel=RUNG, text="translate: dot, general, additive or multi-head."),
+    _option("--attention", panel=RUNG, text="texts out: dot, general, additive or multi-head."),
 ]
 Heads = Annotated[
-    int | None, _option("--heads", panel=RUNG, text="translate: of multi-head attention.")
+    int | None, _option("--heads", panel=RUNG, text="texts out: of multi-head attention.")
 ]
 Feeding = Annotated[
     bool | None,
-    _option("--feeding", panel=RUNG, text="translate: what was seen enters the next step."),
+    _option("--feeding", panel=RUNG, text="texts out: what was seen enters the next step."),
 ]
 Coverage = Annotated[
     bool | None,
-    _option("--coverage", panel=RUNG, text="translate: what was seen before counts."),
+    _option("--coverage", panel=RUNG, text="texts out: what was seen before counts."),
+]
+PictureSize = Annotated[
+    int | None,
+    _option(
+        "--picture-size", panel=READING, text="caption: scale pictures to so many pixels (64)."
+    ),
 ]
 LabelSmoothing = Annotated[
     float | None,
-    _option("--label-smoothing", panel=LEARNING, text="translate: probability spread over all."),
+    _option("--label-smoothing", panel=LEARNING, text="texts out: probability spread over all."),
 ]
 Constrained = Annotated[
     bool | None,
