@@ -182,12 +182,13 @@ def _draw(
     if not isinstance(model.space, Symbols):
         return _draw_numbers(model, features, how, generator)
     log_p = allowed_log_probs(model, features, length >= how.min_length)
-    banned = _banned(model.space, length >= how.min_length)
     if allowed is not None:
-        log_p, banned = log_p.masked_fill(~allowed, NEVER), banned | ~allowed
+        log_p = log_p.masked_fill(~allowed, NEVER)
     # Where only what may not come was possible, all that may come is alike.
     stuck = ~(log_p > NEVER).any(-1, keepdim=True)
     if stuck.any():
+        banned = _banned(model.space, length >= how.min_length)
+        banned = banned if allowed is None else banned | ~allowed
         log_p = torch.where(stuck, torch.zeros_like(log_p).masked_fill(banned, NEVER), log_p)
     if allowed is None:
         return _drawn(log_p, how, generator)
