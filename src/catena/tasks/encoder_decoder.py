@@ -75,7 +75,8 @@ class EncoderDecoder(nn.Module):
     def log_prob(self, sources: Sequences, targets: Sequences) -> Sequences:
         """log p of every step of the targets and of their ends, in nats, with gradients; while
         training, smoothed."""
-        head = Smoothed(self.head, self.smoothing) if self.training else self.head
+        smoothed = self.training and self.smoothing
+        head = Smoothed(self.head, self.smoothing) if smoothed else self.head
         return self._given(sources, head, False).score(targets).log_prob
 
     def weights(self, sources: Sequences, targets: Sequences) -> Sequences:
@@ -175,8 +176,9 @@ class Bridge(nn.Module):
 
 
 class Smoothed(nn.Module):
-    """A head that, while learning, also gives a share ε of its probability to every symbol alike;
-    see `catena.softmax`.
+    """A head that, while learning, also gives a share of its probability to every symbol alike.
+
+    Its log_prob is (1 - ε) log p(x) + ε Σ_k log p(k) / K, of K symbols.
     """
 
     def __init__(self, head: NeuralHead, share: float) -> None:
