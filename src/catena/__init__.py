@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from catena.scanning import scan
     from catena.sequences import Sequences
     from catena.space import Bits, Counts, Symbols, Vectors
+    from catena.tasks.average import average
     from catena.tasks.baselines import Popularity, SessionKNN, SessionPopularity
+    from catena.tasks.caption import Captioner
     from catena.tasks.classify import Classifier
     from catena.tasks.generate import Generator
     from catena.tasks.loading import load
@@ -38,6 +40,7 @@ _HOMES = {
     "Bits": "space",
     "CNN": "ladder.characters",
     "CRF": "ladder",
+    "Captioner": "tasks.caption",
     "CatenaError": "errors",
     "Classifier": "tasks.classify",
     "Count": "learn",
@@ -72,6 +75,7 @@ _HOMES = {
     "Translator": "tasks.translate",
     "Vectors": "space",
     "Window": "ladder",
+    "average": "tasks.average",
     "compare": "comparing.compare",
     "from_crfsuite": "formats.crfsuite_tagger",
     "load": "tasks.loading",
@@ -91,6 +95,7 @@ __all__ = [
     "BPRMax",
     "Bidirectional",
     "Bits",
+    "Captioner",
     "CatenaError",
     "Classifier",
     "Count",
@@ -119,6 +124,7 @@ __all__ = [
     "Translator",
     "Vectors",
     "Window",
+    "average",
     "compare",
     "from_crfsuite",
     "load",

@@ -10,7 +10,8 @@ import pytest
 from catena import __version__
 
 COMMANDS = [
-    "compare", "fit", "evaluate", "tag", "classify", "translate", "align", "generate", "next",
+    "compare", "fit", "evaluate", "tag", "classify", "translate", "align", "caption",
+    "generate", "next",
     "surprise", "info",
 ]  # fmt: skip
 HEAVY = ("torch", "numpy", "scipy", "pyarrow", "matplotlib", "rich", "safetensors")

@@ -16,7 +16,7 @@ import typer
 from typer.core import TyperGroup
 
 from catena import __version__
-from catena.cli import generating, labelling, tasks, translating
+from catena.cli import captioning, generating, labelling, tasks, translating
 from catena.cli import options as o
 from catena.errors import CatenaError
 
@@ -177,7 +177,8 @@ def fit(
         str,
         typer.Option(
             help="markov, hmm, window, rnn, gru or lstm; with --task tag: crf, but not markov; "
-            "with --task translate: the encoder, window, rnn, gru or lstm.",
+            "with --task translate: the encoder, window, rnn, gru or lstm; with --task caption: "
+            "the decoder, rnn, gru or lstm.",
             show_default=False,
         ),
     ],
@@ -185,7 +186,7 @@ def fit(
         Path, typer.Option("-o", "--output", help="The file to write.", show_default=False)
     ],
     task: Annotated[
-        str, typer.Option(help="What for: generate, classify, tag or translate.")
+        str, typer.Option(help="What for: generate, classify, tag, translate or caption.")
     ] = "generate",
     valid: Annotated[
         list[str] | None, typer.Option(help="Held-out data that says when to stop.")
@@ -266,6 +267,7 @@ def fit(
     target: o.TargetSide = None,
     subwords: o.Subwords = None,
     joint: o.Joint = None,
+    picture_size: o.PictureSize = None,
     label: o.Label = None,
     label_by: o.LabelBy = None,
 ) -> None:
@@ -279,6 +281,7 @@ def fit(
       catena fit train.conll --task tag --model crf -o tagger.safetensors
       catena fit train.conll --task tag --model lstm --bidirectional -o tagger.safetensors
       catena fit train.de train.en --task translate --model lstm -o translator.safetensors
+      catena fit train.tsv --task caption --model lstm -o captioner.safetensors
     """
     # Options are told apart by name, so that what one task or model does not have is refused.
     given = {name: value for name, value in locals().items() if value is not None}
@@ -315,7 +318,7 @@ def evaluate(
     no_repeat: o.NoRepeat = None,
     exact: o.Exact = None,
 ) -> None:
-    """How well a model predicts, labels or translates some data.
+    """How well a model predicts, labels, translates or captions some data.
 
     \b
     Examples:
@@ -335,6 +338,7 @@ for name, command in {
     "classify": labelling.classify,
     "translate": translating.translate,
     "align": translating.align,
+    "caption": captioning.caption,
     "generate": generating.generate,
     "next": generating.next_,
     "surprise": generating.surprise,
