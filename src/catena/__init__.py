@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from catena.scanning import scan
     from catena.sequences import Sequences
     from catena.space import Bits, Counts, Symbols, Vectors
+    from catena.tasks.average import average
     from catena.tasks.baselines import Popularity, SessionKNN, SessionPopularity
     from catena.tasks.caption import Captioner
     from catena.tasks.classify import Classifier
@@ -74,6 +75,7 @@ _HOMES = {
     "Translator": "tasks.translate",
     "Vectors": "space",
     "Window": "ladder",
+    "average": "tasks.average",
     "compare": "comparing.compare",
     "from_crfsuite": "formats.crfsuite_tagger",
     "load": "tasks.loading",
@@ -122,6 +124,7 @@ __all__ = [
     "Translator",
     "Vectors",
     "Window",
+    "average",
     "compare",
     "from_crfsuite",
     "load",

@@ -12,6 +12,7 @@ from typer import Argument, Option
 
 READING = "How DATA is read"
 RUNG = "The model (each option belongs to some models and is refused by the others)"
+FORM = "What it must obey, the prompt included"
 LEARNING = "How it is learned (likewise)"
 SEARCH = "How a text is sought"
 
@@ -388,6 +389,33 @@ Tolerance = Annotated[
 Pseudocount = Annotated[
     float | None,
     _option("--pseudocount", panel=LEARNING, text="hmm: added to every count of a symbol."),
+]
+AcrosticOf = Annotated[
+    str | None,
+    _option("--acrostic", panel=FORM, text="A line for each of these, and it begins with it."),
+]
+LineCount = Annotated[int | None, _option("--lines", panel=FORM, text="So many lines.")]
+LineLength = Annotated[
+    str | None,
+    _option("--line-length", panel=FORM, text="Symbols of each line: 7, or of each in turn 5,7,5."),
+]
+RhymeFile = Annotated[
+    Path | None,
+    _option("--rhyme", panel=FORM, text="A file whose lines are symbols that rhyme."),
+]
+RhymeScheme = Annotated[
+    str | None,
+    _option("--scheme", panel=FORM, text="Which lines rhyme: A (all), ABAB, -A (every second)."),
+]
+Contain = Annotated[
+    list[str] | None, _option("--contain", panel=FORM, text="Must occur; may be given repeatedly.")
+]
+Forbid = Annotated[
+    list[str] | None, _option("--forbid", panel=FORM, text="Must not occur; likewise.")
+]
+Breaks = Annotated[
+    str | None,
+    _option("--breaks", panel=FORM, text="The symbols that end a line, besides the line break."),
 ]
 Seed = Annotated[int, Option("--seed", min=0, max=2**32 - 1, help="Fixes every random draw.")]
 Mistakes = Annotated[

@@ -25,10 +25,13 @@ def beam(given: Mapping[str, Any]) -> Beam:
     """The search that the options describe.
 
     Raises:
-        CatenaError: where more texts are asked for than are sought.
+        CatenaError: for a beam of no width, and where more texts are asked for than are sought.
     """
     chosen = picked(given, OF_SEARCH)
-    how = replace(beam_of(chosen.pop("beam", WIDTH)), **chosen)
+    width = chosen.pop("beam", WIDTH)
+    if width < 1:
+        raise CatenaError(f"--beam must be at least 1, not {width}")
+    how = replace(beam_of(width), **chosen)
     n_best = given.get("n_best")
     if n_best is not None and not 1 <= n_best <= how.width:
         raise CatenaError(f"--n-best must be from 1 to {how.width}, the width of --beam")

@@ -20,6 +20,7 @@ from catena.formats.lines import blocks_of_lines
 from catena.ladder import GRU, LSTM, RNN, Recurrent, Rung, Window, describe, options
 from catena.tasks.attention_plot import END
 from catena.tasks.encoder_decoder import Looking
+from catena.tasks.picture import picture_format
 from catena.tasks.translate import Alignment, Translator, load
 from catena.tasks.writing import Written
 
@@ -50,6 +51,7 @@ def fit(given: Mapping[str, Any]) -> None:
     output = given["output"]
     check_writable(output)
     train = _read(given["data"], given)
+    _check_some(train)
     held_out = _read(given["valid"], given) if "valid" in given else None
     checkpoint = checkpoint_of(output)
     say_beginning(checkpoint, given["resume"])
@@ -108,6 +110,7 @@ def align(model: Path, sources: list[str], picture: Path | None, given: Mapping[
     """What each symbol of the targets was read off its source by."""
     if picture is not None:
         check_writable(picture)
+        picture_format(picture)
     translator = load(model)
     data = _read(sources, given)
     pairs = data.pairs()
@@ -208,6 +211,14 @@ def _decoder(rung: Rung, given: Mapping[str, Any]) -> Recurrent | None:
 
 def _read(sources: list[str], given: Mapping[str, Any]) -> TextPairs:
     return read_pairs(sources, **picked(given, OF_READING))
+
+
+def _check_some(pairs: TextPairs) -> None:
+    """Raise where one side has nothing to learn from."""
+    if not any(map(str.strip, pairs.sources)) or not any(map(str.strip, pairs.targets)):
+        raise CatenaError(
+            f"{pairs.name}: all sources or all targets are empty: there is nothing to learn from"
+        )
 
 
 # -- what is said ---------------------------------------------------------------------------------

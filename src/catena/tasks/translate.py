@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -26,8 +27,9 @@ from catena.save import (
     save_model,
     task_facts,
 )
+from catena.scheduled import ScheduledSampling
 from catena.search import Beam
-from catena.sequences import Sequences
+from catena.sequences import Sequences, ranges
 from catena.space import Space, Symbols
 from catena.tasks.attention_plot import draw
 from catena.tasks.class_learning import seeded
@@ -49,7 +51,25 @@ from catena.tasks.writing import (
 )
 
 TASK = "translate"
+# Lines of more symbols are named when they are translated: hardly a sentence is that long.
+LIMIT = 1000
 Pair = tuple[str, str]
+
+
+class LongSource(UserWarning):
+    """A line of more symbols than there should be.
+
+    Args:
+        line: its number, from 1.
+        symbols: how many it has.
+        limit: how many it may have.
+        truncated: whether the rest was left out.
+    """
+
+    def __init__(self, line: int, symbols: int, limit: int, truncated: bool) -> None:
+        self.line, self.symbols, self.limit, self.truncated = line, symbols, limit, truncated
+        done = f"cut off after {limit}" if truncated else "translated whole"
+        super().__init__(f"line {line} has {symbols} symbols, more than {limit}: {done}")
 
 
 class Alignment(NamedTuple):
@@ -100,6 +120,8 @@ class Translator(Estimator):
         vocabulary: how many subwords.
         joint: one vocabulary for both sides.
         minimum: words and characters that occur less often are unknown.
+        scheduled: how much of what the decoder is fed while learning is its own; nothing unless
+            given.
         learner: the `Gradient` that finds θ. An update is computed from batch · span symbols.
         seed: owns every random draw of `fit`.
 
@@ -125,12 +147,14 @@ class Translator(Estimator):
         vocabulary: int = 8000,
         joint: bool = False,
         minimum: int = 1,
+        scheduled: ScheduledSampling | None = None,
         learner: Gradient | None = None,
         seed: int = 0,
     ) -> None:
         self.rung, self.decoder, self.looking = rung, decoder, looking
         self.smoothing, self.unit, self.vocabulary = smoothing, unit, vocabulary
-        self.joint, self.minimum, self.learner, self.seed = joint, minimum, learner, seed
+        self.joint, self.minimum, self.scheduled = joint, minimum, scheduled
+        self.learner, self.seed = learner, seed
 
     # -- learning ---------------------------------------------------------------------------
 
@@ -162,6 +186,7 @@ class Translator(Estimator):
         self.learner_ = self.learner or Gradient()
         device = device_named(self.learner_.device)
         model = seeded(self.seed, lambda: self._network(self.source_, self.target_))
+        model.scheduled = self.scheduled
         budget = self.learner_.batch * self.learner_.span
 
         def objective(sides: tuple[list[str], list[str]], budget: int) -> Pairs:
@@ -182,29 +207,54 @@ class Translator(Estimator):
 
     # -- using ------------------------------------------------------------------------------
 
-    def translate(self, lines: Sequence[str], how: int | Beam = 5) -> list[str]:
+    def translate(
+        self,
+        lines: Sequence[str],
+        how: int | Beam = 5,
+        *,
+        limit: int = LIMIT,
+        truncate: bool = False,
+    ) -> list[str]:
         """The best translation of each line; of an empty line, an empty one.
 
         Args:
             how: the width of the beam, or all options of the search. A width alone ranks by the
-                average of a symbol and stops once so many translations have ended.
+                average of a symbol and is not exact.
+            limit: a line of more symbols is named by a warning (`LongSource`) ...
+            truncate: ... and translated whole, or only its first `limit` symbols.
         """
-        return [own[0].text if own else "" for own in self.candidates(lines, how)]
+        every = self.candidates(lines, how, limit=limit, truncate=truncate)
+        return [own[0].text if own else "" for own in every]
 
     def candidates(
-        self, lines: Sequence[str], how: int | Beam = 5, begin: Sequence[str] | None = None
+        self,
+        lines: Sequence[str],
+        how: int | Beam = 5,
+        begin: Sequence[str] | None = None,
+        *,
+        limit: int = LIMIT,
+        truncate: bool = False,
     ) -> list[list[Written]]:
         """The translations that the search found for each line, best first.
 
+        Where the search may come upon ⟨unk⟩, the text has in its place what most attention was on
+        in the source; log-probabilities are of ⟨unk⟩.
+
         Args:
             begin: what each translation is to begin with; log-probabilities are of what follows.
+            limit, truncate: as in `translate`.
 
         Raises:
             CatenaError: for a text where a list of lines is needed.
         """
-        model, sources = self._model(), self.source_.encode(texts_of(lines, "line"))
+        model, lines = self._model(), texts_of(lines, "line")
+        sources = _limited(self.source_.encode(lines), limit, truncate)
         prompts, usual = self._prompts(lines, begin), self.ratio_ * sources.lengths
-        return found(model, self.target_, sources, prompts, usual, beam_of(how))
+
+        def origin(line: int) -> list[str]:
+            return self.source_.written(lines[line])
+
+        return found(model, self.target_, sources, prompts, usual, beam_of(how), origin)
 
     def score(self, pairs: Iterable[Pair]) -> np.ndarray:
         """log p of each target, its end included, given its source, in nats: `[n]` float64.
@@ -275,6 +325,7 @@ class Translator(Estimator):
             **{name: getattr(self, name) for name in plain},
             "decoder": None if self.decoder is None else rung_facts(self.decoder),
             "looking": asdict(self.looking),
+            "scheduled": None if self.scheduled is None else asdict(self.scheduled),
             "source": self.source_.describe(),
             "target": self.target_.describe(),
             "ratio": self.ratio_,
@@ -308,7 +359,9 @@ class Translator(Estimator):
     def _job(self) -> dict[str, Any]:
         decoder = None if self.decoder is None else rung_facts(self.decoder)
         looking = asdict(self.looking)
-        return {"rung": rung_facts(self.rung), "decoder": decoder, "looking": looking}
+        scheduled = None if self.scheduled is None else asdict(self.scheduled)
+        parts = {"decoder": decoder, "looking": looking, "scheduled": scheduled}
+        return {"rung": rung_facts(self.rung), **parts}
 
     def _prompts(self, lines: Sequence[str], begin: Sequence[str] | None) -> Sequences:
         if begin is None:
@@ -332,6 +385,18 @@ class Translator(Estimator):
 
 def _one_way(rung: Rung) -> Rung:
     return replace(rung, bidirectional=False) if isinstance(rung, Recurrent) else rung
+
+
+def _limited(sources: Sequences, limit: int, truncate: bool) -> Sequences:
+    """Sources, cut off where that is asked for; those that are too long are named by warnings."""
+    whole("limit", limit, 1)
+    for row in (sources.lengths > limit).nonzero().flatten().tolist():
+        longer = LongSource(row + 1, int(sources.lengths[row]), limit, truncate)
+        warnings.warn(longer, stacklevel=3)
+    if not truncate:
+        return sources
+    kept = sources.lengths.clamp(max=limit)
+    return Sequences(sources.values[ranges(sources.offsets[:-1], kept)], kept)
 
 
 def _sides(pairs: Iterable[Pair]) -> tuple[list[str], list[str]]:
@@ -384,6 +449,7 @@ def _translator(rung: Rung, task: Mapping[str, Any]) -> Translator:
         rung,
         decoder=None if decoder is None else rung_of(decoder),
         looking=Looking(**task["looking"]),
+        scheduled=None if task["scheduled"] is None else ScheduledSampling(**task["scheduled"]),
         smoothing=task["smoothing"],
         unit=task["unit"],
         vocabulary=task["vocabulary"],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ from catena.container import write_atomically
 from catena.errors import CatenaError
 from catena.ladder import RUNGS, Rung
 from catena.model import groups
-from catena.search import Beam, Hypothesis, beam
+from catena.search import Beam, beam
 from catena.sequences import Sequences
 from catena.tasks.encoder_decoder import EncoderDecoder
 from catena.tasks.language import Language
@@ -58,6 +58,7 @@ def found(
     prompts: Sequences,
     usual: Tensor,
     how: Beam,
+    origin: Callable[[int], list[str]] | None = None,
 ) -> list[list[Written]]:
     """The texts that the search found for each source, best first; of an empty source, an empty
     one.
@@ -65,6 +66,8 @@ def found(
     Args:
         prompts: what each text begins with.
         usual: `[n]`, how long such a text usually is.
+        origin: of a source by its number, what stands in it for each step. Where the search allows
+            ⟨unk⟩, what the decoder attended to most is written in its place.
     """
     texts: list[list[Written]] = [[Written("", 0.0, 0.0)] for _ in range(len(sources))]
     order = torch.argsort(sources.lengths, stable=True)
@@ -74,13 +77,37 @@ def found(
         given = model.given(sources[chosen], tracking=how.coverage_penalty > 0)
         hypotheses = beam(given, prompts[chosen], how, limits(usual[chosen], how))
         for row, own in zip(chosen.tolist(), hypotheses, strict=True):
-            texts[row] = [_written(language, prompts[row], one) for one in own]
+            numbers = [torch.cat([prompts[row], one.numbers]) for one in own]
+            names = [language.symbols(text) for text in numbers]
+            if how.unknown and origin is not None:
+                _fill(names, numbers, language, origin(row), model, sources[torch.tensor([row])])
+            texts[row] = [
+                Written(language.join(name), one.log_prob, one.score)
+                for name, one in zip(names, own, strict=True)
+            ]
     return texts
 
 
-def _written(language: Language, prompt: Tensor, one: Hypothesis) -> Written:
-    text = language.decode(torch.cat([prompt, one.numbers]))
-    return Written(text, one.log_prob, one.score)
+def _fill(
+    names: list[list[str]],
+    numbers: list[Tensor],
+    language: Language,
+    origin: list[str],
+    model: EncoderDecoder,
+    source: Sequences,
+) -> None:
+    """Write what stands in the source in place of ⟨unk⟩, into the symbols of the texts found."""
+    unknown = language.space.unknown_number
+    holes = [place for place, text in enumerate(numbers) if bool((text == unknown).any())]
+    if not holes:
+        return
+    again = Sequences.concatenate([source] * len(holes))
+    weights = model.weights(again, Sequences.from_list([numbers[place] for place in holes]))
+    for place, own in zip(holes, weights, strict=True):
+        # The last prediction is that of the end.
+        for step, most in enumerate(own[:-1].argmax(1).tolist()):
+            if numbers[place][step] == unknown:
+                names[place][step] = origin[most]
 
 
 @torch.no_grad()
