@@ -264,7 +264,8 @@ def test_align(catena, pairs, translator, tmp_path):
     assert one["place"] == "standard input, line 1"
     assert np.array(one["weights"]) == pytest.approx(aligned.weights, abs=1e-6)
     most = [aligned.source[row.argmax()] for row in aligned.weights]
-    assert [row[2] for row in rows if row[0].endswith("line 5")] == most
+    shown = [tuple(row[1:3]) for row in rows if row[0].endswith("line 5")]
+    assert shown == list(zip(["a", "dog", "⟨end⟩"], most, strict=True))
 
 
 def test_a_picture_of_alignments(catena, refused, pairs, translator, tmp_path):
