@@ -321,7 +321,7 @@ def evaluate(
     replace_unknown: o.ReplaceUnknown = None,
     exact: o.Exact = None,
 ) -> None:
-    """How well a model predicts, labels, translates or captions some data.
+    """How well a model predicts, labels, translates or captions.
 
     \b
     Examples:

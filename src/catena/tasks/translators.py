@@ -13,7 +13,8 @@ from catena.errors import CatenaError
 from catena.model import SequenceModel
 from catena.search import Beam
 from catena.sequences import Sequences
-from catena.tasks.translate import Evaluation, Pair, Translation, Translator
+from catena.tasks.translate import Evaluation, Pair, Translator
+from catena.tasks.writing import Written
 
 
 class TranslatorEnsemble:
@@ -51,7 +52,7 @@ class TranslatorEnsemble:
 
     def candidates(
         self, lines: Sequence[str], how: int | Beam = 5, begin: Sequence[str] | None = None
-    ) -> list[list[Translation]]:
+    ) -> list[list[Written]]:
         """What the search found for each line, best first; see `Translator.candidates`."""
         return self._translator.candidates(lines, how, begin)
 
