@@ -11,8 +11,7 @@ from catena import __version__
 
 COMMANDS = [
     "compare", "fit", "evaluate", "tag", "classify", "translate", "align", "caption",
-    "generate", "next",
-    "surprise", "info",
+    "generate", "next", "surprise", "info",
 ]  # fmt: skip
 HEAVY = ("torch", "numpy", "scipy", "pyarrow", "matplotlib", "rich", "safetensors")
 
