@@ -72,7 +72,8 @@ class Together(nn.Module):
 
     def __init__(self, models: Sequence[SequenceModel], mean: Mean) -> None:
         super().__init__()
-        self.models, self.mean = nn.ModuleList(models), mean
+        self.models = nn.ModuleList(models)
+        self.mean: Mean = mean
         self._parts: list[int] = []
 
     def start(self, batch: int) -> State:

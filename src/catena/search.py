@@ -15,7 +15,7 @@ sampler does not foresee how likely the rest will be.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -182,12 +182,13 @@ def _draw(
     if not isinstance(model.space, Symbols):
         return _draw_numbers(model, features, how, generator)
     log_p = allowed_log_probs(model, features, length >= how.min_length)
-    banned = _banned(model.space, length >= how.min_length)
     if allowed is not None:
-        log_p, banned = log_p.masked_fill(~allowed, NEVER), banned | ~allowed
+        log_p = log_p.masked_fill(~allowed, NEVER)
     # Where only what may not come was possible, all that may come is alike.
     stuck = ~(log_p > NEVER).any(-1, keepdim=True)
     if stuck.any():
+        banned = _banned(model.space, length >= how.min_length)
+        banned = banned if allowed is None else banned | ~allowed
         log_p = torch.where(stuck, torch.zeros_like(log_p).masked_fill(banned, NEVER), log_p)
     if allowed is None:
         return _drawn(log_p, how, generator)
@@ -268,6 +269,10 @@ class Beam:
         exact: go on until no continuation that runs can overtake the `width` best that ended;
             otherwise stop once so many have ended and none that runs ranks, as it stands, above the
             best of them.
+        groups: into so many groups of one size the continuations are divided (diverse beam search,
+            Vijayakumar et al. 2018). At each step one group after the other chooses.
+        diversity: λ; in a group's choice, not in its scores, a symbol loses λ nats for every time
+            that a group before it has chosen the symbol at this step.
 
     Raises:
         CatenaError: for a value out of range.
@@ -282,12 +287,17 @@ class Beam:
     no_repeat: int = 0
     unknown: bool = False
     exact: bool = True
+    groups: int = 1
+    diversity: float = 0.5
 
     def __post_init__(self) -> None:
         at_least("width", self.width, 1)
+        at_least("groups", self.groups, 1)
+        if self.width % self.groups:
+            raise CatenaError(f"a width of {self.width} does not divide into {self.groups} groups")
         _check_lengths(self.min_length, self.max_length)
         at_least("no_repeat", self.no_repeat, 0)
-        for name in ("length_penalty", "coverage_penalty"):
+        for name in ("length_penalty", "coverage_penalty", "diversity"):
             if not 0.0 <= getattr(self, name) < math.inf:
                 raise CatenaError(f"{name} must be a number from 0 up, not {getattr(self, name)}")
 
@@ -354,7 +364,8 @@ def beam(
     limits: Tensor | None = None,
     constraint: Constraints | None = None,
 ) -> list[list[Hypothesis]]:
-    """The likeliest continuations of each prompt, best first.
+    """The likeliest continuations of each prompt, best first; of several groups, those of all, each
+    once.
 
     All prompts are searched together, and those that are done leave the batch. What is found for
     one does not depend on the others.
@@ -375,6 +386,7 @@ def beam(
     if limits is None:
         limits = torch.full((len(prompts),), how.max_length)
     guide = _guide(model, prompts, constraint, limits, how.min_length)
+    limits = limits.repeat_interleave(how.groups)
     hunt = _Hunt(model, how, prompts, limits, guide)
     rows = hunt.begin()
     for length in range(int(limits.max()) + 1 if len(limits) else 0):
@@ -384,11 +396,22 @@ def beam(
         if not len(rows):
             break
         rows = hunt.grow(rows, length)
-    return hunt.found
+    return hunt.found if how.groups == 1 else _merged(hunt.found, how.groups)
+
+
+def _merged(found: list[list[Hypothesis]], groups: int) -> list[list[Hypothesis]]:
+    """What all groups of a prompt found, best first, each sequence once."""
+    merged = []
+    for first in range(0, len(found), groups):
+        every = [one for group in found[first : first + groups] for one in group]
+        once = {(*one.numbers.tolist(), one.ended): one for one in every}
+        merged.append(sorted(once.values(), key=lambda one: -one.score))
+    return merged
 
 
 class _Hunt:
-    """One search: what is sought, and what was found."""
+    """One search: what is sought, and what was found. Groups are searched as if each had a prompt
+    of its own, number `prompt · groups + group`."""
 
     def __init__(
         self,
@@ -399,6 +422,7 @@ class _Hunt:
         guide: Guide | None,
     ) -> None:
         self.model, self.how, self.prompts, self.guide = model, how, prompts, guide
+        self.width = how.width // how.groups
         self.limits = limits.tolist()
         self.found: list[list[Hypothesis]] = [[] for _ in self.limits]
         self.before = int(prompts.lengths.max()) if len(prompts) else 0
@@ -410,7 +434,11 @@ class _Hunt:
         history[torch.arange(self.before) >= self.before - lengths[:, None]] = self.prompts.values
         state = prepare(self.model, self.prompts)
         place = () if self.guide is None else self.guide.start
-        return _Rows(torch.arange(count), torch.zeros(count).double(), history, state, place)
+        rows = _Rows(torch.arange(count), torch.zeros(count).double(), history, state, place)
+        if self.how.groups == 1:
+            return rows
+        rows = rows.pick(rows.owner.repeat_interleave(self.how.groups))
+        return replace(rows, owner=torch.arange(len(rows)))
 
     def complete(self, rows: _Rows, length: int) -> Tensor:
         """`[rows]`: to which nothing may be added, in a space without an end to say so."""
@@ -434,20 +462,41 @@ class _Hunt:
         return _Rows(kept.owner, total, history, state, place)
 
     def _choose(self, rows: _Rows, log_p: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The best (row, symbol) pairs of each prompt. Where phrases must occur, those of each
-        number of their symbols that are there: the likeliest, being without, would leave no room
-        for the rest."""
+        """The best (row, symbol) pairs of each prompt, best first, and their log p."""
+        return self._with_room(rows, log_p) if self.how.groups == 1 else self._apart(rows, log_p)
+
+    def _apart(self, rows: _Rows, log_p: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The pairs that one group after the other chooses, each apart from those before it."""
+        prompt, group = rows.owner // self.how.groups, rows.owner % self.how.groups
+        chosen = log_p.new_zeros(len(self.prompts), log_p.shape[1])
+        parts = []
+        for number in range(self.how.groups):
+            own = (group == number).nonzero().squeeze(1)
+            if not len(own):
+                continue
+            few = _Rows(
+                rows.owner[own], rows.total[own], rows.history[own], (), select(rows.place, own)
+            )
+            penalised = log_p[own] - self.how.diversity * chosen[prompt[own]]
+            parents, symbols, _ = self._with_room(few, penalised)
+            parents = own[parents]
+            one = chosen.new_ones(len(symbols))
+            chosen.index_put_((prompt[parents], symbols), one, accumulate=True)
+            total = rows.total[parents] + log_p[parents, symbols].double()
+            parts.append((parents, symbols, total))
+        return _joined(parts, rows.owner)
+
+    def _with_room(self, rows: _Rows, log_p: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The best pairs; where phrases must occur, those of each number of their symbols that are
+        there: the likeliest, being without, would leave no room for the rest."""
         if self.guide is None or self.guide.levels == 1:
-            return _best(rows.total, log_p, rows.owner, self.how.width)
+            return _best(rows.total, log_p, rows.owner, self.width)
         met = self.guide.met(rows.place)
         parts = [
-            _best(rows.total, log_p.masked_fill(met != level, NEVER), rows.owner, self.how.width)
+            _best(rows.total, log_p.masked_fill(met != level, NEVER), rows.owner, self.width)
             for level in range(self.guide.levels)
         ]
-        parents, symbols, total = map(torch.cat, zip(*parts, strict=True))
-        order = total.argsort(descending=True, stable=True)
-        order = order[rows.owner[parents[order]].argsort(stable=True)]
-        return parents[order], symbols[order], total[order]
+        return _joined(parts, rows.owner)
 
     def _allowed(self, guide: Guide, rows: _Rows, length: int) -> Tensor:
         left = torch.tensor(self.limits)[rows.owner] - length
@@ -470,7 +519,7 @@ class _Hunt:
     def close(
         self, rows: _Rows, chosen: Tensor, ended: bool, parents: Tensor | None = None
     ) -> None:
-        """Enter some rows as found, the best `width` of each prompt.
+        """Enter some rows as found, the best of each prompt.
 
         Args:
             parents: which row of the state each row came from; its own unless given.
@@ -487,7 +536,7 @@ class _Hunt:
             self.found[prompt].append(Hypothesis(own, log_p, score, ended))
         for prompt in set(touched):
             self.found[prompt].sort(key=lambda hypothesis: -hypothesis.score)
-            del self.found[prompt][self.how.width :]
+            del self.found[prompt][self.width :]
 
     def _uncovered(self, state: State, rows: Tensor) -> list[float]:
         """What the coverage penalty adds to each row's score."""
@@ -511,7 +560,7 @@ class _Hunt:
 
     def _beaten(self, prompt: int, log_p: float, steps: int) -> bool:
         found = self.found[prompt]
-        if len(found) < self.how.width:
+        if len(found) < self.width:
             return False
         if self.how.exact:
             return log_p / self.how.norm(self.limits[prompt]) <= found[-1].score
@@ -564,6 +613,16 @@ def _best(
     possible = total > NEVER
     rows, total, column = rows[possible], total[possible], (flat % values.shape[1])[possible]
     return rows, symbols[rows, column], total
+
+
+def _joined(
+    parts: list[tuple[Tensor, Tensor, Tensor]], owner: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Pairs as `_best` returns them, in its order."""
+    parents, symbols, total = map(torch.cat, zip(*parts, strict=True))
+    order = total.argsort(descending=True, stable=True)
+    order = order[owner[parents[order]].argsort(stable=True)]
+    return parents[order], symbols[order], total[order]
 
 
 def _repeats(history: Tensor, size: int, symbols: int) -> Tensor:

@@ -236,7 +236,7 @@ def test_what_obeys_and_nothing_else_is_sampled(form):
     drawn = sample(
         flat, starts(*[""] * 8000), Sampling(max_length=most), torch.Generator(), automaton
     )
-    assert {SPACE.decode(row) for row in drawn} == obeying(automaton, most)
+    assert {str(SPACE.decode(row)) for row in drawn} == obeying(automaton, most)
 
 
 def test_samples_are_renormalised_at_each_step():
@@ -270,14 +270,14 @@ def test_without_a_predicted_end_what_is_complete_ends():
         prompts = starts(*[""] * 200)
         drawn = sample(model, prompts, Sampling(max_length=5), torch.Generator(), automaton)
         every = obeying(automaton, 5)
-        assert {STREAM.decode(row) for row in drawn} <= every
+        assert {str(STREAM.decode(row)) for row in drawn} <= every
         (found,) = beam(model, prompts[[0]], Beam(200, max_length=5), constraint=automaton)
         complete = {
             text
             for text in every
             if len(text) == 5 or not any(text + more in every for more in LETTERS)
         }
-        assert {STREAM.decode(h.numbers) for h in found} == complete
+        assert {str(STREAM.decode(h.numbers)) for h in found} == complete
         assert not any(h.ended for h in found)
 
 
@@ -322,12 +322,12 @@ def test_a_narrow_beam_keeps_room_for_what_is_far_fetched(monkeypatch):
         return found[0].log_prob
 
     with_room = best()
-    monkeypatch.setattr("catena.search._Hunt._choose", _choose_without_room)
+    monkeypatch.setattr("catena.search._Hunt._with_room", _without_room)
     assert with_room > best() + 0.1
 
 
-def _choose_without_room(hunt, rows, log_p):
-    return _best(rows.total, log_p, rows.owner, hunt.how.width)
+def _without_room(hunt, rows, log_p):
+    return _best(rows.total, log_p, rows.owner, hunt.width)
 
 
 def test_where_the_model_gives_no_chance_sampling_obeys_and_the_beam_finds_nothing():
@@ -339,10 +339,15 @@ def test_where_the_model_gives_no_chance_sampling_obeys_and_the_beam_finds_nothi
 
 def test_filters_and_temperature_zero_obey():
     automaton = FORMS["together"][0].automaton(SPACE)
-    for how in ({"temperature": 0}, {"top_k": 1}, {"top_p": 0.1}, {"temperature": 3.0}):
-        drawn = sample(
-            gru(), starts(*[""] * 20), Sampling(max_length=9, **how), torch.Generator(), automaton
-        )
+    filters = (
+        Sampling(temperature=0, max_length=9),
+        Sampling(top_k=1, max_length=9),
+        Sampling(top_p=0.1, max_length=9),
+        Sampling(min_p=0.9, max_length=9),
+        Sampling(temperature=3.0, max_length=9),
+    )
+    for how in filters:
+        drawn = sample(gru(), starts(*[""] * 20), how, torch.Generator(), automaton)
         assert all(automaton.accepts(row.tolist()) for row in drawn)
 
 
@@ -381,17 +386,12 @@ def test_a_constraint_that_all_obey_changes_nothing():
         (lambda: Containing([""]).automaton(SPACE), "has no symbol"),
         (lambda: Acrostic("a/", breaks="/").automaton(SPACE), "ends lines"),
         (lambda: Rhyme(["xyz"]).automaton(SPACE), "none of the symbols that are said to rhyme"),
-        (lambda: Lines(2, count=len).automaton(SPACE).accepts([]), None),
         (lambda: Lines(2, count=lambda i: -1).automaton(SPACE), "a whole number from 0 up"),
-        (lambda: Without(["a", "b", "c", "/"]).automaton(SPACE), None),
         (lambda: All([Containing(["aa"]), Without(["a"])]).automaton(SPACE), "no sequence"),
         (lambda: All([Acrostic("ab"), Without(["b"])]).automaton(SPACE), "no sequence"),
     ],
 )
 def test_what_cannot_be_asked_for_is_said(make, message):
-    if message is None:
-        make()
-        return
     with pytest.raises(CatenaError, match=message):
         make()
 

@@ -358,6 +358,9 @@ def test_a_beam_has_a_width():
         ({"min_length": -1}, "min_length must be at least 0"),
         ({"max_length": -1}, "max_length must be at least 0"),
         ({"min_length": 5, "max_length": 4}, "min_length 5 is above max_length 4"),
+        ({"groups": 0}, "groups must be at least 1"),
+        ({"groups": 3}, "a width of 5 does not divide into 3 groups"),
+        ({"diversity": -1.0}, "diversity must be a number from 0 up"),
         ({"length_penalty": -0.5}, "length_penalty must be a number from 0 up"),
         ({"length_penalty": math.nan}, "length_penalty must be a number from 0 up"),
     ],
@@ -497,3 +500,65 @@ def test_an_inexact_search_does_not_stop_before_what_leads_has_ended():
     found = search(chain(table), starts(1), 2, max_length=50, length_penalty=1.0, exact=False)
     assert found[0].numbers.tolist() == [1, 2, 3]
     assert found[0].log_prob == pytest.approx(4 * math.log(sure))
+
+
+# -- diverse beams ----------------------------------------------------------------------------
+
+
+@torch.no_grad()
+def diverse_by_hand(model, prompt, width, groups, diversity, most):
+    """Diverse beam search by a plain loop: what each group found, (numbers, log p, ended)."""
+    each, end = width // groups, model.space.end_number
+    running, found = [[([], 0.0)] for _ in range(groups)], [[] for _ in range(groups)]
+    for _ in range(most):
+        counts = [0] * model.space.outcomes
+        for group in range(groups):
+            pairs = []
+            for numbers, total in running[group]:
+                state = model.start(1)
+                for x in [*prompt, *numbers]:
+                    state = model.step(state, torch.tensor([x]))
+                log_p = model.next(state).logits.log_softmax(-1)[0].tolist()
+                for symbol in range(1, model.space.outcomes):  # ⟨unk⟩ is never chosen
+                    penalised = total + log_p[symbol] - diversity * counts[symbol]
+                    pairs.append((penalised, numbers, symbol, total + log_p[symbol]))
+            pairs = sorted(pairs, key=lambda pair: -pair[0])[:each]
+            for _, _, symbol, _ in pairs:
+                counts[symbol] += 1
+            found[group] += [(n, total, True) for _, n, symbol, total in pairs if symbol == end]
+            found[group] = sorted(found[group], key=lambda one: -one[1])[:each]
+            running[group] = [([*n, s], total) for _, n, s, total in pairs if s != end]
+            best = max((total for _, total in running[group]), default=-math.inf)
+            if len(found[group]) == each and best <= found[group][-1][1]:
+                running[group] = []
+    for group, rest in zip(found, running, strict=True):
+        group += [(numbers, total, False) for numbers, total in rest]
+        group.sort(key=lambda one: -one[1])
+        del group[each:]
+    return found
+
+
+@pytest.mark.parametrize(("width", "groups"), [(4, 2), (6, 3), (3, 3)])
+@pytest.mark.parametrize("diversity", [0.0, 0.7, 5.0])
+def test_diverse_beams_by_a_plain_loop(width, groups, diversity):
+    model, prompts = lstm(width), [[2], [], [1, 3]]
+    how = Beam(width, max_length=5, groups=groups, diversity=diversity)
+    together = beam(model, Sequences.from_list(prompts), how)
+    for prompt, found in zip(prompts, together, strict=True):
+        by_hand = diverse_by_hand(model, prompt, width, groups, diversity, 5)
+        wanted = {(*numbers, ended): total for group in by_hand for numbers, total, ended in group}
+        got = {(*h.numbers.tolist(), h.ended): h.log_prob for h in found}
+        assert got == pytest.approx(wanted, abs=1e-4)
+        assert len(found) == len(got)
+        assert [h.score for h in found] == sorted((h.score for h in found), reverse=True)
+
+
+def test_groups_begin_apart_and_one_group_is_a_plain_beam():
+    model = lstm(1)
+    plain = search(model, starts(1, 2), 3, max_length=6)
+    alike = search(model, starts(1, 2), 6, max_length=6, groups=2, diversity=0.0)
+    single = search(model, starts(1, 2), 3, max_length=6, groups=1, diversity=3.0)
+    for other in (alike, single):
+        assert [h.numbers.tolist() for h in other] == [h.numbers.tolist() for h in plain]
+    apart = search(model, starts(1, 2), 3, max_length=6, min_length=1, groups=3, diversity=1e3)
+    assert len({int(hypothesis.numbers[0]) for hypothesis in apart}) == 3

@@ -26,8 +26,9 @@ RUNGS = {
 
 @pytest.fixture(scope="module")
 def poems() -> list[str]:
-    with SETS["tang"].open().open("rb") as stored, lzma.open(stored, "rt", "utf-8") as lines:
-        return ["\n".join(json.loads(line)["paragraphs"]) for line in lines][:80]
+    with SETS["tang"].open().open("rb") as stored:
+        lines = lzma.decompress(stored.read()).decode("utf-8").splitlines()
+    return ["\n".join(json.loads(line)["paragraphs"]) for line in lines[:80]]
 
 
 def obeys(poem: str, heads: str, length: int) -> bool:
@@ -76,7 +77,7 @@ def test_words_items_bytes_and_forms_of_ones_own(poems):
         assert "dog ran" in text
         assert len(text.split()) % 2 == 0
     items = Generator(Markov(order=1)).fit([["home", 7, "buy"], ["home", "buy"]])
-    for row in items.sample(20, constraint=Containing([[7, "buy"], "home"]), max_length=9):
+    for row in items.sample(20, constraint=Containing([[7, "buy"], "home", 7]), max_length=9):
         assert (7, "buy") in itertools.pairwise(row)
         assert "home" in row
     raw = Generator(Markov(order=1), unit="byte").fit(["ab\nba", "bb\na"])

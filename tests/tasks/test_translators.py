@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from catena import GRU, CatenaError, Gradient, Translator
+from catena.constraints import Containing, Lines, Without
 from catena.search import Beam
 from catena.tasks.translators import TranslatorEnsemble
 
@@ -45,6 +46,31 @@ def test_two_predict_the_mean_of_both(members):
     # Renormalised, a geometric mean is at least the mean of the logarithms.
     assert geometric[0] >= scores.mean(0)[0] - 1e-6
     assert scores.min() - 1e-6 <= ensemble.score(single)[0] <= scores.max() + 1e-6
+
+
+def test_alignments_are_averaged_and_unknown_words_filled(members):
+    pair = [("c b a", "a b c")]
+    weights = [one.align(pair)[0].weights for one in (*members, TranslatorEnsemble(members))]
+    assert weights[2] == pytest.approx((weights[0] + weights[1]) / 2, abs=1e-6)
+    assert TranslatorEnsemble(members).translate(["a x"], Beam(2, unknown=True))
+
+
+def test_translations_obey_what_is_asked_of_all_or_of_each_line(members):
+    for translator in (members[0], TranslatorEnsemble(members)):
+        must, mustnot = Containing(["b b c"]), Without(["a", "c"])
+        found = translator.candidates(LINES, 3, constraint=[must, must, None, mustnot])
+        assert [len(own) > 0 for own in found] == [True] * 4
+        assert all("b b c" in one.text for one in found[0])
+        assert found[1][0].text == ""
+        assert not any(set(one.text) & {"a", "c"} for one in found[3])
+        assert [t.text for t in found[2]] == [t.text for t in translator.candidates(["c"], 3)[0]]
+        long = Lines(30, 1)  # longer than translations of this source are
+        (text,) = translator.translate(["a"], 2, constraint=long)
+        assert len(text.split()) == 30
+        with pytest.raises(CatenaError, match="needs 30 symbols more"):
+            translator.translate(["a"], Beam(2, max_length=9), constraint=long)
+        with pytest.raises(CatenaError, match="4 lines, but 1 constraints"):
+            translator.translate(LINES, constraint=[must])
 
 
 def test_what_cannot_translate_together_is_refused(members):

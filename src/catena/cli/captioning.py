@@ -37,7 +37,7 @@ def caption(
     no_repeat: o.NoRepeat = None,
     exact: o.Exact = None,
 ) -> None:
-    """Say what is to be seen in pictures: each file's name and its caption, in order.
+    """Caption pictures: a line for each, its name and its caption.
 
     \b
     Example:

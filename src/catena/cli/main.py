@@ -321,7 +321,7 @@ def evaluate(
     replace_unknown: o.ReplaceUnknown = None,
     exact: o.Exact = None,
 ) -> None:
-    """How well a model predicts, labels, translates or captions some data.
+    """How good a model is at its task, on some data.
 
     \b
     Examples:

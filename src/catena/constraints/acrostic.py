@@ -33,7 +33,7 @@ class Acrostic:
     [True, False, False]
     """
 
-    beginnings: Sequence[str | Sequence[Item]]
+    beginnings: Sequence[Item | Sequence[Item]]
     breaks: Sequence[Item] = BREAKS
 
     def __post_init__(self) -> None:

@@ -44,14 +44,15 @@ class All:
         return reduce(both, sorted(automata, key=lambda automaton: automaton.table.size))
 
 
-def numbers(space: Symbols, run: str | Sequence[Item]) -> tuple[int, ...]:
-    """The symbols of a text or of a list of items, as the space numbers them; a text is one item
-    where the space is made of items.
+def numbers(space: Symbols, run: Item | Sequence[Item]) -> tuple[int, ...]:
+    """The symbols of a text, of an item or of a list of items, as the space numbers them; a text is
+    one item where the space is made of items.
 
     Raises:
         CatenaError: for none, and at one that the model has not seen.
     """
-    items = [run] if isinstance(run, str) and space.unit == "item" else run
+    single = isinstance(run, int) or (isinstance(run, str) and space.unit == "item")
+    items = [run] if single else run
     (encoded,) = space.encode([items])
     if not len(encoded):
         raise CatenaError(f"{run!r} has no symbol: there is nothing to ask for")

@@ -11,7 +11,6 @@ from catena.errors import CatenaError
 from catena.space import Item, Symbols
 
 BREAKS: Sequence[Item] = "\n，。！？；"
-_BREAK = None
 _State = tuple[int, int]
 
 
@@ -55,8 +54,9 @@ class Lines:
     def automaton(self, space: Symbols) -> Automaton:
         """What accepts such lines; its states are (line, how much of it is there)."""
         breaks = members(space, self.breaks)
+        # What a symbol counts; None for one that ends a line.
         kinds = [
-            _BREAK if number in breaks else self._counted(item)
+            None if number in breaks else self._counted(item)
             for number, item in enumerate(space.items)
         ]
         return explore(space, kinds, (0, 0), self._step, self._final)
@@ -73,7 +73,7 @@ class Lines:
         line, there = state
         if line == self._last + 1:
             return None
-        if counted is _BREAK:
+        if counted is None:
             return self._broken(line, there)
         wanted = self._wanted(line)
         if wanted is None:

@@ -30,7 +30,7 @@ class Containing:
     [True, False]
     """
 
-    phrases: Sequence[str | Sequence[Item]]
+    phrases: Sequence[Item | Sequence[Item]]
 
     def __post_init__(self) -> None:
         _check(self.phrases)
@@ -71,7 +71,7 @@ class Without:
     [True, False, False]
     """
 
-    phrases: Sequence[str | Sequence[Item]]
+    phrases: Sequence[Item | Sequence[Item]]
 
     def __post_init__(self) -> None:
         _check(self.phrases)
@@ -90,7 +90,7 @@ class Without:
         return explore(space, _kinds(space, runs), (), step, lambda state: True)
 
 
-def _check(phrases: Sequence[str | Sequence[Item]]) -> None:
+def _check(phrases: Sequence[Item | Sequence[Item]]) -> None:
     if isinstance(phrases, str) or not phrases:
         raise CatenaError(f"give a list of at least one phrase, not {phrases!r}")
 

@@ -11,7 +11,6 @@ from catena.constraints.lines import BREAKS
 from catena.errors import CatenaError
 from catena.space import Item, Symbols
 
-_BREAK = None
 FREE = "-"
 # The classes that a symbol is in, or that are left for a letter of the scheme.
 _Classes = frozenset[int]
@@ -52,8 +51,9 @@ class Rhyme:
         """What accepts such lines."""
         breaks = members(space, self.breaks)
         groups = [members(space, group) for group in self.classes]
+        # The classes of a symbol; None for one that ends a line.
         kinds = [
-            _BREAK
+            None
             if number in breaks
             else frozenset(place for place, group in enumerate(groups) if number in group)
             for number in range(len(space.items))
@@ -66,7 +66,7 @@ class Rhyme:
     def _step(self, state: _State, kind: _Classes | None) -> _State | None:
         line, chosen, here = state
         letter = self.scheme[line]
-        if kind is not _BREAK:
+        if kind is not None:
             left = dict(chosen).get(letter, kind)
             # Where nothing need rhyme, all symbols are alike.
             return line, chosen, frozenset([-1]) if letter == FREE else left & kind

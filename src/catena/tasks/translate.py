@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from catena.constraints import Constraint
 from catena.errors import CatenaError
 from catena.ladder import Recurrent, Rung
 from catena.ladder.rung import fraction, whole
@@ -38,6 +39,7 @@ from catena.tasks.estimator import Estimator
 from catena.tasks.language import Language
 from catena.tasks.writing import (
     Written,
+    automata,
     beam_of,
     found,
     keep_languages,
@@ -214,6 +216,7 @@ class Translator(Estimator):
         *,
         limit: int = LIMIT,
         truncate: bool = False,
+        constraint: Constraint | Sequence[Constraint | None] | None = None,
     ) -> list[str]:
         """The best translation of each line; of an empty line, an empty one.
 
@@ -222,8 +225,10 @@ class Translator(Estimator):
                 average of a symbol and is not exact.
             limit: a line of more symbols is named by a warning (`LongSource`) ...
             truncate: ... and translated whole, or only its first `limit` symbols.
+            constraint: what a translation must obey (`catena.constraints`), one for all lines or
+                one for each; not asked of the empty translation of an empty line.
         """
-        every = self.candidates(lines, how, limit=limit, truncate=truncate)
+        every = self.candidates(lines, how, limit=limit, truncate=truncate, constraint=constraint)
         return [own[0].text if own else "" for own in every]
 
     def candidates(
@@ -234,6 +239,7 @@ class Translator(Estimator):
         *,
         limit: int = LIMIT,
         truncate: bool = False,
+        constraint: Constraint | Sequence[Constraint | None] | None = None,
     ) -> list[list[Written]]:
         """The translations that the search found for each line, best first.
 
@@ -242,10 +248,11 @@ class Translator(Estimator):
 
         Args:
             begin: what each translation is to begin with; log-probabilities are of what follows.
-            limit, truncate: as in `translate`.
+            limit, truncate, constraint: as in `translate`.
 
         Raises:
-            CatenaError: for a text where a list of lines is needed.
+            CatenaError: for a text where a list of lines is needed, and for a constraint that no
+                translation can obey.
         """
         model, lines = self._model(), texts_of(lines, "line")
         sources = _limited(self.source_.encode(lines), limit, truncate)
@@ -254,7 +261,8 @@ class Translator(Estimator):
         def origin(line: int) -> list[str]:
             return self.source_.written(lines[line])
 
-        return found(model, self.target_, sources, prompts, usual, beam_of(how), origin)
+        forms = automata(self.target_.space, constraint, len(lines))
+        return found(model, self.target_, sources, prompts, usual, beam_of(how), origin, forms)
 
     def score(self, pairs: Iterable[Pair]) -> np.ndarray:
         """log p of each target, its end included, given its source, in nats: `[n]` float64.

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from copy import copy
+from typing import Any
 
 import numpy as np
+import torch
 from torch import nn
 
 from catena.ensemble import Mean, ensemble
@@ -13,7 +15,8 @@ from catena.errors import CatenaError
 from catena.model import SequenceModel
 from catena.search import Beam
 from catena.sequences import Sequences
-from catena.tasks.translate import Evaluation, Pair, Translation, Translator
+from catena.tasks.translate import Alignment, Evaluation, Pair, Translator
+from catena.tasks.writing import Written
 
 
 class TranslatorEnsemble:
@@ -45,15 +48,23 @@ class TranslatorEnsemble:
         self._translator = copy(first)
         self._translator.model_ = _Networks([one.model_ for one in translators], mean)  # type: ignore[assignment]
 
-    def translate(self, lines: Sequence[str], how: int | Beam = 5) -> list[str]:
-        """The best translation of each line; see `Translator.translate`."""
-        return self._translator.translate(lines, how)
+    def translate(self, lines: Sequence[str], how: int | Beam = 5, **options: Any) -> list[str]:
+        """The best translation of each line; see `Translator.translate` for the options."""
+        return self._translator.translate(lines, how, **options)
 
     def candidates(
-        self, lines: Sequence[str], how: int | Beam = 5, begin: Sequence[str] | None = None
-    ) -> list[list[Translation]]:
+        self,
+        lines: Sequence[str],
+        how: int | Beam = 5,
+        begin: Sequence[str] | None = None,
+        **options: Any,
+    ) -> list[list[Written]]:
         """What the search found for each line, best first; see `Translator.candidates`."""
-        return self._translator.candidates(lines, how, begin)
+        return self._translator.candidates(lines, how, begin, **options)
+
+    def align(self, pairs: Iterable[Pair]) -> list[Alignment]:
+        """What each symbol of the targets was read off their sources by, on the average."""
+        return self._translator.align(pairs)
 
     def score(self, pairs: Iterable[Pair]) -> np.ndarray:
         """log p of each target given its source, in nats: `[n]`; see `Translator.score`."""
@@ -69,7 +80,8 @@ class _Networks(nn.Module):
 
     def __init__(self, networks: Sequence[nn.Module], mean: Mean) -> None:
         super().__init__()
-        self.networks, self.mean = nn.ModuleList(networks), mean
+        self.networks = nn.ModuleList(networks)
+        self.mean: Mean = mean
 
     def given(self, sources: Sequences, tracking: bool = False) -> SequenceModel:
         """The model of the targets of n sources."""
@@ -79,3 +91,8 @@ class _Networks(nn.Module):
     def log_prob(self, sources: Sequences, targets: Sequences) -> Sequences:
         """log p of every step of the targets and of their ends, in nats."""
         return self.given(sources).score(targets).log_prob
+
+    def weights(self, sources: Sequences, targets: Sequences) -> Sequences:
+        """The mean of how much each attended to each step of a source, `[total, longest]`."""
+        each = [network.weights(sources, targets) for network in self.networks]  # type: ignore[operator]
+        return each[0].with_values(torch.stack([own.values for own in each]).mean(0))

@@ -10,12 +10,15 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from catena.automaton import Automaton, longer
+from catena.constraints import Constraint
 from catena.container import write_atomically
 from catena.errors import CatenaError
 from catena.ladder import RUNGS, Rung
 from catena.model import groups
 from catena.search import Beam, beam
 from catena.sequences import Sequences
+from catena.space import Symbols
 from catena.tasks.encoder_decoder import EncoderDecoder
 from catena.tasks.language import Language
 
@@ -59,6 +62,7 @@ def found(
     usual: Tensor,
     how: Beam,
     origin: Callable[[int], list[str]] | None = None,
+    constraints: Sequence[Automaton] | None = None,
 ) -> list[list[Written]]:
     """The texts that the search found for each source, best first; of an empty source, an empty
     one.
@@ -68,6 +72,8 @@ def found(
         usual: `[n]`, how long such a text usually is.
         origin: of a source by its number, what stands in it for each step. Where the search allows
             ⟨unk⟩, what the decoder attended to most is written in its place.
+        constraints: `[n]`, what each text must be; where it needs more symbols than usual, it may
+            have them.
     """
     texts: list[list[Written]] = [[Written("", 0.0, 0.0)] for _ in range(len(sources))]
     order = torch.argsort(sources.lengths, stable=True)
@@ -75,17 +81,42 @@ def found(
     for rows in groups(sources.lengths[filled].tolist(), TOGETHER):
         chosen = filled[rows]
         given = model.given(sources[chosen], tracking=how.coverage_penalty > 0)
-        hypotheses = beam(given, prompts[chosen], how, limits(usual[chosen], how))
-        for row, own in zip(chosen.tolist(), hypotheses, strict=True):
-            numbers = [torch.cat([prompts[row], one.numbers]) for one in own]
+        most, own = limits(usual[chosen], how), None
+        if constraints is not None:
+            own = [constraints[row] for row in chosen.tolist()]
+            needed = torch.tensor([int(automaton.distance[0]) for automaton in own])
+            most = most.maximum(needed.clamp(max=how.max_length))
+        hypotheses = beam(given, prompts[chosen], how, most, own)
+        for row, every in zip(chosen.tolist(), hypotheses, strict=True):
+            numbers = [torch.cat([prompts[row], one.numbers]) for one in every]
             names = [language.symbols(text) for text in numbers]
             if how.unknown and origin is not None:
                 _fill(names, numbers, language, origin(row), model, sources[torch.tensor([row])])
             texts[row] = [
                 Written(language.join(name), one.log_prob, one.score)
-                for name, one in zip(names, own, strict=True)
+                for name, one in zip(names, every, strict=True)
             ]
     return texts
+
+
+def automata(
+    space: Symbols, constraint: Constraint | Sequence[Constraint | None] | None, texts: int
+) -> list[Automaton] | None:
+    """What each of so many texts must be.
+
+    Args:
+        constraint: one for all, or one for each; None for a text that may be any.
+
+    Raises:
+        CatenaError: where there is not one for each.
+    """
+    if constraint is None:
+        return None
+    if not isinstance(constraint, Sequence):
+        return [constraint.automaton(space)] * texts
+    if len(constraint) != texts:
+        raise CatenaError(f"{texts} lines, but {len(constraint)} constraints: give each its own")
+    return [longer(space, 0) if one is None else one.automaton(space) for one in constraint]
 
 
 def _fill(
