@@ -7,6 +7,7 @@ import torch
 
 from catena import GRU, LSTM, RNN, CatenaError, Markov, Sequences, Symbols, Window
 from catena.attending import Over
+from catena.combine import Stack
 from catena.scanning import scan
 from catena.search import Beam, Sampling, beam, sample
 from catena.tasks.encoder_decoder import Looking, encoder_decoder
@@ -136,14 +137,19 @@ def test_smoothing_only_while_learning():
     torch.testing.assert_close(smooth[first], 0.7 * plain[first] + 0.3 * p.mean(1))
 
 
+def read_table(model):
+    """The table of the symbols that are read."""
+    return model.encoder.embed.table
+
+
 def test_one_table_for_both_where_they_share_a_vocabulary():
     decoder = LSTM(units=6, embedding=3, tied=True)
     apart = encoder_decoder(GRU(units=5, embedding=3), decoder, READ, WRITTEN, Looking())
-    assert apart.encoder.embed.table is not apart.embed.table is apart.head.tied
+    assert read_table(apart) is not apart.embed.table is apart.head.tied
     shared = encoder_decoder(GRU(units=5, embedding=3), decoder, READ, READ, Looking())
-    assert shared.encoder.embed.table is shared.embed.table is shared.head.tied
+    assert read_table(shared) is shared.embed.table is shared.head.tied
     other = encoder_decoder(GRU(units=5, embedding=4), decoder, READ, READ, Looking())
-    assert other.encoder.embed.table is not other.embed.table
+    assert read_table(other) is not other.embed.table
 
 
 @pytest.mark.parametrize("looking", LOOKING, ids=str)
@@ -208,7 +214,9 @@ def test_the_options_of_a_rung_hold_in_the_decoder(options):
 
 def test_variational_dropout_draws_once_a_target_between_the_decoders_layers():
     model = made(decoder=GRU(units=6, embedding=3, layers=2, variational=True, dropout=0.5)).train()
-    shown = model.attending.inner.between
+    inner = model.attending.inner
+    assert isinstance(inner, Stack)
+    shown = inner.between
     owner = torch.repeat_interleave(torch.tensor([3, 2]))
     dropped = shown(torch.ones(5, 6), owner)
     assert torch.equal(dropped[0], dropped[2])

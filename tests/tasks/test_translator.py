@@ -1,6 +1,7 @@
 """Translator: learns, searches, scores, aligns, is kept and gone on with; and what it refuses."""
 
 import random
+from typing import Any
 from unicodedata import normalize
 from unittest.mock import patch
 
@@ -119,8 +120,8 @@ def test_what_is_loaded_translates_as_what_was_saved(tmp_path, unit, joint):
     }
     again.save(tmp_path / "n")
     assert read_facts(tmp_path / "m") == read_facts(tmp_path / "n")
-    tables = made.model_.encoder.embed.table, made.model_.embed.table
-    assert (tables[0] is tables[1]) == joint
+    model: Any = made.model_
+    assert (model.encoder.embed.table is model.embed.table) == joint
 
 
 @pytest.mark.parametrize("scheduled", [None, ScheduledSampling(0.5)], ids=str)

@@ -85,7 +85,7 @@ def _facts(task: Estimator) -> dict[str, Any]:
 
 
 def _refuse_unlike(one: dict[str, Any], other: dict[str, Any], number: int) -> None:
-    for name in one.keys() | other.keys():
+    for name in sorted(one.keys() | other.keys()):
         if one.get(name) != other.get(name):
             raise CatenaError(
                 f"model {number + 1} is not like the first: they differ in {name}; an average "
