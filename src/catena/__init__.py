@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from catena.sequences import Sequences
     from catena.space import Bits, Counts, Symbols, Vectors
     from catena.tasks.baselines import Popularity, SessionKNN, SessionPopularity
+    from catena.tasks.chat import Chat
     from catena.tasks.classify import Classifier
     from catena.tasks.generate import Generator
     from catena.tasks.loading import load
@@ -39,6 +40,7 @@ _HOMES = {
     "CNN": "ladder.characters",
     "CRF": "ladder",
     "CatenaError": "errors",
+    "Chat": "tasks.chat",
     "Classifier": "tasks.classify",
     "Count": "learn",
     "Counts": "space",
@@ -92,6 +94,7 @@ __all__ = [
     "Bidirectional",
     "Bits",
     "CatenaError",
+    "Chat",
     "Classifier",
     "Count",
     "Counts",

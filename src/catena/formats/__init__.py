@@ -1,8 +1,9 @@
 """Reading data: text, JSON lines, event tables, numeric arrays, files of tokens and of series,
-compressed or not; sessions of events from files and frames."""
+compressed or not; sessions of events from files and frames; dialogues."""
 
 from catena.formats.conll import TokenFile, read_tokens
 from catena.formats.data import Data
+from catena.formats.dialogues import Dialogues, read_dialogues
 from catena.formats.labelled import Labelled, read_labelled, read_to_label
 from catena.formats.reading import read
 from catena.formats.sessions import Sessions, read_sessions
@@ -10,11 +11,13 @@ from catena.formats.ts import Series, read_series
 
 __all__ = [
     "Data",
+    "Dialogues",
     "Labelled",
     "Series",
     "Sessions",
     "TokenFile",
     "read",
+    "read_dialogues",
     "read_labelled",
     "read_series",
     "read_sessions",

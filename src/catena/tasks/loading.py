@@ -9,7 +9,7 @@ from catena.save import load_facts
 
 
 def load(path: str | Path, rung: Any = None, features: Any = None) -> Any:
-    """What a file holds, fitted: a Generator, Classifier, Tagger, Translator or Recommender.
+    """What a file holds, fitted: a Generator, Classifier, Tagger, Translator, Chat or Recommender.
 
     Args:
         rung: of a model with a Custom rung, whose code no file holds.
@@ -31,6 +31,10 @@ def load(path: str | Path, rung: Any = None, features: Any = None) -> Any:
         from catena.tasks import translate
 
         return translate.load(path, rung)
+    if kind == "chat":
+        from catena.tasks import chat
+
+        return chat.load(path, rung)
     if kind == "recommend":
         from catena.tasks import recommend
 

@@ -15,7 +15,7 @@ import torch
 from catena.container import write_atomically
 from catena.errors import CatenaError
 from catena.ladder import RUNGS, Recurrent, Rung
-from catena.ladder.rung import fraction, whole
+from catena.ladder.rung import fraction, one_of, whole
 from catena.learn import Gradient, History, Progress, Run
 from catena.learn.device import device_named
 from catena.learn.objective import Pairs
@@ -265,9 +265,22 @@ class Translator(Estimator):
             CatenaError: where sacreBLEU is not installed.
         """
         pairs = list(pairs)
-        sources, targets = _sides(pairs)
-        bleu, chrf = _metrics()
-        found = self.translate(sources, how)
+        sources, _ = _sides(pairs)
+        return self.judged(pairs, self.translate(sources, how))
+
+    def judged(
+        self, pairs: Sequence[Pair], found: Sequence[str], tokenize: str | None = None
+    ) -> Evaluation:
+        """How good texts that were found for the sources are, beside the targets.
+
+        Args:
+            tokenize: how sacreBLEU cuts words, such as "zh" for Chinese; "13a" unless given.
+
+        Raises:
+            CatenaError: where sacreBLEU is not installed, or knows no such way.
+        """
+        _, targets = _sides(pairs)
+        bleu, chrf = _metrics(tokenize)
         symbols = self.target_.encode(targets).total + len(targets)
         return Evaluation(
             bleu=bleu.corpus_score(found, [targets]).score,
@@ -282,10 +295,16 @@ class Translator(Estimator):
     def save(self, path: str | Path) -> None:
         """Write the fitted model to one file."""
         self._check_unchanged()
-        model = self._model()
+        facts = {"kind": TASK, **self.facts()}
+        save_model(
+            Path(path), self._model(), pack(self.rung, self.target_.space, self.learner_, facts)
+        )
+
+    def facts(self) -> dict[str, Any]:
+        """All that a file holds of it beside the rung, the learner and the tensors, as JSON; see
+        `restored`."""
         plain = ("smoothing", "unit", "vocabulary", "joint", "minimum", "seed")
-        task = {
-            "kind": TASK,
+        return {
             **{name: getattr(self, name) for name in plain},
             "decoder": None if self.decoder is None else rung_facts(self.decoder),
             "looking": asdict(self.looking),
@@ -294,7 +313,6 @@ class Translator(Estimator):
             "ratio": self.ratio_,
             "history": asdict(self.history_),
         }
-        save_model(Path(path), model, pack(self.rung, self.target_.space, self.learner_, task))
 
     # -- inside -----------------------------------------------------------------------------
 
@@ -404,7 +422,8 @@ def _sides(pairs: Iterable[Pair]) -> tuple[list[str], list[str]]:
     return sources, targets
 
 
-def _metrics() -> tuple[Any, Any]:
+def _metrics(tokenize: str | None) -> tuple[Any, Any]:
+    """BLEU and chrF."""
     try:
         from sacrebleu.metrics.bleu import BLEU
         from sacrebleu.metrics.chrf import CHRF
@@ -412,7 +431,9 @@ def _metrics() -> tuple[Any, Any]:
         raise CatenaError(
             "evaluating translations needs sacreBLEU: pip install 'catena[translate]'"
         ) from error
-    return BLEU(), CHRF()
+    if tokenize is not None:
+        one_of("tokenize", tokenize, tuple(BLEU.TOKENIZERS))
+    return BLEU(tokenize=tokenize), CHRF()
 
 
 def load(path: str | Path, rung: Rung | None = None) -> Translator:
@@ -425,10 +446,25 @@ def load(path: str | Path, rung: Rung | None = None) -> Translator:
         CatenaError: when the file is damaged, foreign, newer, or of another task.
     """
     path = Path(path)
-    task = task_facts(path, TASK)["task"]
-    model, rung, facts = load_module(path, _module, rung)
+    task_facts(path, TASK)
+    return restored(path, rung, lambda task: task)
+
+
+def restored(
+    path: Path, rung: Rung | None, facts_in: Callable[[Mapping[str, Any]], Mapping[str, Any]]
+) -> Translator:
+    """The Translator in the file of a task that uses one.
+
+    Args:
+        rung: as in `load`.
+        facts_in: its `facts`, from those of the task.
+    """
+    model, rung, facts = load_module(
+        path, lambda rung, space, task: _module(rung, space, facts_in(task)), rung
+    )
     with restoring(path):
-        made = _translator(rung, facts["task"])
+        task = facts_in(facts["task"])
+        made = _translator(rung, task)
         made.learner = learner_from(facts["learner"])  # type: ignore[assignment]
         made.history_ = History(**task["history"])
     made.model_, made.learner_ = model, made.learner  # type: ignore[assignment]
