@@ -25,7 +25,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -328,12 +327,18 @@ def measure(side: str, folder: Path, steps: int) -> None:
 
 
 def resident() -> float:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+    return status("VmRSS")
 
 
 def peak() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    # Unlike what getrusage says, it begins anew with the process: nothing of the parent's is in it.
+    return status("VmHWM")
+
+
+def status(name: str) -> float:
+    """MiB, as the kernel tells them of this process."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:")) / 1024
 
 
 def iterations(folder: Path) -> dict[str, Any]:

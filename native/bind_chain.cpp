@@ -36,12 +36,20 @@ void best(int threads, long n, long labels, bool doubles, Address lengths, Addre
                          at<std::int64_t>(paths), at<double>(found)});
 }
 
+void filter(int threads, long n, long labels, Address lengths, Address firsts, Address log_likelihood,
+            Address transition, Address before, Address beliefs, Address after) {
+    chosen_chain().filter({threads, n, labels, at<std::int64_t>(lengths), at<std::int64_t>(firsts),
+                           at<double>(log_likelihood), at<double>(transition), at<double>(before),
+                           at<double>(beliefs), at<double>(after)});
+}
+
 }  // namespace
 
 void bind_chain(nb::module_& m) {
     using free = nb::call_guard<nb::gil_scoped_release>;
     m.def("expect", &expect, free(), "log Z and what is expected of a path; see native/chain.hpp.");
     m.def("best", &best, free(), "The k best paths; see native/chain.hpp.");
+    m.def("filter", &filter, free(), "Beliefs, step by step; see native/chain.hpp.");
 }
 
 }  // namespace catena

@@ -1,4 +1,4 @@
-// catena._native.feature_scores, feature_gradient and feature_order: arrays as addresses.
+// catena._native.feature_scores, feature_order and Columns: arrays as addresses.
 //
 // The one caller, catena.kernels.features, has made or checked all arrays and keeps them alive.
 #include "bind_features.hpp"
@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "columns.hpp"
 #include "features.hpp"
 
 namespace nb = nanobind;
@@ -32,24 +33,45 @@ void scores(int threads, long total, long width, long pitch, Address ids, Addres
                               at<const double>(rows), at<double>(to)});
 }
 
-void gradient(int threads, long total, long width, long pitch, Address ids, Address values, Address places,
-              Address labels, Address cuts, Address grad, Address weights, Address rows) {
-    chosen_features().gradient({features(threads, total, width, pitch, ids, values, places, labels),
-                                at<const std::int64_t>(cuts), at<const double>(grad),
-                                at<double>(weights), at<double>(rows)});
+void make(Columns* to, long total, Address steps, Address ids, Address values, Address places) {
+    new (to) Columns(total, at<const std::int64_t>(steps), at<const std::int32_t>(ids), at<const double>(values),
+                     at<const Place>(places));
+}
+
+void share(const Columns& columns, int threads, Address to) { columns.share(threads, at<Share>(to)); }
+
+void gradient(const Columns& columns, int threads, long width, long pitch, Address labels, Address shares, Address grad,
+              Address weights, Address rows) {
+    FeatureGradient call = columns.call();
+    call.threads = threads;
+    call.width = width;
+    call.pitch = pitch;
+    call.labels = at<const std::int32_t>(labels);
+    call.shares = at<const Share>(shares);
+    call.grad = at<const double>(grad);
+    call.weights = at<double>(weights);
+    call.rows = at<double>(rows);
+    chosen_features().gradient(call);
 }
 
 // The attributes of each step in rising order; equal ones keep theirs.
 void order(long total, Address steps, Address ids, Address values, Address sorted, Address valued) {
+    const auto *offsets = at<const std::int64_t>(steps);
+    const auto *from = at<const std::int32_t>(ids);
+    auto* to = at<std::int32_t>(sorted);
+    if (!values) {
+        std::copy(from + offsets[0], from + offsets[total], to + offsets[0]);
+        for (long t = 0; t < total; ++t) std::sort(to + offsets[t], to + offsets[t + 1]);
+        return;
+    }
     std::vector<std::pair<std::int32_t, std::int64_t>> own;
     for (long t = 0; t < total; ++t) {
-        const std::int64_t begin = at<const std::int64_t>(steps)[t], end = at<const std::int64_t>(steps)[t + 1];
         own.clear();
-        for (std::int64_t j = begin; j < end; ++j) own.emplace_back(at<const std::int32_t>(ids)[j], j);
+        for (std::int64_t j = offsets[t]; j < offsets[t + 1]; ++j) own.emplace_back(from[j], j);
         std::sort(own.begin(), own.end());
-        for (std::int64_t j = begin; j < end; ++j) {
-            at<std::int32_t>(sorted)[j] = own[j - begin].first;
-            if (values) at<double>(valued)[j] = at<const double>(values)[own[j - begin].second];
+        for (std::int64_t j = offsets[t]; j < offsets[t + 1]; ++j) {
+            to[j] = own[j - offsets[t]].first;
+            at<double>(valued)[j] = at<const double>(values)[own[j - offsets[t]].second];
         }
     }
 }
@@ -60,7 +82,10 @@ void bind_features(nb::module_& m) {
     using free = nb::call_guard<nb::gil_scoped_release>;
     m.def("feature_scores", &scores, free(), "Scores of labels from sparse attributes.");
     m.def("feature_order", &order, free(), "The attributes of each step in rising order.");
-    m.def("feature_gradient", &gradient, free(), "The way back from scores to weights.");
+    nb::class_<Columns>(m, "Columns", "Sparse attributes of steps, attribute by attribute.")
+        .def("__init__", &make, free())
+        .def("share", &share, free(), "Where each of some threads begins.")
+        .def("gradient", &gradient, free(), "The way back from scores to weights.");
 }
 
 }  // namespace catena

@@ -4,7 +4,7 @@
 
 namespace catena {
 
-// Adds the functions feature_scores, feature_gradient and feature_order to the module.
+// Adds the functions feature_scores and feature_order and the class Columns to the module.
 void bind_features(nanobind::module_& m);
 
 }  // namespace catena

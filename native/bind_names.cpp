@@ -30,30 +30,60 @@ void find(const Names& names, long count, Address offsets, Address text, Address
     names.find(wanted.data(), count, at<std::int32_t>(to));
 }
 
-// The numbers of the strings in a list of lists, one after the other, `count` of them. False where there
-// is something else in it.
-bool find_in_lists(const Names& names, nb::list lists, long count, Address to) {
+// The text of a string; data() is null where there is none. ASCII is read where it lies.
+std::string_view text_of(PyObject* item) {
+    if (!PyUnicode_Check(item)) return {};
+    if (PyUnicode_IS_COMPACT_ASCII(item)) {
+        return {static_cast<const char*>(PyUnicode_DATA(item)), static_cast<std::size_t>(PyUnicode_GET_LENGTH(item))};
+    }
+    Py_ssize_t length = 0;
+    const char* text = PyUnicode_AsUTF8AndSize(item, &length);
+    if (!text) PyErr_Clear();
+    return {text, static_cast<std::size_t>(length)};
+}
+
+// The numbers of the strings in a list of lists, of all or -1, `count` of them, and where each list's end.
+// False where there is something else in it.
+bool read_lists(const Names& names, nb::list lists, long count, std::int32_t* to, std::int64_t* ends) {
+    constexpr Py_ssize_t kAhead = 8;      // strings lie anywhere: they are asked for before they are read
+    constexpr std::size_t kTogether = 512;  // so that their text is still at hand when it is looked up
     std::vector<std::string_view> wanted;
     long done = 0;
+    const auto look_up = [&] {
+        names.find(wanted.data(), static_cast<long>(wanted.size()), to + done);
+        done += static_cast<long>(wanted.size());
+        wanted.clear();
+    };
     for (nb::handle list : lists) {
         if (!PyList_CheckExact(list.ptr())) return false;
-        wanted.clear();
         const Py_ssize_t size = PyList_GET_SIZE(list.ptr());
-        if (done + size > count) return false;
+        if (done + static_cast<long>(wanted.size()) + size > count) return false;
         for (Py_ssize_t i = 0; i < size; ++i) {
-            Py_ssize_t length = 0;
-            PyObject* item = PyList_GET_ITEM(list.ptr(), i);
-            const char* text = PyUnicode_Check(item) ? PyUnicode_AsUTF8AndSize(item, &length) : nullptr;
-            if (!text) {
-                PyErr_Clear();
-                return false;
-            }
-            wanted.emplace_back(text, static_cast<std::size_t>(length));
+            if (i + kAhead < size) __builtin_prefetch(PyList_GET_ITEM(list.ptr(), i + kAhead));
+            wanted.push_back(text_of(PyList_GET_ITEM(list.ptr(), i)));
+            if (!wanted.back().data()) return false;
         }
-        names.find(wanted.data(), size, at<std::int32_t>(to) + done);
-        done += size;
+        *ends++ = done + static_cast<long>(wanted.size());
+        if (wanted.size() >= kTogether) look_up();
     }
+    look_up();
     return done == count;
+}
+
+// The same without -1, and offsets [lists + 1] of what is left.
+bool find_in_lists(const Names& names, nb::list lists, long count, Address to, Address offsets) {
+    auto* found = at<std::int32_t>(to);
+    auto* ends = at<std::int64_t>(offsets);
+    *ends++ = 0;
+    if (!read_lists(names, lists, count, found, ends)) return false;
+    long j = 0, left = 0;
+    for (std::size_t i = 0; i < lists.size(); ++i) {
+        for (; j < ends[i]; ++j) {
+            if (found[j] >= 0) found[left++] = found[j];
+        }
+        ends[i] = left;
+    }
+    return true;
 }
 
 }  // namespace

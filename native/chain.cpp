@@ -9,6 +9,7 @@
 
 #include "chain/best.hpp"
 #include "chain/expect.hpp"
+#include "chain/filter.hpp"
 #include "threads.hpp"
 
 namespace catena::CATENA_ARCH {
@@ -17,18 +18,18 @@ namespace {
 constexpr long kBlocks = 32;
 
 // Calls work(room, block, first, last) for each block of sequences.
-template <class Work>
-void over_blocks(const Chain& chain, long room, const Work& work) {
+template <class Call, class Work>
+void over_blocks(const Call& call, long room, const Work& work) {
     struct Context {
         const Work& work;
         double* room;
         long size, n, blocks;
         std::atomic<long> next{0};
     };
-    const long blocks = std::min(chain.n, kBlocks);
-    const long threads = std::min<long>(chain.threads, blocks);
+    const long blocks = std::min(call.n, kBlocks);
+    const long threads = std::min<long>(call.threads, blocks);
     const Room rooms(room * std::max(threads, 1L));
-    Context context{work, rooms.get(), room, chain.n, blocks};
+    Context context{work, rooms.get(), room, call.n, blocks};
     run_team(static_cast<int>(threads), [](void* data, const Member& member) {
         Context& c = *static_cast<Context*>(data);
         for (long b; (b = c.next.fetch_add(1)) < c.blocks;) {
@@ -84,7 +85,17 @@ void best_of(const Best& call) {
 void expect(const Expect& call) { call.chain.doubles ? expect_of<double>(call) : expect_of<float>(call); }
 void best(const Best& call) { call.chain.doubles ? best_of<double>(call) : best_of<float>(call); }
 
-constexpr ChainKernels kKernels{expect, best};
+void filter(const Filter& call) {
+    const long pitch = pitch_of(call.labels);
+    std::vector<double> moves(pitch_of(call.labels) * pitch, 0);
+    for (long i = 0; i < call.labels; ++i) std::copy_n(call.transition + i * call.labels, call.labels, &moves[i * pitch]);
+    over_blocks(call, FilterPass::room(call.labels), [&](double* room, long, long first, long last) {
+        FilterPass pass(call, moves.data(), room);
+        for (long row = first; row < last; ++row) pass.run(row);
+    });
+}
+
+constexpr ChainKernels kKernels{expect, best, filter};
 
 }  // namespace
 }  // namespace catena::CATENA_ARCH

@@ -40,9 +40,24 @@ struct Best {
     double* scores;       // [n, k]
 };
 
+// Beliefs about the state of each step to come, of sequences in time-major order: step t of row r stands
+// at firsts[t] + r.
+struct Filter {
+    int threads;
+    long n, labels;
+    const std::int64_t* lengths;   // [n], the longest first
+    const std::int64_t* firsts;    // [longest]
+    const double* log_likelihood;  // [total, labels]
+    const double* transition;      // [labels, labels], probabilities; row: from, column: to
+    const double* before;          // [n, labels], of the first step
+    double* beliefs;               // [total, labels], of the step after each
+    double* after;                 // [n, labels], of the step after the last
+};
+
 struct ChainKernels {
     void (*expect)(const Expect&);
     void (*best)(const Best&);
+    void (*filter)(const Filter&);
 };
 
 const ChainKernels& chain_portable();

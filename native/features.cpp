@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "room.hpp"
 #include "threads.hpp"
 #include "wide.hpp"
 
@@ -42,9 +43,6 @@ public:
     CATENA_INLINE void add(double value, const double* row) {
         for (int i = 0; i < N; ++i) at_[i] += value * get(row + i * kWide);
     }
-    CATENA_INLINE void add_to(double value, double* row) const {
-        for (int i = 0; i < N; ++i) put(row + i * kWide, get(row + i * kWide) + value * at_[i]);
-    }
 
 private:
     Wide at_[N];
@@ -59,9 +57,6 @@ public:
     void write(double* to) const { std::copy(at_.begin(), at_.end(), to); }
     void add(double value, const double* row) {
         for (std::size_t i = 0; i < at_.size(); i += kWide) put(&at_[i], get(&at_[i]) + value * get(row + i));
-    }
-    void add_to(double value, double* row) const {
-        for (std::size_t i = 0; i < at_.size(); i += kWide) put(row + i, get(row + i) + value * get(&at_[i]));
     }
 
 private:
@@ -96,37 +91,61 @@ void score_steps(const FeatureScores& call, long first, long last) {
     }
 }
 
+// The blocks' rows of gradients as rows of `pitch`.
+void copy_rows(const FeatureGradient& call, long first, long last, double* to) {
+    for (long t = first; t < last; ++t) std::copy_n(call.grad + t * call.width, call.width, to + (t - first) * call.pitch);
+}
+
 template <int N, bool Weighted>
-void add_steps(const FeatureGradient& call, int part) {
-    const Features& f = call.features;
-    const std::int64_t *from = call.cuts + part * f.total, *until = from + f.total;
-    std::vector<double> grad(f.pitch);
-    Line<N> line(f.pitch);
-    for (long t = 0; t < f.total; ++t) {
-        if (t + 2 < f.total) ask_places(f, from[t + 2], until[t + 2]);
-        if (t + 1 < f.total) ask_weights(f, from[t + 1], until[t + 1], call.weights, call.rows);
-        std::copy_n(call.grad + t * f.width, f.width, grad.data());
-        line.read(grad.data());
-        for (long j = from[t]; j < until[t]; ++j) {
-            const Place place = f.places[f.ids[j]];
-            const double value = Weighted ? f.values[j] : 1.0;
-            if (place.count < 0) {
-                line.add_to(value, call.rows + place.begin * f.pitch);
-                continue;
-            }
-            for (long k = place.begin; k < place.begin + place.count; ++k) {
-                call.weights[k] += value * grad[f.labels[k]];
-            }
+void add_runs(const FeatureGradient& call, long block, Share from, Share until, const double* grad, Line<N>& line) {
+    constexpr long kAhead = 16;
+    const auto before = [](const Run& run, std::int32_t row) { return run.row < row; };
+    const Run *begin = call.runs + call.run_cuts[block], *end = call.runs + call.run_cuts[block + 1];
+    const Run *run = std::lower_bound(begin, end, from.row, before), *last = std::lower_bound(run, end, until.row, before);
+    const std::int64_t base = call.step_cuts[block];
+    for (std::int64_t s = run == begin ? base : base + run[-1].until; run < last; ++run) {
+        if (last - run > kAhead) {
+            const double* later = call.rows + run[kAhead].row * call.pitch;
+            for (long l = 0; l < 3; ++l) __builtin_prefetch(later + l * 8);
         }
+        double* row = call.rows + run->row * call.pitch;
+        line.read(row);
+        for (; s < base + run->until; ++s) line.add(Weighted ? call.values[s] : 1.0, grad + call.steps[s] * call.pitch);
+        line.write(row);
+    }
+}
+
+template <bool Weighted>
+void add_few(const FeatureGradient& call, long block, Share from, Share until, const double* grad) {
+    const auto before = [](const Few& few, std::int32_t weight) { return few.begin < weight; };
+    const Few *begin = call.few + call.few_cuts[block], *end = call.few + call.few_cuts[block + 1];
+    const Few *few = std::lower_bound(begin, end, from.weight, before), *last = std::lower_bound(few, end, until.weight, before);
+    for (; few < last; ++few) {
+        const double value = Weighted ? call.few_values[few - call.few] : 1.0;
+        const double* row = grad + few->step * call.pitch;
+        for (long k = few->begin; k < few->begin + few->count; ++k) call.weights[k] += value * row[call.labels[k]];
+    }
+}
+
+template <int N, bool Weighted>
+void add_share(const FeatureGradient& call, int part) {
+    const Share from = call.shares[part], until = call.shares[part + 1];
+    const Room grad(kBlock * call.pitch);
+    std::fill_n(grad.get(), kBlock * call.pitch, 0);
+    Line<N> line(call.pitch);
+    for (long first = 0, block = 0; first < call.total; first += kBlock, ++block) {
+        copy_rows(call, first, std::min(first + kBlock, call.total), grad.get());
+        add_runs<N, Weighted>(call, block, from, until, grad.get(), line);
+        add_few<Weighted>(call, block, from, until, grad.get());
     }
 }
 
 // Calls work with the number of vectors in a row, 0 where they are too many for registers, and with
 // whether there are values.
-template <int N = kMostVectors, class Run>
-void specialised(const Features& f, const Run& work) {
-    if (N && f.pitch != N * kWide) return specialised<N ? N - 1 : 0>(f, work);
-    f.values ? work.template operator()<N, true>() : work.template operator()<N, false>();
+template <int N = kMostVectors, class Work>
+void specialised(long pitch, bool weighted, const Work& work) {
+    if (N && pitch != N * kWide) return specialised<N ? N - 1 : 0>(pitch, weighted, work);
+    weighted ? work.template operator()<N, true>() : work.template operator()<N, false>();
 }
 
 void scores(const FeatureScores& call) {
@@ -135,16 +154,18 @@ void scores(const FeatureScores& call) {
         const long total = call.features.total;
         const long first = total * member.index / member.count;
         const long last = total * (member.index + 1) / member.count;
-        specialised(call.features, [&]<int N, bool Weighted>() { score_steps<N, Weighted>(call, first, last); });
+        specialised(call.features.pitch, call.features.values != nullptr, [&]<int N, bool Weighted>() {
+            score_steps<N, Weighted>(call, first, last);
+        });
     }, const_cast<FeatureScores*>(&call));
 }
 
 void gradient(const FeatureGradient& call) {
-    run_team(call.features.threads, [](void* context, const Member& member) {
+    run_team(call.threads, [](void* context, const Member& member) {
         const FeatureGradient& call = *static_cast<const FeatureGradient*>(context);
         // A team may be smaller than was asked for; then one member does the parts of all.
-        for (int part = member.index; part < call.features.threads; part += member.count) {
-            specialised(call.features, [&]<int N, bool Weighted>() { add_steps<N, Weighted>(call, part); });
+        for (int part = member.index; part < call.threads; part += member.count) {
+            specialised(call.pitch, call.valued, [&]<int N, bool Weighted>() { add_share<N, Weighted>(call, part); });
         }
     }, const_cast<FeatureGradient*>(&call));
 }

@@ -32,14 +32,42 @@ struct FeatureScores {
     double* to;                 // [total, width]
 };
 
-// Each thread has attributes of its own, so each sum is made by one thread, in the order of the steps:
-// thread k has those of step t from cuts[k][t] to cuts[k + 1][t] - 1.
+// The same attributes of steps by columns: attribute by attribute within each block of steps, so that what
+// is read lies together and a row is taken up once a block. Attributes with a row come in runs: steps
+// begin .. until - 1 of the block's, `begin` being where the run before ends.
+constexpr long kBlock = 512;  // steps: their gradient stays in the second cache
+
+struct Run {
+    std::int32_t row, until;
+};
+
+// One of the others at one step: its weights, as in Place, and the step, counted from the block's first.
+struct Few {
+    std::int32_t begin;
+    std::uint16_t count, step;
+};
+
+// What one thread begins with: it has rows and weights from these to where the next thread begins.
+struct Share {
+    std::int32_t row, weight;
+};
+
+// Each sum is made by one thread, in the order of the steps. Block b has the runs from run_cuts[b], their
+// steps from step_cuts[b], and the others from few_cuts[b].
 struct FeatureGradient {
-    Features features;
-    const std::int64_t* cuts;  // [threads + 1, total]
-    const double* grad;        // [total, width]
-    double* weights;           // [features], added to
-    double* rows;              // [rows, pitch], added to
+    int threads;
+    bool valued;  // otherwise all values are 1
+    long total, width, pitch;
+    const std::int64_t *run_cuts, *step_cuts, *few_cuts;  // [blocks + 1]
+    const Run* runs;
+    const std::uint16_t* steps;  // counted from the block's first
+    const Few* few;
+    const double *values, *few_values;  // as steps and few
+    const std::int32_t* labels;         // [features]
+    const Share* shares;                // [threads + 1]
+    const double* grad;                 // [total, width]
+    double* weights;                    // [features], added to
+    double* rows;                       // [rows, pitch], added to
 };
 
 struct FeatureKernels {

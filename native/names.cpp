@@ -61,6 +61,10 @@ void Names::find(const std::string_view* names, long count, std::int32_t* to) co
             const std::int32_t likely = slots_[(hashed[i] >> 8) & (slots_.size() - 1)].number;
             if (likely >= 0) __builtin_prefetch(offsets_ + likely);
         }
+        for (long i = 0; i < own; ++i) {
+            const std::int32_t likely = slots_[(hashed[i] >> 8) & (slots_.size() - 1)].number;
+            if (likely >= 0) __builtin_prefetch(text_ + offsets_[likely]);
+        }
         for (long i = 0; i < own; ++i) to[begin + i] = place(names[begin + i], hashed[i]).number;
     }
 }

@@ -3,11 +3,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <memory>
-#include <new>
 #include <vector>
 
 #include "../chain.hpp"
+#include "../room.hpp"
 #include "../wide.hpp"
 
 namespace catena::CATENA_ARCH {
@@ -47,20 +46,6 @@ public:
 
 private:
     double sum_ = 0, lost_ = 0, product_ = 1;
-};
-
-// Room for numbers, aligned and not set to anything.
-class Room {
-public:
-    explicit Room(long count) : at_(static_cast<double*>(::operator new(sizeof(double) * count, kAlign))) {}
-    double* get() const { return at_.get(); }
-
-private:
-    static constexpr std::align_val_t kAlign{64};
-    struct Free {
-        void operator()(double* p) const { ::operator delete(p, kAlign); }
-    };
-    std::unique_ptr<double, Free> at_;
 };
 
 // Log-potentials and their exponentials over the largest, in rows of `pitch`.

@@ -42,14 +42,22 @@ def expect(*call: int) -> None:
 def best(*call: int) -> None:
     """The k best paths of linear chains; see native/chain.hpp."""
 
+def filter(*call: int) -> None:
+    """Beliefs about the state of a chain, step by step; see native/chain.hpp."""
+
 def feature_scores(*call: int) -> None:
     """Scores of labels from sparse attributes; see native/features.hpp."""
 
-def feature_gradient(*call: int) -> None:
-    """The way back from scores to weights; see native/features.hpp."""
-
 def feature_order(*call: int) -> None:
     """The attributes of each step in rising order."""
+
+class Columns:
+    """Sparse attributes of steps, attribute by attribute; see native/columns.hpp."""
+
+    def __init__(self, total: int, steps: int, ids: int, values: int, places: int) -> None: ...
+    def share(self, threads: int, to: int) -> None: ...
+    def gradient(self, *call: int) -> None:
+        """The way back from scores to weights; see native/features.hpp."""
 
 class Names:
     """A table of distinct names, to find their numbers by; see native/names.hpp."""
@@ -58,7 +66,7 @@ class Names:
     @property
     def distinct(self) -> bool: ...
     def find(self, count: int, offsets: int, text: int, to: int) -> None: ...
-    def find_in_lists(self, lists: list[object], count: int, to: int) -> bool: ...
+    def find_in_lists(self, lists: list[object], count: int, to: int, offsets: int) -> bool: ...
 
 class Stepper:
     """A stack of layers, one step at a time; see native/stream.hpp."""

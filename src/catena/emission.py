@@ -25,6 +25,7 @@ from catena.space import Bits, Counts, Space, Symbols, Vectors
 # Standard deviations, in units of the data's own spread, never go below this: a density that can
 # sit on a single point has no maximum likelihood.
 MINIMUM_SPREAD = 1e-3
+LOG_ROOT_2_PI = 0.5 * math.log(2 * math.pi)
 
 # A state that fewer observations than this belong to has nothing to be estimated from.
 LEAST_COUNT = 1e-8
@@ -116,18 +117,21 @@ class Gaussian(ExpectationEmission):
         self._units = _Units(space)
 
     def distribution(self, raw: Tensor) -> D.Distribution:
-        return self._within(self._units, raw.double())
-
-    def log_prob(self, raw: Tensor, x: Tensor) -> Tensor:
-        return self._units.log_prob(self._within, raw, x)
-
-    @staticmethod
-    def _within(units: _Units, raw: Tensor) -> D.Distribution:
-        mean, log_spread = raw.chunk(2, -1)
-        spread = log_spread.exp().clamp_min(MINIMUM_SPREAD)
-        shift, scale = units.like(raw)
+        mean, spread = self._mean_and_spread(raw.double())
+        shift, scale = self._units.like(mean)
         normal = D.Normal(shift + scale * mean, scale * spread, validate_args=False)
         return D.Independent(normal, 1, validate_args=False)
+
+    def log_prob(self, raw: Tensor, x: Tensor) -> Tensor:
+        mean, spread = self._mean_and_spread(raw.double())
+        distance = (self._units.standardise(x) - mean) * spread.reciprocal()
+        log_volume = spread.log().sum(-1) + self._units.log_volume + self.dim * LOG_ROOT_2_PI
+        return (-0.5 * distance.square().sum(-1) - log_volume).to(raw.dtype)
+
+    @staticmethod
+    def _mean_and_spread(raw: Tensor) -> tuple[Tensor, Tensor]:
+        mean, log_spread = raw.chunk(2, -1)
+        return mean, log_spread.exp().clamp_min(MINIMUM_SPREAD)
 
     def sums(self, x: Tensor, weight: Tensor) -> Sums:
         x = self._units.standardise(x)
@@ -316,7 +320,7 @@ class _Units:
     def __init__(self, space: Vectors) -> None:
         self._shift = torch.tensor(space.shift, dtype=torch.float64)
         self._scale = torch.tensor(space.scale, dtype=torch.float64)
-        self._log_volume = math.fsum(math.log(scale) for scale in space.scale)
+        self.log_volume = math.fsum(math.log(scale) for scale in space.scale)
         self._unit = self if space == Vectors(space.dim) else _Units(Vectors(space.dim))
 
     def like(self, raw: Tensor) -> tuple[Tensor, Tensor]:
@@ -334,7 +338,7 @@ class _Units:
         So no variance in the units of the data, which may be beyond float64, is ever formed.
         """
         standard = _log_prob(within(self._unit, raw.double()), self.standardise(x))
-        return (standard - self._log_volume).to(raw.dtype)
+        return (standard - self.log_volume).to(raw.dtype)
 
 
 def _spread_out(x: Tensor, states: int, generator: torch.Generator) -> Tensor:

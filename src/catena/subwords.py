@@ -35,7 +35,7 @@ class Subwords:
     def __init__(self, stored: str) -> None:
         try:
             self._tokenizer = Tokenizer.from_str(stored)
-        except Exception as error:  # the library raises no type of its own
+        except Exception as error:  # the library has no type of its own
             raise CatenaError(f"the stored subwords cannot be read: {error}") from error
 
     @staticmethod
@@ -54,7 +54,12 @@ class Subwords:
         tokenizer.pre_tokenizer = pre_tokenizers.Sequence(  # type: ignore[assignment]
             [pre_tokenizers.Metaspace(SPACE), pre_tokenizers.Punctuation("isolated")]
         )
-        tokenizer.train_from_iterator(texts, _trainer(kind, size))
+        try:
+            tokenizer.train_from_iterator(texts, _trainer(kind, size))
+        except Exception as error:  # likewise
+            raise CatenaError(
+                f"{size} {kind} subwords cannot be learned from these texts: {error}; allow more"
+            ) from error
         return Subwords(tokenizer.to_str())
 
     @property

@@ -2,6 +2,7 @@
 
 import io
 import random
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from tiny import LINES, TINY
 
 from catena.cli.main import main
+from catena.learn.checkpoint import Checkpoint
 
 
 @dataclass
@@ -48,6 +50,31 @@ def refused(catena, tmp_path):
         return result.err
 
     return call
+
+
+def fit_and_save(given):
+    """Checkpoints come every few seconds; here at every chance, to have one to go on from."""
+    Checkpoint.__init__.__defaults__ = (0.0,)
+    return main(["fit", *map(str, given)])
+
+
+@pytest.fixture
+def stopped(apart):
+    """Fit in another process and stop it by a signal once there is a checkpoint."""
+
+    def stop(output, number, *given, pause=0.0):
+        process = apart(fit_and_save, [*given, "-o", output])
+        checkpoint = output.with_name(output.name + ".checkpoint")
+        while not checkpoint.exists() and process.runs:
+            time.sleep(0.001)
+        time.sleep(pause)
+        process.send_signal(number)
+        status, out, err = process.ended()
+        assert checkpoint.exists(), err
+        assert not output.exists()
+        return status, out, err
+
+    return stop
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,8 @@
 
 import errno
 import os
+import resource
+import signal
 import struct
 import subprocess
 import sys
@@ -295,22 +297,20 @@ def test_a_full_disk_leaves_the_old_file_whole(catena, here, tmp_path, monkeypat
     assert (output.read_bytes(), list(tmp_path.iterdir())) == (before, [output])
 
 
-def test_a_file_that_may_not_grow_leaves_the_old_one_whole(here, tmp_path):
+def fit_within(most, given):
+    """Fit where no file may have more than so many bytes."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+    return main(["fit", *map(str, given)])
+
+
+def test_a_file_that_may_not_grow_leaves_the_old_one_whole(here, tmp_path, apart):
     output = tmp_path / "m.safetensors"
     assert main(["fit", str(here / "lines.txt"), *MARKOV, str(output), "--order", "1"]) == 0
     before = output.read_bytes()
-    limited = (
-        "import resource, signal, sys; from catena.cli.main import main;"
-        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000)); sys.exit(main())"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", limited, "fit", here / "lines.txt", *MARKOV, output],
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 2
-    assert done.stderr.splitlines()[-1].startswith(f"catena: {output}: cannot be written: ")
+    status, _, err = apart(fit_within, 2000, [here / "lines.txt", *MARKOV, output]).ended()
+    assert status == 2
+    assert err.splitlines()[-1].startswith(f"catena: {output}: cannot be written: ")
     assert (output.read_bytes(), list(tmp_path.iterdir())) == (before, [output])
 
 

@@ -293,7 +293,7 @@ TSV = "ab\tup\nba\tdown\n"
         ("d.tsv", TSV, ["--model", "gru", "--summary", "sum"], "summary must be one of"),
         ("d.tsv", TSV, [*MARKOV, "--class-weight", "up"], "--class-weight must be balanced"),
         ("d.tsv", TSV, [*MARKOV, "--calibrate"], "--calibrate needs held-out data"),
-        ("d.tsv", TSV, [*MARKOV, "--stream"], "--stream is not for classifiers"),
+        ("d.tsv", TSV, [*MARKOV, "--stream"], "--stream is for --task generate, not for"),
         ("d.tsv", TSV, [*MARKOV, "--columns", "a"], "--columns is for --task tag"),
         ("d.tsv", TSV, [*MARKOV, "--units", "3"], "--units is not an option of markov"),
         ("d.tsv", TSV, ["--model", "crf"], "--model must be one of markov"),
@@ -323,7 +323,7 @@ def test_options_of_other_tasks(refused, texts, model, tmp_path):
     )
     assert "--label is for --task classify" in line
     line = refused("evaluate", model("markov"), texts / "test.txt", "--mistakes", "3")
-    assert "--mistakes is for models that label" in line
+    assert "--mistakes is for --task classify or tag, not for generate" in line
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,10 @@ import pytest
 
 from catena import __version__
 
-COMMANDS = ["compare", "fit", "evaluate", "tag", "classify", "generate", "next", "surprise", "info"]
+COMMANDS = [
+    "compare", "fit", "evaluate", "tag", "classify", "translate", "align", "chat", "generate",
+    "next", "surprise", "info",
+]  # fmt: skip
 HEAVY = ("torch", "numpy", "scipy", "pyarrow", "matplotlib", "rich", "safetensors")
 
 

@@ -1,58 +1,18 @@
 """A fit that was stopped, by Ctrl-C or by force, ends once resumed like one that was not."""
 
-import os
 import signal
-import subprocess
-import sys
-import time
 
 import pytest
 
 from catena import container, load
 from catena.cli.main import main
 
-# Checkpoints come every few seconds; here at every chance, so that there is one to go on from.
-CHILD = """
-import sys
-from catena.cli.main import main
-from catena.learn.checkpoint import Checkpoint
-Checkpoint.__init__.__defaults__ = (0.0,)
-sys.exit(main())
-"""
 LONG = {
     "gru": ["--model", "gru", "--units", "8", "--layers", "2", "--dropout", "0.3",
             "--batch", "2", "--epochs", "15", "--seed", "3"],
     "hmm": ["--model", "hmm", "--states", "8", "--iterations", "60", "--restarts", "3",
             "--tolerance", "0", "--seed", "3"],
 }  # fmt: skip
-
-
-@pytest.fixture
-def stopped(here, tmp_path):
-    """Fit in another process and stop it once there is a checkpoint."""
-
-    def stop(kind, output, number, pause=0.0):
-        child = subprocess.Popen(
-            [sys.executable, "-c", CHILD, "fit", here / "lines.txt", *LONG[kind], "-o", output],
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        checkpoint = output.with_name(output.name + ".checkpoint")
-        try:
-            while not checkpoint.exists() and child.poll() is None:
-                time.sleep(0.001)
-            time.sleep(pause)
-            child.send_signal(number)
-            out, err = child.communicate(timeout=60)
-        finally:
-            child.kill()
-        assert checkpoint.exists(), err
-        assert not output.exists()
-        return child.returncode, out, err
-
-    return stop
 
 
 @pytest.fixture(scope="session")
@@ -72,7 +32,7 @@ def same(one, other):
 @pytest.mark.parametrize("kind", LONG)
 def test_ctrl_c_keeps_the_work_and_says_how_to_go_on(catena, here, tmp_path, stopped, whole, kind):
     output = tmp_path / "m.safetensors"
-    status, out, err = stopped(kind, output, signal.SIGINT)
+    status, out, err = stopped(output, signal.SIGINT, here / "lines.txt", *LONG[kind])
     assert (status, out) == (130, "")
     told = f"catena: stopped; the work so far is in {output}.checkpoint: "
     assert err.splitlines()[-1] == told + "run the same command with --resume"
@@ -85,7 +45,8 @@ def test_ctrl_c_keeps_the_work_and_says_how_to_go_on(catena, here, tmp_path, sto
 @pytest.mark.parametrize("kind", LONG)
 def test_a_killed_fit_resumes(catena, here, tmp_path, stopped, whole, kind):
     output = tmp_path / "m.safetensors"
-    assert stopped(kind, output, signal.SIGKILL, pause=0.05)[0] == -signal.SIGKILL
+    given = here / "lines.txt", *LONG[kind]
+    assert stopped(output, signal.SIGKILL, *given, pause=0.05)[0] == -signal.SIGKILL
     result = catena("fit", here / "lines.txt", *LONG[kind], "-o", output, "--resume")
     assert (result.status, "beginning anew" in result.err) == (0, False)
     assert same(output, whole[kind])
@@ -113,7 +74,7 @@ def test_unfinished_work_that_is_not_resumed_is_said(catena, here, tmp_path, mod
 
 def test_a_checkpoint_of_another_job_is_refused(catena, refused, here, tmp_path, stopped):
     output = tmp_path / "m.safetensors"
-    stopped("gru", output, signal.SIGINT)
+    stopped(output, signal.SIGINT, here / "lines.txt", *LONG["gru"])
     before = output.with_name(output.name + ".checkpoint").read_bytes()
     for other in (["--epochs", "14"], ["--units", "9"], ["--dropout", "0.4"], ["--seed", "4"]):
         given = [*LONG["gru"], *other, "-o", output, "--resume"]

@@ -3,9 +3,6 @@
 import json
 import os
 import signal
-import subprocess
-import sys
-import time
 from dataclasses import asdict
 from pathlib import Path
 
@@ -367,7 +364,7 @@ NEURAL = ["--task", "tag", "--model", "lstm"]
         ("a X\n", [*FIT, "--learner", "adagrad", "--epochs", "1.5"], "must be a whole number"),
         ("a X\n", ["--task", "tag", "--model", "hmm", "--learner", "adagrad"], "it has none"),
         ("a X\n", ["--model", "markov", "--learner", "adagrad"], "--learner is for --task tag"),
-        ("a X\n", [*FIT, "--unit", "char"], "--unit is not for --task tag"),
+        ("a X\n", [*FIT, "--unit", "char"], "--unit is for --task generate"),
         ("a X\n", [*FIT, "--l2", "-1"], "l2 must be a number of at least 0"),
         ("a X\n", [*FIT, "--minimum", "0"], "minimum must be at least 1"),
         ("a X\n", [*FIT, "--features", "nowhere"], "nowhere: cannot be read"),
@@ -375,7 +372,7 @@ NEURAL = ["--task", "tag", "--model", "lstm"]
         (
             "a X\n",
             ["--task", "dance", "--model", "crf"],
-            "must be generate, classify or tag",
+            "must be generate, classify, tag, translate or chat",
         ),
         ("a X\n", ["--model", "markov", "--l2", "1"], "--l2 is for --task tag"),
         ("a X\n", ["--model", "markov", "--columns", "a"], "--columns is for --task tag"),
@@ -403,9 +400,9 @@ def test_files_and_models_that_do_not_go_together(refused, tokens, tagger, model
     assert "for the task 'generate'" in refused("tag", model("markov"), tokens / "bare.conll")
     assert "for the task 'tag'" in refused("generate", tagger("crf"))
     line = refused("evaluate", tagger("crf"), tokens / "test.conll", "--unit", "char")
-    assert "--unit is not for taggers" in line
+    assert "--unit is for --task generate" in line
     line = refused("evaluate", model("markov"), tokens / "test.conll", "--columns", "form")
-    assert "--columns is for taggers" in line
+    assert "--columns is for --task tag, not for generate" in line
     Tagger(HMM()).fit([["a"]], [["X"]]).save(tmp_path / "m")
     assert "without columns" in refused("tag", tmp_path / "m", tokens / "bare.conll")
 
@@ -413,41 +410,18 @@ def test_files_and_models_that_do_not_go_together(refused, tokens, tagger, model
 # -- Ctrl-C -------------------------------------------------------------------------------------
 
 
-CHILD = """
-import sys
-from catena.cli.main import main
-from catena.learn.checkpoint import Checkpoint
-Checkpoint.__init__.__defaults__ = (0.0,)
-sys.exit(main())
-"""
-
-
-def test_a_stopped_fit_goes_on(catena, tokens, tmp_path):
+def test_a_stopped_fit_goes_on(catena, tokens, tmp_path, stopped):
     output = tmp_path / "m.safetensors"
-    checkpoint = output.with_name(output.name + ".checkpoint")
-    given = [tokens / "train.conll", *FIT, "--l2", "1e-9", "--iterations", "400", "-o", output]
-    child = subprocess.Popen(
-        [sys.executable, "-c", CHILD, "fit", *given],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        while not checkpoint.exists() and child.poll() is None:
-            time.sleep(0.001)
-        child.send_signal(signal.SIGINT)
-        out, err = child.communicate(timeout=60)
-    finally:
-        child.kill()
-    assert (child.returncode, out) == (130, "")
+    given = [tokens / "train.conll", *FIT, "--l2", "1e-9", "--iterations", "400"]
+    status, out, err = stopped(output, signal.SIGINT, *given)
+    assert (status, out) == (130, "")
     assert "run the same command with --resume" in err.splitlines()[-1]
-    assert catena("fit", *given, "--resume").status == 0
+    assert catena("fit", *given, "-o", output, "--resume").status == 0
     whole = tmp_path / "whole"
-    assert catena("fit", *given[:-1], whole).status == 0
+    assert catena("fit", *given, "-o", whole).status == 0
     one, other = load(output).labeller_, load(whole).labeller_
     assert one.weights.equal(other.weights)
-    assert not checkpoint.exists()
+    assert not output.with_name(output.name + ".checkpoint").exists()
 
 
 # -- real data ----------------------------------------------------------------------------------

@@ -14,6 +14,9 @@ import catena._native as _native
 from catena.errors import CatenaError
 from catena.kernels.chain import dispatch, native, ops, reference
 from catena.kernels.chain.potentials import Potentials
+from catena.ladder.chain import Propagation
+from catena.scanning import scan
+from catena.sequences import Sequences
 
 EXACT = {"rtol": 1e-9, "atol": 1e-9}
 INF = float("inf")
@@ -103,6 +106,30 @@ def test_equal_scores_are_different_paths():
     torch.testing.assert_close(found[0, :8], torch.full((8,), 0.3, dtype=torch.float64), **EXACT)
     assert bool((paths[:, 8] == -1).all())
     assert found[0, 8] == -INF
+
+
+@everywhere
+@pytest.mark.parametrize(("scale", "forbidden"), [(2.0, 0.0), (60.0, 0.0), (2.0, 0.2), (60.0, 0.3)])
+@widths
+def test_beliefs(labels, scale, forbidden):
+    """Not where beliefs come to the end of what a float64 can hold: what is too small is lost."""
+    given = chain(labels, scale=scale, forbidden=forbidden)
+    propagation = Propagation(given.start.softmax(-1), given.transitions.softmax(-1).nan_to_num())
+    data = Sequences(given.scores, given.lengths)
+    found = scan(propagation, data, backend="native")
+    wanted = scan(propagation, data, backend="reference")
+    torch.testing.assert_close(found.features.values, wanted.features.values, **EXACT)
+    torch.testing.assert_close(found.state, wanted.state, **EXACT)
+
+
+@everywhere
+@pytest.mark.parametrize("odd", [math.nan, INF, -INF])
+def test_beliefs_pass_over_what_is_no_observation(odd):
+    moves = torch.tensor([[0.5, 0.5], [0.25, 0.75]], dtype=torch.float64)
+    data = Sequences(torch.full((1, 2), odd, dtype=torch.float64), torch.tensor([1]))
+    for backend in ("native", "reference"):
+        state = scan(Propagation(moves[0], moves), data, backend=backend).state[0]
+        assert state.tolist() == [[0.375, 0.625]]
 
 
 # -- lengths, batches, threads -----------------------------------------------------------------

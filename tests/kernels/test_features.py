@@ -46,7 +46,12 @@ def table(features, weights):
     return whole.index_put((of, features.labels.long()), weights)
 
 
-SIZES = [(1, 1, 1), (0, 3, 2), (7, 5, 3), (60, 200, 9), (200, 40, 22), (50, 400, 41)]
+def gradient(features, data, grad):
+    """`[features]`, of all steps together."""
+    return features.gradient([(features.columns(data), grad)])
+
+
+SIZES = [(1, 1, 1), (0, 3, 2), (7, 5, 3), (60, 200, 9), (200, 40, 22), (50, 400, 41), (1100, 90, 7)]
 
 
 @pytest.mark.parametrize("valued", [False, True])
@@ -60,7 +65,7 @@ def test_the_same_as_dense_matrices_and_as_the_reference(total, attributes, widt
         weights = torch.randn(len(features), dtype=torch.float64)
         grad = torch.randn(total, width, dtype=torch.float64)
         layout = features._layout
-        scores, back = features.scores(data, weights), features.gradient([(data, grad)])
+        scores, back = features.scores(data, weights), gradient(features, data, grad)
         assert torch.allclose(scores, matrix(data) @ table(features, weights), atol=1e-12)
         for native_one, reference in (
             (scores, kernel.reference_scores(layout, data.rows, weights)),
@@ -82,8 +87,9 @@ def test_the_gradient_of_parts_is_that_of_the_whole():
     data, labels = made(60, 200, 9, True)
     features = StateFeatures.seen(data, labels, 9)
     grad = torch.randn(60, 9, dtype=torch.float64)
-    parts = [(data.steps(a, b), grad[a:b]) for a, b in ((0, 20), (20, 20), (20, 59), (59, 60))]
-    assert torch.equal(features.gradient(parts), features.gradient([(data, grad)]))
+    cuts = (0, 20), (20, 20), (20, 59), (59, 60)
+    parts = [(features.columns(data.steps(a, b)), grad[a:b]) for a, b in cuts]
+    assert torch.equal(features.gradient(parts), gradient(features, data, grad))
 
 
 def test_one_step_alone_scores_as_in_any_company(level):
@@ -98,16 +104,16 @@ def test_one_step_alone_scores_as_in_any_company(level):
 @pytest.mark.parametrize("valued", [False, True])
 def test_every_number_of_threads_gives_the_same_bits(valued, monkeypatch):
     monkeypatch.setattr(kernel, "ALONE", 0)
-    data, labels = made(300, 500, 22, valued)
+    data, labels = made(1300, 500, 22, valued)
     features = StateFeatures.seen(data, labels, 22)
     weights = torch.randn(len(features), dtype=torch.float64)
-    grad = torch.randn(300, 22, dtype=torch.float64)
+    grad = torch.randn(1300, 22, dtype=torch.float64)
     found = []
     try:
         for threads in (1, 2, 3, 5):
             torch.set_num_threads(threads)
-            assert len(data.shared().steps) == threads + 1
-            found.append((features.scores(data, weights), features.gradient([(data, grad)])))
+            assert kernel.threads_for(len(data.ids)) == threads
+            found.append((features.scores(data, weights), gradient(features, data, grad)))
     finally:
         torch.set_num_threads(1)
     for scores, back in found[1:]:
@@ -123,11 +129,12 @@ def test_seen_pairs_and_how_often():
     assert features.pairs.tolist() == [0, 2, 3, 4, 4]
     assert features.labels.tolist() == [0, 1, 1, 0]
     once = torch.ones(3, dtype=torch.float64)
-    assert features.count([(data, labels, once)]).tolist() == [0.5, 5.0, 2.0, -1.0]
-    assert features.count([(data, labels, once.cumsum(0))]).tolist() == [1.0, 13.0, 2.0, -2.0]
+    columns = features.columns(data)
+    assert features.count([(columns, labels, once)]).tolist() == [0.5, 5.0, 2.0, -1.0]
+    assert features.count([(columns, labels, once.cumsum(0))]).tolist() == [1.0, 13.0, 2.0, -2.0]
     often = StateFeatures.seen(data, labels, 2, minimum=2)
     assert often.pairs.tolist() == [0, 1, 2, 2, 2]
-    assert often.count([(data, labels, once)]).tolist() == [5.0, 2.0]
+    assert often.count([(often.columns(data), labels, once)]).tolist() == [5.0, 2.0]
     sets = torch.tensor([[False, True], [False, False], [True, True]])
     some = StateFeatures.seen(data, sets, 2)
     assert (some.pairs.tolist(), some.labels.tolist()) == ([0, 2, 3, 3, 3], [0, 1, 1])
@@ -143,13 +150,18 @@ def test_wrong_calls_are_refused():
         with pytest.raises(CatenaError, match="weights must be float64"):
             features.scores(data, wrong)
     with pytest.raises(CatenaError, match="grad must be float64"):
-        features.gradient([(data, torch.zeros(10, 4, dtype=torch.float64))])
+        gradient(features, data, torch.zeros(10, 4, dtype=torch.float64))
+    other = StateFeatures.seen(data, labels, 3).columns(data)
+    with pytest.raises(CatenaError, match="columns are of other features"):
+        features.gradient([(other, torch.zeros(10, 3, dtype=torch.float64))])
+    with pytest.raises(CatenaError, match="65536 labels are too many"):
+        StateFeatures(torch.tensor([0]), torch.tensor([]), 1 << 16)
     with pytest.raises(CatenaError, match="steps of 6 attributes"):
         features.scores(made(10, 6, 3, False)[0], weights)
     with pytest.raises(CatenaError, match="labels must lie from 0 to 2"):
         StateFeatures.seen(data, labels + 1, 3)
     with pytest.raises(CatenaError, match="labels of shape"):
-        features.count([(data, labels[1:], torch.ones(9).double())])
+        features.count([(features.columns(data), labels[1:], torch.ones(9).double())])
     for pairs, of in (([0, 2], [0]), ([0, 1], [3]), ([1, 1], [0]), ([0, 1, 0, 1], [0])):
         with pytest.raises(CatenaError, match="state features"):
             StateFeatures(torch.tensor(pairs), torch.tensor(of), 3)

@@ -14,11 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from catena.errors import CatenaError
+from catena.kernels import explain
 from catena.ladder import hmm as hmm_module
 from catena.ladder.chain import Propagation
-from catena.ladder.forward_backward import forward_backward
 from catena.ladder.hmm import HMM, Filter, HiddenMarkov
-from catena.layout import Layout
 from catena.learn.checkpoint import Checkpoint
 from catena.learn.em import EM, cut
 from catena.learn.expectation import expect, log_prior, maximise
@@ -253,7 +252,9 @@ def test_the_kernel_equals_the_reference_loop(kind: str) -> None:
     model, data = build(kind), draw(kind, SEVERAL)
     log_likelihood = data.with_values(model.embed(data.values).detach())
     reference = scan(model.recurrence, log_likelihood, backend="reference")
-    fast = scan(model.recurrence, log_likelihood)
+    with torch.no_grad():
+        assert "native, the first" in explain(model.recurrence.propagation())
+        fast = scan(model.recurrence, log_likelihood)
     torch.testing.assert_close(fast.features.values, reference.features.values)
     torch.testing.assert_close(fast.state[0], reference.state[0])
 
@@ -267,29 +268,17 @@ def test_outliers_tell_states_apart_where_scaled_likelihoods_vanish() -> None:
     log_likelihood = torch.tensor([[-2000.0, -3000.0, 0.0]], dtype=torch.float64)
     scanned = scan(recurrence, Sequences(log_likelihood, torch.tensor([1])))
     assert scanned.state[0].tolist() == [[1.0, 0.0, 0.0]]
-    layout, message = Layout(torch.tensor([1])), torch.ones(1, 3, dtype=torch.float64)
-    passed = forward_backward(recurrence, log_likelihood, layout, recurrence.first[None], message)
-    assert passed.filtered.tolist() == passed.smoothed.tolist() == [[1.0, 0.0, 0.0]]
-    assert float(passed.log_evidence) == pytest.approx(-2000 + math.log(0.5), rel=1e-15)
 
 
-@every_kind
-def test_both_passes_are_the_same_with_and_without_logarithms(
-    kind: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    model, data = build(kind), draw(kind, (7, 0, 1, 12, 5))
-    layout = Layout(data.lengths)
-    propagation = model.recurrence.propagation()
-    message = torch.rand(5, 3, dtype=torch.float64)
-    given = propagation, model.embed(layout.pack(data.values)).detach(), layout
-    state = propagation.start(5)[0]
-    fast = forward_backward(*given, state, message)
-    monkeypatch.setattr("catena.ladder.forward_backward.SAFE", math.inf)
-    exact = forward_backward(*given, state, message)
-    for name in ("filtered", "log_evidence", "smoothed", "share"):
-        torch.testing.assert_close(getattr(fast, name), getattr(exact, name))
-    directions = [part.message / part.message.sum(1, keepdim=True) for part in (fast, exact)]
-    torch.testing.assert_close(*directions)
+def test_the_kernel_carries_no_gradients_and_says_so() -> None:
+    model, data = build("categorical"), draw("categorical", SEVERAL)
+    assert "not native: it carries no gradients" in explain(model.recurrence.propagation())
+    model.score(data).log_prob.values.sum().backward()
+    assert all(bool(p.grad is not None and p.grad.any()) for p in model.parameters())
+    model.zero_grad()
+    model.recurrence.requires_grad_(False)
+    model.score(data).log_prob.values.sum().backward()
+    assert bool(model.embed.raw.grad is not None and model.embed.raw.grad.any())
 
 
 # -- the impossible, and what is not there ----------------------------------------------------
@@ -318,14 +307,16 @@ def test_the_impossible_is_minus_infinity_and_then_passed_over() -> None:
     assert model.log_joint(data, paths).tolist() == best.tolist()
 
 
-def test_an_end_that_is_impossible_leaves_no_nan() -> None:
+def test_an_end_that_is_impossible_is_passed_over() -> None:
     model = HMM(2).build(ENDING)
     with torch.no_grad():
         model.embed.raw[:, -1] = -math.inf
     data = Sequences.from_list([[0, 1], []])
     assert model.evidence(data).tolist() == [-math.inf] * 2
-    assert not model.smooth(data).values.isnan().any()
-    torch.testing.assert_close(model.smooth(data).values, model.filter(data).values)
+    smoothed = model.smooth(data).values
+    assert not smoothed.isnan().any()
+    model.space = SYMBOLS
+    torch.testing.assert_close(smoothed, model.smooth(data).values)
 
 
 @every_kind
@@ -408,7 +399,7 @@ def test_weights_belong_to_every_piece_of_their_sequence(
     copied, weighed = build(kind), build(kind)
     options = EM(3, tolerance=0, span=8, start="present")
     options.fit(copied, data[torch.arange(4).repeat_interleave(weights)], None, Run())
-    monkeypatch.setattr("catena.learn.em.ROWS", 2)
+    monkeypatch.setattr("catena.learn.expectation.BLOCK", 20)
     options.fit(weighed, data, None, Run(), weights.double())
     for a, b in zip(weighed.parameters(), copied.parameters(), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-7, atol=1e-7)
@@ -517,14 +508,12 @@ def test_long_sequences_are_cut_and_it_is_said() -> None:
 
 @every_kind
 @pytest.mark.parametrize("block", [1, 40, 70])
-@pytest.mark.parametrize("safe", [1e-200, math.inf])
-def test_blocks_of_steps_give_the_same_sums(
-    kind: str, block: int, safe: float, monkeypatch: pytest.MonkeyPatch
+def test_blocks_of_sequences_give_the_same_sums(
+    kind: str, block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model, data = build(kind), model_data(kind)
     whole = expect(model, data).tensors()
     monkeypatch.setattr("catena.learn.expectation.BLOCK", block)
-    monkeypatch.setattr("catena.ladder.forward_backward.SAFE", safe)
     for a, b in zip(whole, expect(model, data).tensors(), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-12)
 
@@ -533,7 +522,7 @@ def test_groups_of_sequences_give_the_same_parameters(monkeypatch: pytest.Monkey
     data, options = draw("gaussian", (9, 0, 4, 1, 7)), EM(4, tolerance=0)
     together, apart = build("gaussian"), build("gaussian")
     options.fit(together, data, None, Run())
-    monkeypatch.setattr("catena.learn.em.ROWS", 2)
+    monkeypatch.setattr("catena.learn.expectation.BLOCK", 20)
     options.fit(apart, data, None, Run())
     for a, b in zip(together.parameters(), apart.parameters(), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-9)

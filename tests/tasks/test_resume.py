@@ -3,17 +3,13 @@
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from functools import cache
-from pathlib import Path
 from unittest.mock import patch
 
 import pytest
 import torch
 
-import catena
 from catena import GRU, LSTM, CatenaError, Gradient, Sequences, Symbols, container
 from catena.learn import Interrupted, Run
 from catena.learn.checkpoint import Checkpoint
@@ -100,42 +96,29 @@ def test_cut_off_after_any_save_it_ends_the_same(name, tmp_path):
 
 
 KILLED = ("short-adamw", "long-sgd-average")
-CHILD = """
-import sys
-from pathlib import Path
-sys.path.insert(0, sys.argv[1])
-import os
-import torch
-torch.set_num_threads(1)
-os.fsync = lambda descriptor: None  # it guards against power cuts, not against being killed
-import test_resume
-from catena.learn.checkpoint import Checkpoint
-Checkpoint.__init__.__defaults__ = (0.0,)  # save after every step
-folder = Path(sys.argv[2])
-for name in test_resume.KILLED:
-    model, _ = test_resume.learn(name, folder / name, resume=True)
-    torch.save(model.state_dict(), folder / f"{name}.done")
-"""
 
 
-def child(folder):
-    home = {**os.environ, "PYTHONPATH": str(Path(catena.__file__).parents[1])}
-    command = [sys.executable, "-c", CHILD, str(Path(__file__).parent), str(folder)]
-    return subprocess.Popen(command, env=home)
+def learn_both(folder):
+    """Save after every step, and go on where there is something to go on from."""
+    os.fsync = lambda descriptor: None  # it guards against power cuts, not against being killed
+    Checkpoint.__init__.__defaults__ = (0.0,)
+    for name in KILLED:
+        model, _ = learn(name, folder / name, resume=True)
+        torch.save(model.state_dict(), folder / f"{name}.done")
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
-def test_killed_at_any_moment_it_ends_the_same(tmp_path):
+def test_killed_at_any_moment_it_ends_the_same(tmp_path, apart):
     for name, wait in zip(KILLED, (0.013, 0.021), strict=True):
-        with child(tmp_path) as process:
-            began = time.monotonic()
-            while not (tmp_path / name).exists() and time.monotonic() - began < 60:
-                time.sleep(0.002)
-            time.sleep(wait)
-            process.send_signal(signal.SIGKILL)
+        process = apart(learn_both, tmp_path)
+        while not (tmp_path / name).exists() and process.runs:
+            time.sleep(0.002)
+        time.sleep(wait)
+        process.send_signal(signal.SIGKILL)
+        assert process.ended()[0] == -signal.SIGKILL
         container.read(tmp_path / name)  # whole, whenever it was killed
-    with child(tmp_path) as process:
-        assert process.wait(timeout=120) == 0
+    status, _, err = apart(learn_both, tmp_path).ended()
+    assert status == 0, err
     for name in KILLED:
         found = torch.load(tmp_path / f"{name}.done", weights_only=True)
         wanted, _ = whole(name)

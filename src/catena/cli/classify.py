@@ -56,15 +56,8 @@ class Job:
     resume: bool
 
 
-def job(given: Mapping[str, Any]) -> Job:
-    """The job that the command line describes.
-
-    Args:
-        given: all that stands on it, by name.
-
-    Raises:
-        CatenaError: for an option of other tasks.
-    """
+def _job(given: Mapping[str, Any]) -> Job:
+    """The job that the command line describes."""
     if given.get("class_weight", WEIGHTS[0]) not in WEIGHTS:
         raise CatenaError(f"--class-weight must be balanced, not {given['class_weight']!r}")
     if "calibrate" in given and not given.get("valid"):
@@ -85,19 +78,18 @@ def job(given: Mapping[str, Any]) -> Job:
 
 
 def reading(given: Mapping[str, Any]) -> LabelledReading:
-    """How labelled data is read.
-
-    Raises:
-        CatenaError: when it is to be a stream.
-    """
-    if "stream" in given:
-        raise CatenaError("--stream is not for classifiers, whose sequences are whole")
+    """How labelled data is read."""
     plain = Reading(**{name: given[name] for name in OF_READING if name in given})
     return LabelledReading(plain, given.get("label"), given.get("label_by"))
 
 
-def fit(job: Job) -> None:
-    """Learn, show the progress, write the file, say what came of it."""
+def fit(given: Mapping[str, Any]) -> None:
+    """Learn, show the progress, write the file, say what came of it.
+
+    Args:
+        given: all that stands on the command line, by name.
+    """
+    job = _job(given)
     rung, learner = choose(job.model, job.given)
     if "summary" in job.own and is_generative(rung):
         raise CatenaError(f"--summary is for networks; a {job.model} a class needs none")
@@ -137,17 +129,12 @@ def classify(
     show.result("\n".join(written))
 
 
-def evaluate(
-    model: Path,
-    sources: list[str],
-    reading: LabelledReading,
-    as_json: bool,
-    mistakes: int | None,
-) -> None:
+def evaluate(model: Path, sources: list[str], given: Mapping[str, Any]) -> None:
     """How well a classifier labels some data."""
+    mistakes = given.get("mistakes")
     scores.check_mistakes(mistakes)
     classifier = _load(model)
-    gold = reading.read_like(classifier.space_, sources)
+    gold = reading(given).read_like(classifier.space_, sources)
     encoded = encode(classifier.space_, gold.data)
     found = classifier.evaluate(encoded, _as_learned(gold, classifier))
     unseen = _unseen(gold, found)
@@ -155,7 +142,7 @@ def evaluate(
         place = gold.place_of(label)
         show.say(f"{place}: label {label!r} was not in training; its {times:,} count as wrong")
     wrong = [_mistake(error, gold.data) for error in found.errors[:mistakes]]
-    if as_json:
+    if given["json"]:
         listed = {} if mistakes is None else {"mistakes": wrong}
         about = {"unseen": unseen, "model": str(model), "data": gold.data.name}
         show.as_json(_described(found) | listed | about)

@@ -35,10 +35,10 @@ def generate(
     Example:
       catena generate lstm.safetensors --prompt "ROMEO:" -n 3 --temperature 0.8
     """
-    from catena.cli import use
+    from catena.cli import generate as command
 
-    how = use.Drawing(n, length, min_length, temperature, top_k, top_p, seed)
-    use.generate(model, prompt, how, beam)
+    how = command.Drawing(n, length, min_length, temperature, top_k, top_p, seed)
+    command.generate(model, prompt, how, beam)
 
 
 def next_(
@@ -53,9 +53,9 @@ def next_(
     Example:
       catena next lstm.safetensors --prefix "To be, or not to b" -k 5
     """
-    from catena.cli import use
+    from catena.cli import generate as command
 
-    use.next_symbols(model, prefix, k, json)
+    command.next_symbols(model, prefix, k, json)
 
 
 def surprise(
@@ -78,8 +78,8 @@ def surprise(
     Example:
       catena surprise model.safetensors today.log --top 20
     """
-    from catena.cli import use
+    from catena.cli import generate as command
     from catena.cli.reading import Reading
 
     reading = Reading(stream, unit, encoding, errors, group_by, order_by, item, space)  # type: ignore[arg-type]
-    use.surprise(model, data, reading, top, json)
+    command.surprise(model, data, reading, top, json)

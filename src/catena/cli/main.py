@@ -16,16 +16,14 @@ import typer
 from typer.core import TyperGroup
 
 from catena import __version__
-from catena.cli import generating, labelling
+from catena.cli import chatting, generating, labelling, tasks, translating
 from catena.cli import options as o
 from catena.errors import CatenaError
 
 BAD_INPUT = 2
 STOPPED = 130
-# How DATA is read where it is sequences, and where it is tokens.
+# How DATA is read where it is sequences.
 OF_SEQUENCES = ("stream", "unit", "item", "space", "unknown")
-OF_TOKEN_FILES = ("columns", "encoding", "errors", "group_by", "order_by")
-OF_TOKENS = (*o.OF_TAGGERS, "columns", "scheme", "repair")
 
 
 class Commands(TyperGroup):
@@ -178,14 +176,17 @@ def fit(
     model: Annotated[
         str,
         typer.Option(
-            help="markov, hmm, window, rnn, gru or lstm; with --task tag: crf, but not markov.",
+            help="markov, hmm, window, rnn, gru or lstm; with --task tag: crf, but not markov; "
+            "with --task translate and chat: the encoder, window, rnn, gru or lstm.",
             show_default=False,
         ),
     ],
     output: Annotated[
         Path, typer.Option("-o", "--output", help="The file to write.", show_default=False)
     ],
-    task: Annotated[str, typer.Option(help="What for: generate, classify or tag.")] = "generate",
+    task: Annotated[
+        str, typer.Option(help="What for: generate, classify, tag, translate or chat.")
+    ] = "generate",
     valid: Annotated[
         list[str] | None, typer.Option(help="Held-out data that says when to stop.")
     ] = None,
@@ -221,6 +222,12 @@ def fit(
     summary: o.Summary = None,
     class_weight: o.ClassWeight = None,
     calibrate: o.Calibrate = None,
+    decoder_layers: o.DecoderLayers = None,
+    attention: o.Attention = None,
+    heads: o.Heads = None,
+    feeding: o.Feeding = None,
+    coverage: o.Coverage = None,
+    label_smoothing: o.LabelSmoothing = None,
     learner: o.Learner = None,
     minutes: o.Minutes = None,
     epochs: o.Epochs = None,
@@ -255,6 +262,12 @@ def fit(
     minimum: o.Minimum = None,
     columns: o.Columns = None,
     repair: o.Repair = None,
+    source: o.SourceSide = None,
+    target: o.TargetSide = None,
+    subwords: o.Subwords = None,
+    joint: o.Joint = None,
+    context: o.Context = None,
+    speaker: o.Speaker = None,
     label: o.Label = None,
     label_by: o.LabelBy = None,
 ) -> None:
@@ -267,38 +280,14 @@ def fit(
       catena fit train.tsv --task classify --model gru -o classifier.safetensors
       catena fit train.conll --task tag --model crf -o tagger.safetensors
       catena fit train.conll --task tag --model lstm --bidirectional -o tagger.safetensors
+      catena fit train.de train.en --task translate --model lstm -o translator.safetensors
+      catena fit dialogues.jsonl --task chat --model gru --context 3 -o chat.safetensors
     """
-    # Options are told apart by name, so that what one model does not have is refused.
-    everything = {name: value for name, value in locals().items() if value is not None}
-    if task == "tag":
-        _refuse(everything, o.OF_CLASSIFIERS, "is for --task classify")
-        return _fit_tagger(everything)
-    if task == "classify":
-        _refuse(everything, OF_TOKENS, "is for --task tag")
-        from catena.cli import classify as classifying
-
-        return classifying.fit(classifying.job(everything))
-    given = {name: value for name, value in everything.items() if name in o.OF_MODELS}
-    from catena.cli import fit as command
-
-    if task != "generate":
-        raise CatenaError(f"--task must be generate, classify or tag, not {task!r}")
-    _refuse(everything, OF_TOKENS, "is for --task tag")
-    _refuse(everything, o.OF_CLASSIFIERS, "is for --task classify")
-    reading = _reading(stream, unit, encoding, errors, group_by, order_by, item, space)
-    job = command.Job(
-        sources=data,
-        model=model,
-        output=output,
-        reading=reading,
-        given=given,
-        unknown=unknown,
-        minimum=minimum,
-        valid=valid or [],
-        seed=seed,
-        resume=resume,
-    )
-    command.fit(job)
+    # Options are told apart by name, so that what one task or model does not have is refused.
+    given = {name: value for name, value in locals().items() if value is not None}
+    chosen = tasks.task_named(task)
+    tasks.refuse_foreign("fit", task, given)
+    chosen.commands().fit(given)
 
 
 @app.command()
@@ -318,39 +307,40 @@ def evaluate(
     label: o.Label = None,
     label_by: o.LabelBy = None,
     mistakes: o.Mistakes = None,
+    source: o.SourceSide = None,
+    target: o.TargetSide = None,
+    beam: o.BeamWidth = None,
+    length_penalty: o.LengthPenalty = None,
+    gnmt: o.Gnmt = None,
+    coverage_penalty: o.CoveragePenalty = None,
+    min_length: o.MinLength = None,
+    max_length: o.MaxLength = None,
+    no_repeat: o.NoRepeat = None,
+    exact: o.Exact = None,
+    tokenize: o.Tokenize = None,
 ) -> None:
-    """How well a model predicts or labels some data.
+    """How well a model predicts, labels, translates or answers some data.
 
     \b
     Examples:
       catena evaluate lstm.safetensors held-out.txt --json
       catena evaluate classifier.safetensors test.tsv --mistakes 10
       catena evaluate tagger.safetensors test.conll
+      catena evaluate translator.safetensors test.de test.en --beam 8
+      catena evaluate chat.safetensors test.jsonl
     """
-    everything = {name: value for name, value in locals().items() if value is not None}
-    task = _task(model)
-    if task == "tag":
-        from catena.cli import tag as tagging
-
-        _refuse(everything, [*OF_SEQUENCES, "label", "label_by"], "is not for taggers")
-        return tagging.evaluate(model, data, _token_reading(everything), json, mistakes)
-    _refuse(everything, ["columns"], "is for taggers")
-    if task == "classify":
-        from catena.cli import classify as classifying
-
-        reading = classifying.reading(everything)
-        return classifying.evaluate(model, data, reading, json, mistakes)
-    from catena.cli import use
-
-    _refuse(everything, ["label", "label_by", "mistakes"], "is for models that label")
-
-    reading = _reading(stream, unit, encoding, errors, group_by, order_by, item, space)
-    use.evaluate(model, data, reading, json)
+    given = {name: value for name, value in locals().items() if value is not None}
+    task = tasks.task_of(model)
+    tasks.refuse_foreign("evaluate", task, given)
+    tasks.TASKS[task].commands().evaluate(model, data, given)
 
 
 for name, command in {
     "tag": labelling.tag,
     "classify": labelling.classify,
+    "translate": translating.translate,
+    "align": translating.align,
+    "chat": chatting.chat,
     "generate": generating.generate,
     "next": generating.next_,
     "surprise": generating.surprise,
@@ -366,18 +356,7 @@ def info(model: o.Model, json: o.Json = False) -> None:
     Example:
       catena info lstm.safetensors
     """
-    task = _task(model)
-    if task == "tag":
-        from catena.cli import tag as tagging
-
-        return tagging.info(model, json)
-    if task == "classify":
-        from catena.cli import classify as classifying
-
-        return classifying.info(model, json)
-    from catena.cli import use
-
-    use.info(model, json)
+    tasks.TASKS[tasks.task_of(model)].commands().info(model, json)
 
 
 @app.callback(invoke_without_command=True)
@@ -390,51 +369,6 @@ def _about(
     elif context.invoked_subcommand is None:
         print(context.get_help(), file=sys.stderr)
         raise typer.Exit(BAD_INPUT)
-
-
-def _reading(*given: Any) -> Any:
-    from catena.cli.reading import Reading
-
-    return Reading(*given)
-
-
-def _token_reading(given: dict[str, Any]) -> Any:
-    from catena.cli.tokens import TokenReading
-
-    return TokenReading(*(given.get(name) for name in OF_TOKEN_FILES))
-
-
-def _fit_tagger(given: dict[str, Any]) -> None:
-    """`fit` for --task tag.
-
-    Args:
-        given: all that stands on the command line, by name.
-    """
-    from catena.cli import tag as tagging
-
-    _refuse(given, OF_SEQUENCES, "is not for --task tag")
-    names = o.OF_MODELS | o.OF_TAGGERS | {"minimum"}
-    job = tagging.Job(
-        sources=given["data"],
-        model=given["model"],
-        output=given["output"],
-        reading=_token_reading(given),
-        given={name: value for name, value in given.items() if name in names},
-        scheme=given.get("scheme"),
-        mend=given.get("repair", False),
-        valid=given.get("valid", []),
-        seed=given["seed"],
-        resume=given["resume"],
-    )
-    tagging.fit(job)
-
-
-def _task(model: Path) -> Any:
-    """What the model in a file is for; one of CRFsuite's is a tagger."""
-    from catena.formats.crfsuite_model import is_crfsuite_model
-    from catena.save import load_facts
-
-    return "tag" if is_crfsuite_model(model) else load_facts(model)["task"].get("kind")
 
 
 def _refuse(given: dict[str, Any], names: Iterable[str], why: str) -> None:

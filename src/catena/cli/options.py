@@ -13,6 +13,7 @@ from typer import Argument, Option
 READING = "How DATA is read"
 RUNG = "The model (each option belongs to some models and is refused by the others)"
 LEARNING = "How it is learned (likewise)"
+SEARCH = "How a translation or reply is sought"
 
 # Those that a rung or its learner may have; the others belong to the command.
 OF_MODELS = frozenset({
@@ -32,6 +33,19 @@ OF_TAGGERS = OF_CRF | OF_NETWORKS
 
 # Those of a classifier beside its rung's and its learner's.
 OF_CLASSIFIERS = frozenset({"summary", "class_weight", "calibrate", "label", "label_by"})
+
+# Those of an encoder and a decoder beside its rung's and its learner's, of each task that has
+# these, and of the search.
+OF_TRANSDUCERS = frozenset({
+    "decoder", "decoder_layers", "attention", "heads", "feeding", "coverage", "label_smoothing",
+    "unit", "subwords", "minimum",
+})  # fmt: skip
+OF_TRANSLATORS = OF_TRANSDUCERS | {"joint", "source", "target"}
+OF_CHATS = OF_TRANSDUCERS | {"context", "speaker"}
+OF_SEARCH = frozenset({
+    "beam", "length_penalty", "gnmt", "coverage_penalty", "min_length", "max_length", "no_repeat",
+    "exact",
+})  # fmt: skip
 
 
 def _option(*flags: str, panel: str | None = None, text: str, **more: Any) -> Any:
@@ -59,7 +73,12 @@ Stream = Annotated[
     ),
 ]
 Unit = Annotated[
-    str | None, _option("--unit", panel=READING, text="What texts are cut into: char, word, byte.")
+    str | None,
+    _option(
+        "--unit",
+        panel=READING,
+        text="What texts are cut into: char, word, byte; translate, chat: bpe, unigram, word, char.",
+    ),
 ]
 Encoding = Annotated[
     str | None, _option("--encoding", panel=READING, text="Of texts; UTF-8 unless given.")
@@ -118,6 +137,32 @@ Columns = Annotated[
 Repair = Annotated[
     bool | None,
     _option("--repair", panel=READING, text="Mend invalid tags as conlleval reads them."),
+]
+
+SourceSide = Annotated[
+    str | None,
+    _option("--source", panel=READING, text="Of pairs: the field or column of sources (source)."),
+]
+TargetSide = Annotated[
+    str | None,
+    _option("--target", panel=READING, text="Of pairs: the field or column of targets (target)."),
+]
+Subwords = Annotated[
+    int | None,
+    _option(
+        "--subwords", panel=READING, text="translate, chat: how many pieces of words, at most."
+    ),
+]
+Context = Annotated[
+    int | None,
+    _option("--context", panel=READING, text="chat: how many turns are looked back at (2)."),
+]
+Speaker = Annotated[
+    str | None, _option("--speaker", panel=READING, text="chat: whose turns are learned; else all.")
+]
+Joint = Annotated[
+    bool | None,
+    _option("--joint", panel=READING, text="translate: sources and targets share their symbols."),
 ]
 
 Label = Annotated[
@@ -196,7 +241,37 @@ Scheme = Annotated[
 ]
 Decoder = Annotated[
     str | None,
-    _option("--decoder", panel=RUNG, text="window, rnn, gru, lstm as taggers: crf or softmax."),
+    _option(
+        "--decoder",
+        panel=RUNG,
+        text="window, rnn, gru, lstm as taggers: crf or softmax; translate, chat: its rung, gru:128.",
+    ),
+]
+DecoderLayers = Annotated[
+    int | None, _option("--decoder-layers", panel=RUNG, text="translate, chat: of the decoder.")
+]
+Attention = Annotated[
+    str | None,
+    _option(
+        "--attention", panel=RUNG, text="translate, chat: dot, general, additive or multi-head."
+    ),
+]
+Heads = Annotated[
+    int | None, _option("--heads", panel=RUNG, text="translate, chat: of multi-head attention.")
+]
+Feeding = Annotated[
+    bool | None,
+    _option("--feeding", panel=RUNG, text="translate, chat: what was seen enters the next step."),
+]
+Coverage = Annotated[
+    bool | None,
+    _option("--coverage", panel=RUNG, text="translate, chat: what was seen before counts."),
+]
+LabelSmoothing = Annotated[
+    float | None,
+    _option(
+        "--label-smoothing", panel=LEARNING, text="translate, chat: probability spread over all."
+    ),
 ]
 Constrained = Annotated[
     bool | None,
@@ -322,4 +397,39 @@ Seed = Annotated[int, Option("--seed", min=0, max=2**32 - 1, help="Fixes every r
 Mistakes = Annotated[
     int | None, Option("--mistakes", help="List so many of the wrong labels and where they stand.")
 ]
+Tokenize = Annotated[
+    str | None,
+    Option("--tokenize", help="chat: how BLEU cuts words, such as zh for Chinese (13a)."),
+]
 Json = Annotated[bool, Option("--json", help="Print JSON instead of a table.")]
+
+BeamWidth = Annotated[
+    int | None,
+    _option("--beam", panel=SEARCH, text="So many side by side (5); 1 takes the likeliest steps."),
+]
+LengthPenalty = Annotated[
+    float | None,
+    _option("--length-penalty", panel=SEARCH, text="Rank by log p / length to this power (1)."),
+]
+Gnmt = Annotated[
+    bool | None,
+    _option("--gnmt", panel=SEARCH, text="Rank by log p / ((5 + length) / 6) to this power."),
+]
+CoveragePenalty = Annotated[
+    float | None,
+    _option("--coverage-penalty", panel=SEARCH, text="What a source left unread costs."),
+]
+MinLength = Annotated[
+    int | None, _option("--min-length", panel=SEARCH, text="No end before so many symbols.")
+]
+MaxLength = Annotated[
+    int | None,
+    _option("--max-length", panel=SEARCH, text="Cut off there; else at twice the usual length."),
+]
+NoRepeat = Annotated[
+    int | None, _option("--no-repeat", panel=SEARCH, text="No run of so many comes twice.")
+]
+Exact = Annotated[
+    bool | None,
+    _option("--exact", panel=SEARCH, text="Go on until nothing can overtake what was found."),
+]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from itertools import chain
 from pathlib import Path
@@ -40,6 +40,7 @@ from catena.tasks.judging import TagEvaluation, judge
 from catena.tasks.tag import Tagger, TagPath, load_tagger
 
 SPELLED = 50  # the size of what reads characters unless given
+OF_READING = tuple(field.name for field in fields(TokenReading))
 OF_CRF = {field.name for field in fields(CRF)}
 CRF_LEARNERS: dict[str, tuple[type[CRFLearner], set[str]]] = {
     "l-bfgs": (QuasiNewton, {"iterations", "minutes", "patience"}),
@@ -72,8 +73,35 @@ class Job:
     resume: bool
 
 
-def fit(job: Job) -> None:
-    """Learn, show the progress, write the file, say what came of it."""
+def reading(given: Mapping[str, Any]) -> TokenReading:
+    """How files of tokens are read."""
+    return TokenReading(**{name: given[name] for name in OF_READING if name in given})
+
+
+def _job(given: Mapping[str, Any]) -> Job:
+    """The job that the command line describes."""
+    names = o.OF_MODELS | o.OF_TAGGERS | {"minimum"}
+    return Job(
+        sources=given["data"],
+        model=given["model"],
+        output=given["output"],
+        reading=reading(given),
+        given={name: value for name, value in given.items() if name in names},
+        scheme=given.get("scheme"),
+        mend=given.get("repair", False),
+        valid=given.get("valid", []),
+        seed=given["seed"],
+        resume=given["resume"],
+    )
+
+
+def fit(given: Mapping[str, Any]) -> None:
+    """Learn, show the progress, write the file, say what came of it.
+
+    Args:
+        given: all that stands on the command line, by name.
+    """
+    job = _job(given)
     tagger = choose(job)
     check_writable(job.output)
     files = [job.reading.read(source) for source in job.sources]
@@ -199,22 +227,21 @@ def tag(model: Path, source: str, reading: TokenReading, k: int | None, marginal
         show.raw(file.replaced(tagger.predict(rows), label))
 
 
-def evaluate(
-    model: Path, sources: list[str], reading: TokenReading, as_json: bool, mistakes: int | None
-) -> None:
+def evaluate(model: Path, sources: list[str], given: Mapping[str, Any]) -> None:
     """How well a tagger labels some data."""
+    mistakes = given.get("mistakes")
     scores.check_mistakes(mistakes)
     tagger = _loaded(model)
     if _reads_attributes(tagger):
-        corpus = read_attributes(sources, reading)
+        corpus = read_attributes(sources, reading(given))
     else:
-        corpus = _read(sources, reading, _columns(tagger))
+        corpus = _read(sources, reading(given), _columns(tagger))
     predicted = tagger.predict(corpus.sentences)
     found = judge(corpus.labels, predicted, tagger.labels_)
     taken = confusion(corpus.labels, predicted)
     wrong = _mistakes(corpus, predicted, mistakes)
     _say_unseen(corpus, found)
-    if as_json:
+    if given["json"]:
         listed = {} if mistakes is None else {"mistakes": wrong}
         about = {"model": str(model), "data": corpus.name}
         show.as_json(found.describe() | {"confusion": scores.matrix(taken)} | listed | about)

@@ -19,8 +19,9 @@ class NameTable:
     >>> table = NameTable(pa.array(["a", "b"], pa.large_string()))
     >>> table.find(pa.array(["b", "c"], pa.large_string())).tolist()
     [1, -1]
-    >>> table.find_in_lists([["a", "c"], [], ["b"]]).tolist()
-    [0, -1, 1]
+    >>> numbers, offsets = table.find_in_lists([["a", "c"], [], ["b"]])
+    >>> numbers.tolist(), offsets.tolist()
+    ([0, 1], [0, 1, 1, 2])
     """
 
     def __init__(self, names: pa.Array) -> None:
@@ -38,14 +39,17 @@ class NameTable:
         self._table.find(*_addresses(names), found.ctypes.data)
         return found
 
-    def find_in_lists(self, lists: list[Any]) -> np.ndarray | None:
-        """int32 `[m]`: the numbers of all strings in lists, -1 where there is none; None where
-        there is anything but lists of strings."""
+    def find_in_lists(self, lists: list[Any]) -> tuple[np.ndarray, np.ndarray] | None:
+        """The numbers of those strings in lists that have one, int32 `[m]`, and offsets int64
+        `[n + 1]`: list i has `numbers[offsets[i]:offsets[i + 1]]`. None where there is anything but
+        lists of strings."""
         if not set(map(type, lists)) <= {list}:
             return None
         found = np.empty(sum(map(len, lists)), np.int32)
-        fine = self._table.find_in_lists(lists, len(found), found.ctypes.data)
-        return found if fine else None
+        offsets = np.empty(len(lists) + 1, np.int64)
+        addresses = found.ctypes.data, offsets.ctypes.data
+        fine = self._table.find_in_lists(lists, len(found), *addresses)
+        return (found[: offsets[-1]], offsets) if fine else None
 
 
 def _addresses(names: pa.Array) -> tuple[int, int, int]:

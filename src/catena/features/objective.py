@@ -23,6 +23,7 @@ from catena.features.state import StateFeatures
 from catena.features.vocabulary import Encoded
 from catena.kernels.chain.dispatch import expectations
 from catena.kernels.chain.potentials import Potentials
+from catena.kernels.features import Columns
 
 # So many steps are worked on together: the memory for them is used again for the next ones, and a
 # thread gets enough to do.
@@ -92,6 +93,7 @@ class Objective:
         self.features, self.moves = features, moves
         self.size = len(features) + len(moves)
         self._parts = list(_parts(data, lengths))
+        self._columns = [features.columns(part) for part, _ in self._parts]
         weight = torch.ones(len(lengths), dtype=torch.float64) if weight is None else weight
         self._weights = weight.split([len(own) for _, own in self._parts])
         steps = [len(part) for part, _ in self._parts]
@@ -104,9 +106,7 @@ class Objective:
         each = weight.repeat_interleave(lengths)
         followed, counted = _moves(labels, lengths, features.width), each[1:][_inside(lengths)]
         counts = torch.bincount(followed, counted, features.width**2)[moves]
-        labelled = zip(
-            (part for part, _ in self._parts), labels.split(steps), each.split(steps), strict=True
-        )
+        labelled = zip(self._columns, labels.split(steps), each.split(steps), strict=True)
         self._observed = torch.cat([features.count(labelled), counts])
 
     def __call__(self, theta: Tensor) -> tuple[float, Tensor]:
@@ -123,12 +123,12 @@ class Objective:
 
     def _expect(
         self, weights: Tensor, of_moves: Tensor, sums: _Sums
-    ) -> Iterator[tuple[Encoded, Tensor]]:
+    ) -> Iterator[tuple[Columns, Tensor]]:
         """The marginals of one part after the other; log Z and the moves go into the sums."""
         scorer, transitions = self.features.scorer(weights), self._transitions(of_moves)
         ends = transitions.new_zeros(self.features.width)
-        for (data, lengths), weight, allowed in zip(
-            self._parts, self._weights, self._allowed, strict=True
+        for (data, lengths), columns, weight, allowed in zip(
+            self._parts, self._columns, self._weights, self._allowed, strict=True
         ):
             chain = Potentials(scorer(data), lengths, transitions, ends, ends)
             found = expectations(chain, weight)
@@ -140,7 +140,7 @@ class Objective:
                 sums.value -= float(among.log_z @ weight)
                 sums.moves -= among.transitions
                 found.marginals.sub_(among.marginals)
-            yield data, found.marginals
+            yield columns, found.marginals
 
     def _transitions(self, of_moves: Tensor) -> Tensor:
         """float64 `[width, width]`."""

@@ -43,6 +43,8 @@ class StateFeatures:
             and not 0 <= int(self.labels.min()) <= int(self.labels.max()) < self.width
         ):
             raise CatenaError(f"state features: labels must lie from 0 to {self.width - 1}")
+        if self.width >= 1 << 16:
+            raise CatenaError(f"{self.width} labels are too many; there may be {(1 << 16) - 1}")
         if len(self.labels) >= 1 << 31:
             raise CatenaError(f"{len(self.labels)} state features are too many; raise the minimum")
 
@@ -110,7 +112,12 @@ class StateFeatures:
 
         return scores
 
-    def gradient(self, parts: Iterable[tuple[Encoded, Tensor]]) -> Tensor:
+    def columns(self, data: Encoded) -> kernel.Columns:
+        """Data as `gradient` and `count` take it."""
+        self._check(data)
+        return kernel.Columns(self._layout, data.rows)
+
+    def gradient(self, parts: Iterable[tuple[kernel.Columns, Tensor]]) -> Tensor:
         """float64 `[features]`: the way back from the gradient of the scores to the weights.
 
         Args:
@@ -118,25 +125,26 @@ class StateFeatures:
                 `[total, width]`: for log Z, the marginals.
         """
         sums = kernel.nothing(self._layout)
-        for data, grad in parts:
-            self._check(data)
-            _check_numbers("grad", grad, (len(data), self.width))
-            kernel.add_gradient(self._layout, data.shared(), grad.contiguous(), sums)
+        for columns, grad in parts:
+            if columns.layout is not self._layout:
+                raise CatenaError("these columns are of other features; take those of these")
+            _check_numbers("grad", grad, (columns.total, self.width))
+            columns.add_gradient(grad.contiguous(), sums)
         return kernel.gathered(self._layout, sums)
 
-    def count(self, parts: Iterable[tuple[Encoded, Tensor, Tensor]]) -> Tensor:
+    def count(self, parts: Iterable[tuple[kernel.Columns, Tensor, Tensor]]) -> Tensor:
         """float64 `[features]`: the sum of the values with which each pair occurs.
 
         Args:
             parts: data, part by part, each with the label of every step, int64 `[total]`, and how
                 much the step counts, float64 `[total]`.
         """
-        return self.gradient((data, self._counted(data, *steps)) for data, *steps in parts)
+        return self.gradient((own, self._counted(own.total, *steps)) for own, *steps in parts)
 
-    def _counted(self, data: Encoded, labels: Tensor, weight: Tensor) -> Tensor:
+    def _counted(self, total: int, labels: Tensor, weight: Tensor) -> Tensor:
         """float64 `[total, width]`: what each step counts, at its label."""
-        _check_labels(data, labels, self.width)
-        there = torch.zeros(len(data), self.width, dtype=torch.float64)
+        _check_labels(total, labels, self.width)
+        there = torch.zeros(total, self.width, dtype=torch.float64)
         return there.scatter_(1, labels.long()[:, None], weight[:, None])
 
     @cached_property
@@ -171,9 +179,13 @@ class Changing:
         kernel.scores(self._layout, rows, self._weights, to)
         return to
 
-    def add(self, rows: kernel.Rows, grad: Tensor) -> None:
+    def columns(self, rows: kernel.Rows) -> kernel.Columns:
+        """The same steps as `add` takes them, on any weights of the same features."""
+        return kernel.Columns(self._layout, rows)
+
+    def add(self, columns: kernel.Columns, grad: Tensor) -> None:
         """Add to each weight what the gradient of the scores, float64 `[steps, width]`, says."""
-        kernel.add_gradient(self._layout, kernel.share_out(rows, 1), grad, self._weights)
+        columns.add_gradient(grad, self._weights)
 
     def weights(self) -> Tensor:
         """A copy of them, float64 `[features]`."""
@@ -185,15 +197,15 @@ def _pairs(data: Encoded, labels: Tensor, width: int) -> tuple[np.ndarray, np.nd
     ids, sizes = data.ids.numpy(), np.diff(data.offsets.numpy())
     values = None if data.values is None else data.values.numpy()
     if labels.dtype != torch.bool:
-        _check_labels(data, labels, width)
+        _check_labels(len(data), labels, width)
         return ids * np.int64(width) + np.repeat(labels.numpy().astype(np.int64), sizes), values
     place, label = labels.numpy()[np.repeat(np.arange(len(data)), sizes)].nonzero()
     return ids[place] * np.int64(width) + label, None if values is None else values[place]
 
 
-def _check_labels(data: Encoded, labels: Tensor, width: int) -> None:
-    if labels.shape != (len(data),):
-        raise CatenaError(f"labels of shape {tuple(labels.shape)} for {len(data)} steps")
+def _check_labels(steps: int, labels: Tensor, width: int) -> None:
+    if labels.shape != (steps,):
+        raise CatenaError(f"labels of shape {tuple(labels.shape)} for {steps} steps")
     if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < width:
         raise CatenaError(f"labels must lie from 0 to {width - 1}")
 

@@ -39,7 +39,6 @@ class Encoded:
     ids: Tensor
     values: Tensor | None
     attributes: int
-    _shared: dict[int, kernel.Rows] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         offsets, ids, values = self.offsets, self.ids, self.values
@@ -64,13 +63,6 @@ class Encoded:
     def rows(self) -> kernel.Rows:
         """The arrays as the kernels take them."""
         return kernel.Rows(self.offsets, self.ids, self.values)
-
-    def shared(self) -> kernel.Rows:
-        """The same, shared out among threads; made once for each number of them."""
-        threads = kernel.threads_for(self.rows)
-        if threads not in self._shared:
-            self._shared[threads] = kernel.share_out(self.rows, threads)
-        return self._shared[threads]
 
     def steps(self, begin: int, end: int) -> Encoded:
         """Steps begin to end - 1."""
@@ -127,11 +119,11 @@ class AttributeVocabulary:
 
     def encode_lists(self, steps: list[Any]) -> Encoded | None:
         """The same of steps that are lists of strings; None where they are something else."""
-        ids = self._table.find_in_lists(steps)
-        if ids is None:
+        found = self._table.find_in_lists(steps)
+        if found is None:
             return None
-        counts = np.fromiter(map(len, steps), np.int64, len(steps))
-        return self._known(np.concatenate([np.zeros(1, np.int64), counts.cumsum()]), ids, None)
+        ids, offsets = found
+        return Encoded(torch.from_numpy(offsets), torch.from_numpy(ids), None, len(self))
 
     def places(self, names: pa.Array) -> np.ndarray:
         """int32 `[u]`: each name's place in the vocabulary, -1 where it has none."""

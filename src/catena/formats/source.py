@@ -7,7 +7,8 @@ import gzip
 import lzma
 import sys
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,21 +64,35 @@ def decode(source: Source, options: Options) -> str:
     try:
         return source.raw.decode(encoding, options.errors or "strict").removeprefix(BOM)
     except UnicodeDecodeError as error:
-        before = source.raw[: error.start]
-        line = before.decode(encoding, "replace").count("\n") + 1
-        found = f"0x{source.raw[error.start]:02x}" if error.start < len(source.raw) else "the end"
-        raise CatenaError(
-            f"{source.name}, line {line}, byte {error.start + 1} of the file: {found} is not "
-            f"valid {encoding}; name the right encoding with --encoding (such as latin-1 or "
-            "gb18030), or read on with --errors replace"
-        ) from error
+        line = source.raw[: error.start].decode(encoding, "replace").count("\n") + 1
+        found = source.raw[error.start : error.start + 1]
+        raise invalid(source.name, line, error.start + 1, found, encoding) from error
     except LookupError as error:
-        raise CatenaError(
-            f"--encoding {encoding}: there is no such encoding; try utf-8, utf-16, latin-1 or "
-            "gb18030"
-        ) from error
+        raise no_encoding(encoding) from error
     except UnicodeError as error:
         raise CatenaError(f"{source.name}: not valid {encoding} ({error})") from error
+
+
+def invalid(name: str, line: int, byte: int, found: bytes, encoding: str) -> CatenaError:
+    """What is said of a byte that the encoding does not have.
+
+    Args:
+        line, byte: where it stands in the file, both from 1.
+        found: the byte, or nothing where the file ends within a character.
+    """
+    shown = f"0x{found[0]:02x}" if found else "the end"
+    return CatenaError(
+        f"{name}, line {line}, byte {byte} of the file: {shown} is not valid {encoding}; name the "
+        "right encoding with --encoding (such as latin-1 or gb18030), or read on with --errors "
+        "replace"
+    )
+
+
+def no_encoding(encoding: str) -> CatenaError:
+    """What is said of an encoding that Python does not know."""
+    return CatenaError(
+        f"--encoding {encoding}: there is no such encoding; try utf-8, utf-16, latin-1 or gb18030"
+    )
 
 
 def _open(argument: str | Path) -> Source:
@@ -91,8 +106,15 @@ def _open(argument: str | Path) -> Source:
 
 
 def _read_file(path: Path) -> bytes:
-    try:
+    with opening(path):
         return path.read_bytes()
+
+
+@contextmanager
+def opening(path: Path) -> Iterator[None]:
+    """What goes wrong inside is said of this file."""
+    try:
+        yield
     except (FileNotFoundError, NotADirectoryError) as error:
         raise CatenaError(f"{path}: there is no such file{_suggestion(path)}") from error
     except IsADirectoryError as error:
@@ -112,7 +134,7 @@ def _expanded(name: str, file: str, raw: bytes, stream: bool = False) -> Source:
     suffixes = [suffix.lower() for suffix in Path(file).suffixes]
     for suffix, (magic, expand) in EXPANDERS.items():
         if suffixes[-1:] == [suffix] or (not file and raw.startswith(magic)):
-            raw = _expand(name, suffix, expand, raw)
+            raw = _expand(name, expand, raw)
             suffixes = suffixes[:-1]
             break
     if not raw.removeprefix(BOM.encode()):
@@ -120,16 +142,21 @@ def _expanded(name: str, file: str, raw: bytes, stream: bool = False) -> Source:
     return Source(name, suffixes[-1] if suffixes else "", raw, stream)
 
 
-def _expand(name: str, suffix: str, expand: Callable[[bytes], bytes], raw: bytes) -> bytes:
+def _expand(name: str, expand: Callable[[bytes], bytes], raw: bytes) -> bytes:
     if not raw:
         return raw
     try:
         return expand(raw)
     except (lzma.LZMAError, zlib.error, EOFError, OSError) as error:
-        raise CatenaError(
-            f"{name}: damaged or cut short, or not a {suffix} file ({error}); "
-            "fetch or compress it again"
-        ) from error
+        raise damaged(name, error) from error
+
+
+def damaged(name: str, error: Exception) -> CatenaError:
+    """What is said of a compressed file that cannot be expanded."""
+    return CatenaError(
+        f"{name}: damaged or cut short, or not compressed as its name says ({error}); fetch or "
+        "compress it again"
+    )
 
 
 def _suggestion(path: Path) -> str:

@@ -68,9 +68,9 @@ def lay_out(pairs: Tensor, labels: Tensor, width: int, share: int = SHARE) -> La
     return Layout(width, pairs, labels, places, filled, cells, int(dense.sum()), pitch)
 
 
-def threads_for(data: Rows) -> int:
-    """How many threads are worth while."""
-    return torch.get_num_threads() if len(data.ids) > ALONE else 1
+def threads_for(entries: int) -> int:
+    """How many threads are worth while for so many attributes of steps."""
+    return torch.get_num_threads() if entries > ALONE else 1
 
 
 def ordered(data: Rows) -> Rows:
@@ -89,27 +89,39 @@ def ordered(data: Rows) -> Rows:
     return to
 
 
-def share_out(data: Rows, threads: int) -> Rows:
-    """The same, `steps` being `[threads + 1, total]`: thread k has the attributes of step t from
-    `steps[k][t]` to `steps[k + 1][t]` - 1.
+class Columns:
+    """The same by columns, which adding up gradients asks for: turned over once, used often.
 
     Args:
-        data: in order, where there are several threads.
+        data: in order.
     """
-    cuts = [data.steps[:-1]]
-    for limit in _limits(data, threads):
-        below = torch.cat([data.steps.new_zeros(1), (data.ids < limit).cumsum(0)])
-        cuts.append(data.steps[:-1] + below[data.steps].diff())
-    return data._replace(steps=torch.stack([*cuts, data.steps[1:]]))
 
+    def __init__(self, layout: Layout, data: Rows) -> None:
+        self.layout, self.total = layout, len(data.steps) - 1
+        self._entries = len(data.ids)
+        self._own = _native.Columns(
+            *(self.total, data.steps.data_ptr(), data.ids.data_ptr(), _address(data.values)),
+            layout.places.data_ptr(),
+        )
+        self._shares: dict[int, Tensor] = {}
 
-def _limits(data: Rows, threads: int) -> list[int]:
-    """The first attribute of each thread but the first one, so that they have equally many."""
-    if threads == 1:
-        return []
-    before = torch.bincount(data.ids).cumsum(0)
-    shares = torch.arange(1, threads) * len(data.ids) // threads
-    return torch.searchsorted(before, shares).tolist()
+    def add_gradient(self, grad: Tensor, sums: Weights) -> None:
+        """Add the gradient of the weights, from that of the scores, to sums.
+
+        Each sum is made in the order of the steps, whatever the number of threads.
+
+        Args:
+            grad: float64 `[total, width]`.
+        """
+        threads = threads_for(self._entries)
+        if threads not in self._shares:
+            self._shares[threads] = torch.empty(threads + 1, 2, dtype=torch.int32)
+            self._own.share(threads, self._shares[threads].data_ptr())
+        self._own.gradient(
+            *(threads, self.layout.width, self.layout.pitch, self.layout.labels.data_ptr()),
+            *(self._shares[threads].data_ptr(), grad.data_ptr()),
+            *(sums.single.data_ptr(), sums.rows.data_ptr()),
+        )
 
 
 class Weights(NamedTuple):
@@ -142,32 +154,11 @@ def gathered(layout: Layout, sums: Weights) -> Tensor:
 def scores(layout: Layout, data: Rows, weights: Weights, to: Tensor) -> None:
     """Put the values times the weights of each step's attributes into float64 `[total, width]`."""
     _native.feature_scores(
-        *_head(layout, data, threads_for(data), len(to)),
-        *(data.steps.data_ptr(), weights.single.data_ptr(), weights.rows.data_ptr()),
-        to.data_ptr(),
+        *(threads_for(len(data.ids)), len(to), layout.width, layout.pitch),
+        *(data.ids.data_ptr(), _address(data.values), layout.places.data_ptr()),
+        *(layout.labels.data_ptr(), data.steps.data_ptr(), weights.single.data_ptr()),
+        *(weights.rows.data_ptr(), to.data_ptr()),
     )
-
-
-def add_gradient(layout: Layout, shared: Rows, grad: Tensor, sums: Weights) -> None:
-    """Add the gradient of the weights, from that of the scores, to sums.
-
-    Each sum is made in the order of the steps, whatever the number of threads.
-
-    Args:
-        shared: what `share_out` made.
-        grad: float64 `[total, width]`.
-    """
-    _native.feature_gradient(
-        *_head(layout, shared, len(shared.steps) - 1, len(grad)),
-        *(shared.steps.data_ptr(), grad.data_ptr()),
-        *(sums.single.data_ptr(), sums.rows.data_ptr()),
-    )
-
-
-def _head(layout: Layout, data: Rows, threads: int, total: int) -> tuple[int, ...]:
-    sizes = threads, total, layout.width, layout.pitch
-    own = data.ids.data_ptr(), _address(data.values)
-    return *sizes, *own, layout.places.data_ptr(), layout.labels.data_ptr()
 
 
 def _address(values: Tensor | None) -> int:
@@ -182,7 +173,7 @@ def reference_scores(layout: Layout, data: Rows, weights: Tensor) -> Tensor:
 
 
 def reference_gradient(layout: Layout, data: Rows, grad: Tensor) -> Tensor:
-    """What `add_gradient` adds, on any device, from rows that are not shared out."""
+    """What `Columns.add_gradient` adds, on any device, from rows."""
     step, feature, value = _spread(layout, data)
     to = grad.new_zeros(len(layout.labels))
     return to.index_put((feature,), grad[step, layout.labels[feature]] * value, accumulate=True)

@@ -32,14 +32,15 @@ from torch import distributions as D
 
 from catena.emission import Categorical, Emission, ExpectationEmission, emission_for
 from catena.errors import CatenaError
+from catena.kernels.chain import dispatch as chain
+from catena.kernels.chain.potentials import Potentials
 from catena.kernels.registry import register
-from catena.ladder.chain import Propagation, best_path
-from catena.ladder.forward_backward import forward, forward_backward
+from catena.ladder.chain import Propagation, normalised
 from catena.ladder.rung import whole
 from catena.layout import Layout
 from catena.model import SequenceModel
 from catena.recurrence import State
-from catena.scanning import run
+from catena.scanning import run, scan
 from catena.sequences import Sequences
 from catena.space import Space
 
@@ -199,34 +200,48 @@ class HiddenMarkov(SequenceModel):
         """
         return self._targets(sequences, ends)[0]
 
+    def chain(self, observed: Sequences) -> Potentials:
+        """The linear chain over the hidden states whose log Z is the evidence of all that is
+        emitted, as `observed` gives it."""
+        scores = self.embed(observed.values)
+        moves = self.log_transition, self.log_initial
+        return Potentials(scores, observed.lengths, *moves, torch.zeros_like(moves[1]))
+
     # -- inference: what is known of the hidden states ----------------------------------------
 
     @torch.no_grad()
     def filter(self, sequences: Sequences) -> Sequences:
         """p(z_t given x_1..x_t), `[total, K]`: what is known while the sequence comes in."""
-        layout, packed = self._packed(sequences)
-        propagation = self.recurrence.propagation()
-        (state,) = propagation.start(len(sequences))
-        passed = forward(propagation, packed, layout, state)
-        return sequences.with_values(layout.unpack(passed.filtered))
+        predicted, log_likelihood = self._predicted(sequences)
+        return sequences.with_values(normalised(predicted.log() + log_likelihood, predicted))
 
     @torch.no_grad()
     def smooth(self, sequences: Sequences) -> Sequences:
         """p(z_t given x_1..x_T), `[total, K]`: what is known afterwards.
 
-        In a sequence of evidence -∞ the impossible parts are passed over; no value is NaN.
+        An observation that is impossible after those before it is passed over, and so is an end;
+        no value is NaN.
         """
-        layout, packed = self._packed(sequences)
-        propagation = self.recurrence.propagation()
-        (state,) = propagation.start(len(sequences))
-        end = self._log_end.exp().expand(len(sequences), -1)
-        passed = forward_backward(propagation, packed, layout, state, end)
-        return sequences.with_values(layout.unpack(passed.smoothed))
+        predicted, scores = self._predicted(sequences)
+        impossible = (predicted.log() + scores).logsumexp(-1, keepdim=True) == -torch.inf
+        scores = scores.masked_fill(impossible, 0.0)
+        moves = self.log_transition, self.log_initial
+        ending = Potentials(scores, sequences.lengths, *moves, self._log_end)
+        going_on = ending._replace(end=torch.zeros_like(ending.end))
+        ends = chain.log_z(ending) > -torch.inf
+        return sequences.with_values(
+            chain.expectations(ending, ends.double()).marginals
+            + chain.expectations(going_on, (~ends).double()).marginals
+        )
 
-    def _packed(self, sequences: Sequences) -> tuple[Layout, Tensor]:
-        """Log-likelihoods `[total, K]` in time-major order."""
-        layout = Layout(sequences.lengths)
-        return layout, self.embed(layout.pack(sequences.values))
+    def _predicted(self, sequences: Sequences) -> tuple[Tensor, Tensor]:
+        """p(z_t given x_1..x_{t-1}), and log p(x_t given z_t), `[total, K]` each."""
+        log_likelihood = self.embed(sequences.values)
+        propagation = self.recurrence.propagation()
+        after = scan(propagation, sequences.with_values(log_likelihood)).features.values
+        predicted = after.roll(1, 0)
+        predicted[_firsts(sequences)] = propagation.first
+        return predicted, log_likelihood
 
     @torch.no_grad()
     def viterbi(self, sequences: Sequences) -> tuple[Sequences, Tensor]:
@@ -234,10 +249,11 @@ class HiddenMarkov(SequenceModel):
 
         Of paths that are equally probable, one; the log joint is `log_joint` of it.
         """
-        log_likelihood = sequences.with_values(self.embed(sequences.values))
-        moves = self.log_initial, self.log_transition, self._log_end
-        path, best = best_path(*moves, log_likelihood)
-        return path, torch.where(sequences.lengths > 0, best, self._log_evidence_of_nothing)
+        given = self.chain(sequences)._replace(end=self._log_end)
+        paths, best = chain.best(given, 1)
+        # Where every path is impossible one is as good as another.
+        path = sequences.with_values(paths[:, 0].clamp_min(0))
+        return path, torch.where(sequences.lengths > 0, best[:, 0], self._log_evidence_of_nothing)
 
     def evidence(self, sequences: Sequences) -> Tensor:
         """log p(x_1..x_T) in nats, `[n]`, the end included where the space predicts it."""

@@ -9,10 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from functools import reduce
-from operator import add
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -30,8 +27,6 @@ from catena.learn.learner import History, Progress, Run
 from catena.model import SequenceModel
 from catena.sequences import Sequences
 
-# The E-step takes so many sequences side by side, of about the same length.
-ROWS = 512
 # By how much rounding may lower the objective, relative to its size and to the observations.
 ROUNDING = 1e-9
 
@@ -164,8 +159,7 @@ class _Fit:
         began = time.monotonic()
         if self.at.iteration == 0 and (self.at.restart or self.options.start == "guess"):
             self._guess()
-        parts = _groups(self.observed, self.weights)
-        expected = reduce(add, (expect(self.model, *part) for part in parts))
+        expected = expect(self.model, self.observed, self.weights)
         row, gain = self._judge(expected)
         done = gain < self.options.tolerance or self.at.iteration == self.options.iterations
         if done:
@@ -291,15 +285,6 @@ def cut(sequences: Sequences, span: int | None) -> tuple[Sequences, Tensor]:
     lengths[last] = sequences.lengths - (parts - 1) * span
     ends = torch.zeros(len(lengths), dtype=torch.bool).index_fill(0, last, True)
     return Sequences(sequences.values, lengths), ends
-
-
-def _groups(
-    observed: Sequences, weights: Tensor | None
-) -> Iterator[tuple[Sequences, Tensor | None]]:
-    """The sequences that are not empty, the longest first, ROWS at a time, and their weights."""
-    order = torch.argsort(observed.lengths, descending=True, stable=True)
-    for rows in order[: int((observed.lengths > 0).sum())].split(ROWS):
-        yield observed[rows], None if weights is None else weights[rows]
 
 
 def _parameters(model: HiddenMarkov) -> dict[str, Tensor]:

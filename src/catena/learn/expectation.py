@@ -1,11 +1,11 @@
 """The two steps of expectation-maximisation for hidden Markov models.
 
     E-step   γ_t(k) = p(z_t = k given x),   ξ_t(i, j) = p(z_t = i, z_{t+1} = j given x)
-                                                      = f_t(i) A(i, j) r_{t+1}(j)
     M-step   π ∝ Σ γ_1,   A(i, ·) ∝ Σ_t ξ_t(i, ·),   emissions: weighted maximum likelihood under γ
 
-with f_t and r_t as in `catena.ladder.forward_backward`. The E-step leaves nothing but sums, so
-those of several shards are added and maximised together.
+γ and ξ are what is expected of a path along the linear chain with scores log p(x_t given z_t) and
+moves log π and log A, whose log Z is the evidence. The E-step leaves nothing but sums, so those of
+several shards are added and maximised together.
 """
 
 from __future__ import annotations
@@ -19,15 +19,14 @@ import torch
 from torch import Tensor
 
 from catena.emission import LEAST_COUNT, Categorical, Sums
-from catena.ladder.forward_backward import ForwardBackward, forward_backward
+from catena.kernels.chain.dispatch import expectations
 from catena.ladder.hmm import HiddenMarkov
-from catena.layout import Layout
-from catena.scanning import run
+from catena.model import groups
 from catena.sequences import Sequences
 
-# About so many beliefs (observations times states) are worked on at once: arrays of 8 MB, which
-# stay in a cache.
-BLOCK = 1 << 20
+# About so many beliefs (observations times states) are worked on at once: what is computed of them
+# on the way stays in a cache.
+BLOCK = 1 << 17
 
 
 @dataclass(frozen=True)
@@ -67,84 +66,27 @@ class Expected:
 
 @torch.no_grad()
 def expect(model: HiddenMarkov, observed: Sequences, weights: Tensor | None = None) -> Expected:
-    """The E-step over one shard.
-
-    Memory stays bounded: the steps are taken in blocks, once forwards to find where each block
-    starts, then backwards, each block forwards and backwards.
+    """The E-step over one shard, some sequences at a time, so that memory stays bounded.
 
     Args:
         observed: all that is emitted, as `HiddenMarkov.observed` gives it.
         weights: `[n]` float64, how many copies each sequence stands for; one each unless given.
     """
-    times = None if weights is None else weights[Layout(observed.lengths).order]
-    propagation, blocks = model.recurrence.propagation(), _blocks(observed, model.states)
-    (start,) = propagation.start(len(observed))
-    starts = [start]
-    for x, layout in blocks[:-1]:
-        starts.append(run(propagation, model.embed(x), layout, (starts[-1],))[1][0])
-    message, following, sums = torch.ones_like(start), start[:0], []
-    for (x, layout), state in zip(reversed(blocks), reversed(starts), strict=True):
-        passed = forward_backward(propagation, model.embed(x), layout, state, message)
-        if times is not None:
-            passed = _repeated(passed, times)
-        size = float(len(x)) if times is None else float(times[passed.links.row].sum())
-        sums.append(_sums(model, x, passed, following, size, opens=state is start))
-        message, following = passed.message, passed.share[: passed.links.opening]
-    return reduce(add, sums)
+    weights = torch.ones(len(observed), dtype=torch.float64) if weights is None else weights
+    parts = groups(observed.lengths.tolist(), max(1, BLOCK // model.states)) or [[]]
+    return reduce(add, (_expect(model, observed[rows], weights[rows]) for rows in parts))
 
 
-def _repeated(passed: ForwardBackward, times: Tensor) -> ForwardBackward:
-    """What all copies of the sequences add to the sums; `times` `[rows]` says how many each has."""
-    each = times[passed.links.row]
-    return passed._replace(
-        log_evidence=passed.log_evidence * each,
-        smoothed=passed.smoothed * each[:, None],
-        share=passed.share * each[:, None],
-    )
-
-
-def _sums(
-    model: HiddenMarkov,
-    x: Tensor,
-    passed: ForwardBackward,
-    following: Tensor,
-    size: float,
-    opens: bool,
-) -> Expected:
-    """The sums of one block.
-
-    Args:
-        x: `[m, *event]`, time-major.
-        following: `[rows, K]`, the shares of the next block's first step.
-        size: how many observations they are, copies counted.
-        opens: whether the block holds the sequences' first steps.
-    """
-    links, smoothed = passed.links, passed.smoothed
-    first = smoothed[: links.opening] if opens else smoothed[:0]
-    pairs = passed.filtered[links.before].T @ passed.share[links.opening :]
-    # What goes on in the next block is live at the last step of this one, in the same rows.
-    leaving = passed.filtered[links.closing :][: len(following)]
+def _expect(model: HiddenMarkov, observed: Sequences, weights: Tensor) -> Expected:
+    found = expectations(model.chain(observed), weights)
     return Expected(
-        log_likelihood=passed.log_evidence.sum(),
-        observations=torch.tensor(size, dtype=torch.float64),
-        initial=first.sum(0),
-        moves=model.recurrence.propagation().transition * (pairs + leaving.T @ following),
-        visits=smoothed.sum(0),
-        emitted=model.embed.emission.sums(x, smoothed),
+        log_likelihood=found.log_z @ weights,
+        observations=observed.lengths.double() @ weights,
+        initial=found.start,
+        moves=found.transitions,
+        visits=found.marginals.sum(0),
+        emitted=model.embed.emission.sums(observed.values, found.marginals),
     )
-
-
-def _blocks(observed: Sequences, states: int) -> list[tuple[Tensor, Layout]]:
-    """The observations in time-major order, some steps of all sequences at a time."""
-    whole = Layout(observed.lengths)
-    packed, lengths = whole.pack(observed.values), observed.lengths[whole.order]
-    width = max(1, BLOCK // (states * max(1, len(observed))))
-    longest = len(whole.batch_sizes)
-    layouts = [
-        Layout((lengths - begin).clamp(0, width)) for begin in range(0, max(longest, 1), width)
-    ]
-    sizes = [int(layout.lengths.sum()) for layout in layouts]
-    return list(zip(packed.split(sizes), layouts, strict=True))
 
 
 @torch.no_grad()

@@ -31,7 +31,7 @@ import torch
 from torch import Tensor
 
 from catena.errors import CatenaError
-from catena.ladder.chain import best_path
+from catena.linear_chain import LinearChain
 from catena.sequences import Sequences
 from catena.words import prefixes, shape, suffixes
 
@@ -129,8 +129,8 @@ class LabelledHMM:
         """The most probable labels of every sentence (Viterbi)."""
         lengths = torch.tensor([len(words) for words in sentences], dtype=torch.int64)
         scored = Sequences(self.scores(list(chain.from_iterable(sentences))), lengths)
-        paths, _ = best_path(self.start, self.transitions, self.end, scored)
-        return [[self.labels[number] for number in path.tolist()] for path in paths.to_list()]
+        paths, _ = LinearChain(self.transitions, self.start, self.end).viterbi(scored)
+        return [[self.labels[number] for number in path.tolist()] for path in paths]
 
     def _moves(self) -> Tensor:
         """A, `[L + 1, L + 1]` float64: the last row is the begin, the last column the end."""

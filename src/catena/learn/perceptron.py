@@ -163,9 +163,10 @@ class PerceptronRule:
         change = each.new_zeros(len(right), self.features.width).scatter_add_(1, paths.T, each.T)
         moves = (paths[:, :-1] * self.features.width + paths[:, 1:]).flatten()
         of_moves = each[:, 1:].flatten() * self._weighs[moves]
+        columns = self._now.columns(rows)
         for weights, table, times in (
             (self._now, self._moves_now, 1),
             (self._sums, self._moves_sums, self.seen),
         ):
-            weights.add(rows, change * times)
+            weights.add(columns, change * times)
             table.index_add_(0, moves, of_moves, alpha=times)

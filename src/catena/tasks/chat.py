@@ -26,6 +26,7 @@ from catena.tasks.translate import (
     Translation,
     Translator,
     beam_of,
+    metrics,
     restored,
 )
 from catena.tasks.turns import Turn
@@ -195,9 +196,10 @@ class Chat(Estimator):
             tokenize: how sacreBLEU cuts words, such as "zh" for Chinese; "13a" unless given.
 
         Raises:
-            CatenaError: where sacreBLEU is not installed.
+            CatenaError: where sacreBLEU is not installed, or knows no such way.
         """
         translator, pairs = self._fitted(), self.pairs(dialogues)
+        metrics(tokenize)  # before the work, not after it
         sources = [source.split(BETWEEN) for source, _ in pairs]
         return translator.judged(pairs, self.replies(sources, how, seed), tokenize)
 

@@ -32,6 +32,7 @@ from catena.save import (
 from catena.search import Beam, Hypothesis, beam
 from catena.sequences import Sequences
 from catena.space import Space, Symbols
+from catena.tasks.attention_plot import draw
 from catena.tasks.class_learning import seeded
 from catena.tasks.encoder_decoder import EncoderDecoder, Looking, encoder_decoder
 from catena.tasks.estimator import Estimator
@@ -168,7 +169,6 @@ class Translator(Estimator):
         sources, targets = _sides(pairs)
         kept = None if checkpoint is None else checkpoint.with_name(f"{checkpoint.name}.symbols")
         self.source_, self.target_ = self._languages(sources, targets, kept if resume else None)
-        _keep(kept, self.source_, self.target_)
         self.learner_ = self.learner or Gradient()
         device = device_named(self.learner_.device)
         model = seeded(self.seed, lambda: self._network(self.source_, self.target_))
@@ -180,6 +180,7 @@ class Translator(Estimator):
 
         train = objective((sources, targets), budget)
         held_out = None if valid is None else objective(_sides(valid), 4 * budget)
+        _keep(kept, self.source_, self.target_)
         run = Run(self.seed, report, checkpoint, resume, self._job())
         self.history_ = self.learner_.descend(model, train, held_out, run)
         self.model_ = model.to("cpu").eval()
@@ -256,7 +257,23 @@ class Translator(Estimator):
                 found[row] = Alignment(*names, own[:, : len(source)].numpy())
         return found
 
+    def draw(self, path: str | Path, pairs: Iterable[Pair]) -> None:
+        """Write a picture of what `align` finds, a panel for each pair. The path ends in .png, .svg
+        or .pdf.
+
+        Raises:
+            CatenaError: where there is no pair, and for a format that cannot be written.
+        """
+        draw(Path(path), self.align(pairs))
+
     # -- measuring --------------------------------------------------------------------------
+
+    def perplexity(self, pairs: Iterable[Pair]) -> float:
+        """Of a symbol of the targets, the ends among them."""
+        pairs = list(pairs)
+        targets = _sides(pairs)[1]
+        symbols = self.target_.encode(targets).total + len(targets)
+        return math.exp(-float(self.score(pairs).sum()) / max(1, symbols))
 
     def evaluate(self, pairs: Iterable[Pair], how: int | Beam = 5) -> Evaluation:
         """How good the translations of the sources are, beside the targets.
@@ -266,6 +283,7 @@ class Translator(Estimator):
         """
         pairs = list(pairs)
         sources, _ = _sides(pairs)
+        metrics(None)  # before the work, not after it
         return self.judged(pairs, self.translate(sources, how))
 
     def judged(
@@ -280,13 +298,12 @@ class Translator(Estimator):
             CatenaError: where sacreBLEU is not installed, or knows no such way.
         """
         _, targets = _sides(pairs)
-        bleu, chrf = _metrics(tokenize)
-        symbols = self.target_.encode(targets).total + len(targets)
+        bleu, chrf = metrics(tokenize)
         return Evaluation(
             bleu=bleu.corpus_score(found, [targets]).score,
             chrf=chrf.corpus_score(found, [targets]).score,
             signatures={"bleu": str(bleu.get_signature()), "chrf": str(chrf.get_signature())},
-            perplexity=math.exp(-float(self.score(pairs).sum()) / max(1, symbols)),
+            perplexity=self.perplexity(pairs),
             sentences=len(pairs),
         )
 
@@ -422,8 +439,15 @@ def _sides(pairs: Iterable[Pair]) -> tuple[list[str], list[str]]:
     return sources, targets
 
 
-def _metrics(tokenize: str | None) -> tuple[Any, Any]:
-    """BLEU and chrF."""
+def metrics(tokenize: str | None) -> tuple[Any, Any]:
+    """sacreBLEU's BLEU and chrF.
+
+    Args:
+        tokenize: how BLEU cuts words; "13a" unless given.
+
+    Raises:
+        CatenaError: where it is not installed, or knows no such way.
+    """
     try:
         from sacrebleu.metrics.bleu import BLEU
         from sacrebleu.metrics.chrf import CHRF

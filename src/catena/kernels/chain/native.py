@@ -8,6 +8,7 @@ from torch import Tensor
 import catena._native as _native
 from catena.kernels.chain.potentials import Potentials
 from catena.kernels.chain.reference import Expectations
+from catena.layout import Layout
 
 # Another thread pays from so many products of a score and a weight on.
 SHARE = 200_000
@@ -44,6 +45,27 @@ def best(chain: Potentials, k: int) -> tuple[Tensor, Tensor]:
     return paths, found
 
 
+def beliefs(
+    log_likelihood: Tensor, layout: Layout, transition: Tensor, before: Tensor
+) -> tuple[Tensor, Tensor]:
+    """What `catena.ladder.chain.Propagation` reads after each step `[total, K]`, and after the last
+    `[n, K]`; float64, without a graph.
+
+    Args:
+        log_likelihood: `[total, K]` in nats, time-major.
+        transition: `[K, K]`.
+        before: `[n, K]`, in the layout's order.
+    """
+    n, states = before.shape
+    sizes = layout.batch_sizes
+    given = layout.lengths[layout.order], sizes.cumsum(0) - sizes
+    parts = *given, _double(log_likelihood), _double(transition), _double(before)
+    found = torch.empty_like(parts[2]), torch.empty_like(parts[4])
+    threads = _threads(n, len(log_likelihood), states)
+    _native.filter(threads, n, states, *(part.data_ptr() for part in (*parts, *found)))
+    return found
+
+
 class _Border:
     """Keeps alive what the addresses in `given` point to."""
 
@@ -56,10 +78,14 @@ class _Border:
             *(_double(part) for part in chain[2:]),
         ]
         n, labels = len(chain.lengths), chain.scores.shape[1]
-        work = len(chain.scores) * labels * labels
-        threads = max(1, min(torch.get_num_threads(), n, work // SHARE))
+        threads = _threads(n, len(chain.scores), labels)
         addresses = (part.data_ptr() for part in self._kept)
         self.given = (threads, n, labels, kept == torch.float64, *addresses)
+
+
+def _threads(n: int, steps: int, labels: int) -> int:
+    """How many threads n sequences are worth."""
+    return max(1, min(torch.get_num_threads(), n, steps * labels * labels // SHARE))
 
 
 def _double(values: Tensor) -> Tensor:

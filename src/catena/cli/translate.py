@@ -1,0 +1,268 @@
+"""Translators on the command line: fit, translate, evaluate, align, info."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from catena.cli import show
+from catena.cli.fit import checkpoint_of, choose, say_beginning
+from catena.cli.options import OF_MODELS, OF_SEARCH
+from catena.cli.writing import check_writable
+from catena.comparing.measure import count_parameters
+from catena.errors import CatenaError
+from catena.formats import TextPairs, read_pairs
+from catena.formats.lines import blocks_of_lines
+from catena.ladder import GRU, LSTM, RNN, Recurrent, Rung, Window, describe, options
+from catena.search import Beam
+from catena.tasks.attention_plot import END
+from catena.tasks.encoder_decoder import Looking
+from catena.tasks.translate import Alignment, Evaluation, Translation, Translator, beam_of, load
+
+OF_READING = ("source", "target", "encoding", "errors")
+OF_LOOKING = ("attention", "heads", "feeding", "coverage")
+# What the options are called where the translator has another word for it.
+OWN = {
+    "unit": "unit",
+    "subwords": "vocabulary",
+    "joint": "joint",
+    "minimum": "minimum",
+    "label_smoothing": "smoothing",
+}
+DECODERS: dict[str, type[Recurrent]] = {rung.kind: rung for rung in (RNN, GRU, LSTM)}
+ENCODERS = (Window.kind, *DECODERS)
+FOREIGN = frozenset({"emission"})  # of numbers, and these are symbols
+WIDTH = 5  # of the beam unless given
+TOGETHER = 256  # pairs that are aligned at once
+PANELS = 9  # pairs that a picture has room for
+LINE_BREAKS = str.maketrans("\r\n", "  ")
+
+
+def fit(given: Mapping[str, Any]) -> None:
+    """Learn, show the progress, write the file, say what came of it.
+
+    Args:
+        given: all that stands on the command line, by name.
+    """
+    translator = Translator(**network(given))
+    output = given["output"]
+    check_writable(output)
+    train = _read(given["data"], given)
+    held_out = _read(given["valid"], given) if "valid" in given else None
+    checkpoint = checkpoint_of(output)
+    say_beginning(checkpoint, given["resume"])
+    with show.progress() as board:
+        translator.fit(
+            train.pairs(),
+            None if held_out is None else held_out.pairs(),
+            report=lambda learned: board.report(given["model"], learned),
+            checkpoint=checkpoint,
+            resume=given["resume"],
+        )
+    translator.save(output)
+    checkpoint.unlink(missing_ok=True)
+    for note in translator.history_.notes:
+        show.say(note)
+    if held_out is not None:
+        show.say(f"{held_out.name}: perplexity {translator.perplexity(held_out.pairs()):.4f}")
+    show.say(f"wrote {output}: {translator.rung}, {_symbols(translator)}")
+
+
+def translate(model: Path, source: str, given: Mapping[str, Any]) -> None:
+    """Each line's translation on a line of its own, or its n best."""
+    how, n_best = search(given), given.get("n_best")
+    if n_best is not None and not 1 <= n_best <= how.width:
+        raise CatenaError(f"--n-best must be from 1 to {how.width}, the width of --beam")
+    translator = load(model)
+    number = 0
+    for block in blocks_of_lines(source, **picked(given, ("encoding", "errors"))):
+        written: list[str] = []
+        for own in translator.candidates(block, how):
+            number += 1
+            written += _written(number, own[: n_best or 1], n_best is not None, given["json"])
+        show.result("\n".join(written))
+
+
+def evaluate(model: Path, sources: list[str], given: Mapping[str, Any]) -> None:
+    """How good translations are beside others."""
+    how = search(given)
+    translator = load(model)
+    pairs = _read(sources, given)
+    found = translator.evaluate(pairs.pairs(), how)
+    if given["json"]:
+        show.as_json(asdict(found) | {"model": str(model), "data": pairs.name})
+        return
+    scores(found, [pairs.name, translator.rung.kind], "pairs")
+
+
+def align(model: Path, sources: list[str], picture: Path | None, given: Mapping[str, Any]) -> None:
+    """What each symbol of the targets was read off its source by."""
+    if picture is not None:
+        check_writable(picture)
+    translator = load(model)
+    data = _read(sources, given)
+    pairs = data.pairs()
+    if picture is not None and len(pairs) > PANELS:
+        raise CatenaError(
+            f"{data.name}: {len(pairs):,} pairs, and --picture has room for {PANELS}; give it "
+            "those to be drawn (sed -n 7p FILE picks a line)"
+        )
+    if not given["json"]:
+        show.result("place\ttarget\tsource\tweight")
+    rest = iter(enumerate(pairs))
+    while block := list(islice(rest, TOGETHER)):
+        for (i, _), own in zip(block, translator.align([pair for _, pair in block]), strict=True):
+            show.result("\n".join(_aligned(data.place(i), own, given["json"])))
+    if picture is not None:
+        translator.draw(picture, pairs)
+        show.say(f"wrote {picture}")
+
+
+def info(model: Path, as_json: bool) -> None:
+    """What a translator's file holds."""
+    own = {"file": str(model), "bytes": model.stat().st_size, "task": "translate"}
+    show.facts(own | network_facts(load(model)), as_json)
+
+
+# -- what was asked for ---------------------------------------------------------------------------
+
+
+def network(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of a task with an encoder and a decoder that the options describe.
+
+    Raises:
+        CatenaError: for an option that belongs to another model.
+    """
+    model = given["model"]
+    if model not in ENCODERS:
+        raise CatenaError(
+            f"--model must be one of {', '.join(ENCODERS)} with --task {given['task']}, "
+            f"not {model!r}"
+        )
+    rung, learner = choose(model, picked(given, OF_MODELS), FOREIGN)
+    return {
+        "rung": rung,
+        "decoder": _decoder(rung, given),
+        "looking": Looking(**picked(given, OF_LOOKING)),
+        "learner": learner,
+        "seed": given["seed"],
+        **{own: given[name] for name, own in OWN.items() if name in given},
+    }
+
+
+def _decoder(rung: Rung, given: Mapping[str, Any]) -> Recurrent | None:
+    """The decoder's rung: `gru`, or with its size `gru:128`; the encoder's options otherwise.
+
+    Raises:
+        CatenaError: for anything else, and where an encoder that cannot decode stands alone.
+    """
+    text, layers = given.get("decoder"), given.get("decoder_layers")
+    if text is None and layers is None and isinstance(rung, Recurrent):
+        return None
+    kind, colon, units = (rung.kind if text is None else text).partition(":")
+    if kind not in DECODERS or (colon and not units.isdecimal()):
+        known = ", ".join(DECODERS)
+        raise CatenaError(
+            f"--decoder is one of {known} with --task {given['task']}, or with its size gru:128, "
+            f"not {kind + colon + units!r}"
+        )
+    made: dict[str, Any] = {
+        name: getattr(rung, name) for name in options(DECODERS[kind]) if hasattr(rung, name)
+    }
+    made["bidirectional"] = False
+    if units:
+        made["units"] = int(units)
+    if layers is not None:
+        made["layers"] = layers
+    return DECODERS[kind](**made)
+
+
+def search(given: Mapping[str, Any]) -> Beam:
+    """The search that the options describe."""
+    chosen = picked(given, OF_SEARCH)
+    return replace(beam_of(chosen.pop("beam", WIDTH)), **chosen)
+
+
+def _read(sources: list[str], given: Mapping[str, Any]) -> TextPairs:
+    return read_pairs(sources, **picked(given, OF_READING))
+
+
+def picked(given: Mapping[str, Any], names: Any) -> dict[str, Any]:
+    """Those of the options that stand on the command line."""
+    return {name: given[name] for name in names if name in given}
+
+
+# -- what is said ---------------------------------------------------------------------------------
+
+
+def network_facts(translator: Translator) -> dict[str, Any]:
+    """What a translator is made of, by name."""
+    decoder, history = translator.decoder, translator.history_
+    return {
+        "model": describe(translator.rung),
+        "decoder": None if decoder is None else describe(decoder),
+        "attention": asdict(translator.looking),
+        "label_smoothing": translator.smoothing,
+        "unit": translator.unit,
+        "joint": translator.joint,
+        "source_symbols": len(translator.source_.space.items),
+        "target_symbols": len(translator.target_.space.items),
+        "parameters": count_parameters(translator.model_),
+        "learner": {"kind": translator.learner_.kind, **asdict(translator.learner_)},
+        "epochs": history.epochs,
+        "seconds": history.seconds,
+        "notes": history.notes,
+        "seed": translator.seed,
+    }
+
+
+def scores(found: Evaluation, heads: list[str], unit: str) -> None:
+    """The table of an evaluation and the signatures.
+
+    Args:
+        unit: what there are so many of.
+    """
+    rows = [
+        ["BLEU", f"{found.bleu:.2f}"],
+        ["chrF", f"{found.chrf:.2f}"],
+        ["perplexity", f"{found.perplexity:.4f}"],
+        [unit, f"{found.sentences:,}"],
+    ]
+    show.table(heads, rows)
+    show.result("")
+    for name, signature in found.signatures.items():
+        show.result(f"{name}  {signature}")
+
+
+def _written(number: int, found: list[Translation], ranked: bool, as_json: bool) -> Iterator[str]:
+    """The lines for the translations of one line."""
+    texts = [one._replace(text=one.text.translate(LINE_BREAKS)) for one in found]
+    if as_json:
+        yield show.json_text({"line": number, "translations": [one._asdict() for one in texts]})
+    elif ranked:
+        for one in texts:
+            yield f"{number}\t{one.log_prob:.4f}\t{one.score:.4f}\t{one.text}"
+    else:
+        yield texts[0].text if texts else ""
+
+
+def _aligned(place: str, own: Alignment, as_json: bool) -> Iterator[str]:
+    """The lines for one pair."""
+    if as_json:
+        named = {"place": place, "source": own.source, "target": own.target}
+        yield show.json_text(named | {"weights": own.weights.astype(float).round(6).tolist()})
+        return
+    for symbol, weights in zip([*own.target, END], own.weights, strict=True):
+        most = int(weights.argmax()) if len(weights) else None
+        read = "" if most is None else show.visible(own.source[most])
+        weight = "" if most is None else f"{weights[most]:.4f}"
+        yield f"{place}\t{show.visible(symbol)}\t{read}\t{weight}"
+
+
+def _symbols(translator: Translator) -> str:
+    read, written = (len(side.space.items) for side in (translator.source_, translator.target_))
+    counts = f"{read:,}" if translator.joint else f"{read:,} and {written:,}"
+    return f"{counts} symbols ({translator.unit})"
