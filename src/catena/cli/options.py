@@ -77,7 +77,7 @@ Unit = Annotated[
     _option(
         "--unit",
         panel=READING,
-        text="What texts are cut into: char, word, byte; translate, chat: bpe, unigram, word, char.",
+        text="What texts are cut into: char, word, byte; translate, chat: also bpe, unigram.",
     ),
 ]
 Encoding = Annotated[
@@ -244,7 +244,7 @@ Decoder = Annotated[
     _option(
         "--decoder",
         panel=RUNG,
-        text="window, rnn, gru, lstm as taggers: crf or softmax; translate, chat: its rung, gru:128.",
+        text="window, rnn, gru, lstm as taggers: crf or softmax; translate, chat: gru:128.",
     ),
 ]
 DecoderLayers = Annotated[
