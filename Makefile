@@ -7,6 +7,8 @@
 PYTHON ?= python3
 BIN ?= .venv/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+# Everything that the kernels are given: the other tests are of what is written in Python.
+NATIVE := $(addprefix tests/kernels/test_,native.py chain.py features.py names.py stepper.py walker.py)
 RUNTIME = $(shell $${CXX:-c++} -print-file-name=$(1))
 
 .PHONY: demo test check native sanitize clean
@@ -18,7 +20,7 @@ demo: native
 # One process a core, each with one thread: threads that wait for a core which another process holds
 # wait long.
 test: check
-	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -n auto
+	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -n auto --dist worksteal
 
 check: .venv/installed-dev native
 	$(BIN)/ruff check .
@@ -40,17 +42,17 @@ sanitize: .venv/installed-dev
 		--config-settings=cmake.define.CATENA_SANITIZE=ON
 	LD_PRELOAD="$(call RUNTIME,libasan.so) $(call RUNTIME,libubsan.so)" ASAN_OPTIONS=detect_leaks=0 \
 		OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE PYTHONPATH=$(CURDIR)/build/sanitized \
-		$(BIN)/python -m pytest -n auto --capture=sys tests/kernels
+		$(BIN)/python -m pytest -n auto --dist worksteal --capture=sys $(NATIVE)
 
 .venv/installed: requirements.lock pyproject.toml CMakeLists.txt
 	$(PYTHON) -c 'import sys; sys.exit("catena needs Python 3.11 or newer, not %d.%d" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(PIP) install -r requirements.lock
+	$(PIP) install --no-compile -r requirements.lock
 	$(PIP) install --no-build-isolation --no-deps --editable .
 	touch $@
 
 .venv/installed-dev: .venv/installed requirements-dev.lock
-	$(PIP) install -r requirements-dev.lock
+	$(PIP) install --no-compile -r requirements-dev.lock
 	touch $@
 
 clean:

@@ -18,16 +18,24 @@ _PAUSE = 0.004  # seconds, longer than idle threads keep spinning
 _MOST = 100  # turns
 
 
-def in_turns(sides: dict[str, Callable[[], Any]], repeats: int = 5) -> dict[str, dict[str, float]]:
+def in_turns(
+    sides: dict[str, Callable[[], Any]],
+    repeats: int = 5,
+    clock: Callable[[], float] = time.perf_counter,
+) -> dict[str, dict[str, float]]:
     """Median, least and greatest seconds of each side, which take turns; one unmeasured turn warms
-    up. Peak memory (MiB above the beginning) is that of the warm-up."""
+    up. Peak memory (MiB above the beginning) is that of the warm-up.
+
+    Args:
+        clock: what tells the seconds; for work on one thread, the processor's own is steadier.
+    """
     peaks = {name: _peak(work) for name, work in sides.items()}
     seconds: dict[str, list[float]] = {name: [] for name in sides}
     for _ in range(repeats):
         for name, work in sides.items():
-            began = time.perf_counter()
+            began = clock()
             work()
-            seconds[name].append(time.perf_counter() - began)
+            seconds[name].append(clock() - began)
     return {
         name: {
             "median": statistics.median(taken),

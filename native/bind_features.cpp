@@ -54,14 +54,29 @@ void gradient(const Columns& columns, int threads, long width, long pitch, Addre
     chosen_features().gradient(call);
 }
 
+// `count` numbers in rising order. Of a few each one's place is counted, without a branch that cannot be
+// foreseen.
+void sort(const std::int32_t* from, std::int64_t count, std::int32_t* to) {
+    constexpr std::int64_t kFew = 32;
+    if (count > kFew) {
+        std::copy(from, from + count, to);
+        std::sort(to, to + count);
+        return;
+    }
+    for (std::int32_t i = 0; i < count; ++i) {
+        std::int32_t place = 0;
+        for (std::int32_t j = 0; j < count; ++j) place += (from[j] < from[i]) | ((from[j] == from[i]) & (j < i));
+        to[place] = from[i];
+    }
+}
+
 // The attributes of each step in rising order; equal ones keep theirs.
 void order(long total, Address steps, Address ids, Address values, Address sorted, Address valued) {
     const auto *offsets = at<const std::int64_t>(steps);
     const auto *from = at<const std::int32_t>(ids);
     auto* to = at<std::int32_t>(sorted);
     if (!values) {
-        std::copy(from + offsets[0], from + offsets[total], to + offsets[0]);
-        for (long t = 0; t < total; ++t) std::sort(to + offsets[t], to + offsets[t + 1]);
+        for (long t = 0; t < total; ++t) sort(from + offsets[t], offsets[t + 1] - offsets[t], to + offsets[t]);
         return;
     }
     std::vector<std::pair<std::int32_t, std::int64_t>> own;

@@ -42,32 +42,58 @@ std::string_view text_of(PyObject* item) {
     return {text, static_cast<std::size_t>(length)};
 }
 
+// How many entries lists have; -1 where there is anything but lists.
+long count_in_lists(nb::list lists) {
+    constexpr Py_ssize_t kAhead = 16;
+    long count = 0;
+    for (Py_ssize_t i = 0, size = PyList_GET_SIZE(lists.ptr()); i < size; ++i) {
+        if (i + kAhead < size) __builtin_prefetch(PyList_GET_ITEM(lists.ptr(), i + kAhead));
+        PyObject* list = PyList_GET_ITEM(lists.ptr(), i);
+        if (!PyList_CheckExact(list)) return -1;
+        count += PyList_GET_SIZE(list);
+    }
+    return count;
+}
+
+// The texts of strings; false where there is something else among them.
+bool read_texts(const std::vector<PyObject*>& items, std::vector<std::string_view>& texts) {
+    constexpr std::size_t kAhead = 12;  // strings lie anywhere: they are asked for before they are read
+    texts.clear();
+    for (std::size_t i = 0; i < items.size(); ++i) {
+        if (i + kAhead < items.size()) {
+            const char* later = reinterpret_cast<const char*>(items[i + kAhead]);
+            __builtin_prefetch(later);
+            __builtin_prefetch(later + 64);
+        }
+        texts.push_back(text_of(items[i]));
+        if (!texts.back().data()) return false;
+    }
+    return true;
+}
+
 // The numbers of the strings in a list of lists, of all or -1, `count` of them, and where each list's end.
 // False where there is something else in it.
 bool read_lists(const Names& names, nb::list lists, long count, std::int32_t* to, std::int64_t* ends) {
-    constexpr Py_ssize_t kAhead = 8;      // strings lie anywhere: they are asked for before they are read
     constexpr std::size_t kTogether = 512;  // so that their text is still at hand when it is looked up
-    std::vector<std::string_view> wanted;
+    std::vector<PyObject*> items;
+    std::vector<std::string_view> texts;
     long done = 0;
     const auto look_up = [&] {
-        names.find(wanted.data(), static_cast<long>(wanted.size()), to + done);
-        done += static_cast<long>(wanted.size());
-        wanted.clear();
+        if (!read_texts(items, texts)) return false;
+        names.find(texts.data(), static_cast<long>(texts.size()), to + done);
+        done += static_cast<long>(items.size());
+        items.clear();
+        return true;
     };
     for (nb::handle list : lists) {
         if (!PyList_CheckExact(list.ptr())) return false;
         const Py_ssize_t size = PyList_GET_SIZE(list.ptr());
-        if (done + static_cast<long>(wanted.size()) + size > count) return false;
-        for (Py_ssize_t i = 0; i < size; ++i) {
-            if (i + kAhead < size) __builtin_prefetch(PyList_GET_ITEM(list.ptr(), i + kAhead));
-            wanted.push_back(text_of(PyList_GET_ITEM(list.ptr(), i)));
-            if (!wanted.back().data()) return false;
-        }
-        *ends++ = done + static_cast<long>(wanted.size());
-        if (wanted.size() >= kTogether) look_up();
+        if (done + static_cast<long>(items.size()) + size > count) return false;
+        for (Py_ssize_t i = 0; i < size; ++i) items.push_back(PyList_GET_ITEM(list.ptr(), i));
+        *ends++ = done + static_cast<long>(items.size());
+        if (items.size() >= kTogether && !look_up()) return false;
     }
-    look_up();
-    return done == count;
+    return look_up() && done == count;
 }
 
 // The same without -1, and offsets [lists + 1] of what is left.
@@ -94,6 +120,7 @@ void bind_names(nb::module_& m) {
         .def("__init__", &make, free())
         .def("find", &find, free(), "The numbers of names that lie one after the other.")
         .def("find_in_lists", &find_in_lists, "The numbers of the strings in a list of lists.")
+        .def_static("count_in_lists", &count_in_lists, "How many entries lists have.")
         .def_prop_ro("distinct", &Names::distinct, "Whether no name comes twice.");
 }
 

@@ -24,15 +24,14 @@ std::uint64_t Names::hash(std::string_view name) {
         state = (state ^ word) * kFactor;
         state ^= state >> 29;
     };
-    std::size_t at = 0;
-    for (; at + 8 <= name.size(); at += 8) {
-        std::uint64_t word;
-        std::memcpy(&word, name.data() + at, 8);
-        take(word);
-    }
-    std::uint64_t rest = 0;
-    std::memcpy(&rest, name.data() + at, name.size() - at);
-    take(rest);
+    const auto word_at = [&](std::size_t at, std::size_t bytes) {
+        std::uint64_t word = 0;
+        std::memcpy(&word, name.data() + at, bytes);
+        return word;
+    };
+    for (std::size_t at = 0; at + 8 < name.size(); at += 8) take(word_at(at, 8));
+    // The last eight bytes again cost less than as many as are left, whose number is not known.
+    take(name.size() < 8 ? word_at(0, name.size()) : word_at(name.size() - 8, 8));
     state *= kFactor;
     return state ^ (state >> 32);
 }

@@ -15,7 +15,12 @@
 #endif
 
 // The pointwise part is made of small functions on registers; a call would send them through memory.
+// Under a sanitizer that does not matter, and each check is compiled once.
+#if defined(CATENA_SANITIZE)
+#define CATENA_INLINE inline
+#else
 #define CATENA_INLINE inline __attribute__((always_inline))
+#endif
 
 namespace catena::CATENA_ARCH {
 
@@ -57,14 +62,15 @@ CATENA_INLINE Row zeros() { Row r; CATENA_EACH(i) r.v[i] = Vector{}; return r; }
 CATENA_INLINE Row load_full(const float* p) { Row r; CATENA_EACH(i) r.v[i] = load(p + i * kLanes); return r; }
 CATENA_INLINE void store_full(float* p, Row r) { CATENA_EACH(i) store(p + i * kLanes, r.v[i]); }
 
-// Some of a vector's lanes: the first `width`, which may be none or more than there are.
-#if defined(__AVX512F__)
+// Some of a vector's lanes: the first `width`, which may be none or more than there are. (Sanitizers do
+// not look into the instructions for this.)
+#if defined(__AVX512F__) && !defined(CATENA_SANITIZE)
 CATENA_INLINE __mmask16 lanes(int width) {
     return static_cast<__mmask16>(width >= kLanes ? 0xFFFF : (1u << (width > 0 ? width : 0)) - 1);
 }
 CATENA_INLINE Vector load_lanes(const float* p, int width) { return _mm512_maskz_loadu_ps(lanes(width), p); }
 CATENA_INLINE void store_lanes(float* p, int width, Vector v) { _mm512_mask_storeu_ps(p, lanes(width), v); }
-#elif defined(__AVX2__)
+#elif defined(__AVX2__) && !defined(CATENA_SANITIZE)
 CATENA_INLINE __m256i lanes(int width) {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(width), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from catena.scanning import scan
     from catena.sequences import Sequences
     from catena.space import Bits, Counts, Symbols, Vectors
+    from catena.tasks.average import average
     from catena.tasks.baselines import Popularity, SessionKNN, SessionPopularity
+    from catena.tasks.caption import Captioner
     from catena.tasks.chat import Chat
     from catena.tasks.classify import Classifier
     from catena.tasks.generate import Generator
@@ -39,6 +41,7 @@ _HOMES = {
     "Bits": "space",
     "CNN": "ladder.characters",
     "CRF": "ladder",
+    "Captioner": "tasks.caption",
     "CatenaError": "errors",
     "Chat": "tasks.chat",
     "Classifier": "tasks.classify",
@@ -74,6 +77,7 @@ _HOMES = {
     "Translator": "tasks.translate",
     "Vectors": "space",
     "Window": "ladder",
+    "average": "tasks.average",
     "compare": "comparing.compare",
     "from_crfsuite": "formats.crfsuite_tagger",
     "load": "tasks.loading",
@@ -93,6 +97,7 @@ __all__ = [
     "BPRMax",
     "Bidirectional",
     "Bits",
+    "Captioner",
     "CatenaError",
     "Chat",
     "Classifier",
@@ -122,6 +127,7 @@ __all__ = [
     "Translator",
     "Vectors",
     "Window",
+    "average",
     "compare",
     "from_crfsuite",
     "load",

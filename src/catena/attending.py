@@ -12,7 +12,7 @@ or coverage, step t needs the attention of step t - 1, and the loop over time wa
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -39,6 +39,7 @@ class Attending(nn.Module):
     ) -> None:
         super().__init__()
         self.inner, self.attention, self.feeding = inner, attention, feeding
+        self.width = width
         self.mix = nn.Linear(attention.width + width, width)
 
     @property
@@ -46,13 +47,42 @@ class Attending(nn.Module):
         """Whether what was attended to before changes the scores."""
         return self.attention.seen is not None
 
-    def over(self, memory: Memory, begin: State, tracking: bool = False) -> Over:
+    def over(
+        self, memory: Memory, begin: State, tracking: bool = False, pointing: bool = False
+    ) -> Over:
         """The recurrence over n memories, whose inner state begins at `begin [n, ...]`.
 
         Args:
             tracking: keep in the state how much each step of memory was attended to.
+            pointing: show beside ĥ_t where it looked, as `Looked` takes it apart.
         """
-        return Over(self, memory, begin, tracking or self.coverage)
+        return Over(self, memory, begin, tracking or self.coverage, pointing)
+
+
+class Looked(NamedTuple):
+    """What a recurrence that points shows, taken apart.
+
+    Args:
+        shown: `[m, width]`, ĥ.
+        owner: `[m]` int64, which memory it looked at.
+        weights: `[m, longest]`, how much at each of its steps; 0 beyond its end.
+    """
+
+    shown: Tensor
+    owner: Tensor
+    weights: Tensor
+
+    @staticmethod
+    def of(features: Tensor, width: int) -> Looked:
+        """The parts of features `[m, width + 1 + longest]`."""
+        return Looked(features[:, :width], features[:, width].long(), features[:, width + 1 :])
+
+    @property
+    def features(self) -> Tensor:
+        """All of it side by side; a memory's number is exact in float32 up to 2^24."""
+        weights = self.weights
+        number = self.owner.to(weights)[:, None]
+        return torch.cat([self.shown.to(weights.dtype), number, weights], -1)
 
 
 @dataclass(frozen=True)
@@ -64,18 +94,20 @@ class _Parts:
         shown: `[batch, width]`.
         covered: `[batch, longest]`, the weights of all steps so far added up; 1 beyond a memory's
             end. None where it is not kept.
+        weights: `[batch, longest]`, of the last step. None where they are not shown.
         inner: of the recurrence inside.
     """
 
     owner: Tensor
     shown: Tensor
     covered: Tensor | None
+    weights: Tensor | None
     inner: State
 
     @property
     def state(self) -> State:
-        covered = () if self.covered is None else (self.covered,)
-        return (self.owner, self.shown, *covered, *self.inner)
+        kept = [part for part in (self.covered, self.weights) if part is not None]
+        return (self.owner, self.shown, *kept, *self.inner)
 
 
 class Over(nn.Module):
@@ -83,10 +115,16 @@ class Over(nn.Module):
     hundred hypotheses holds each memory once; it means nothing without these memories."""
 
     def __init__(
-        self, attending: Attending, memory: Memory, begin: State, tracking: bool = False
+        self,
+        attending: Attending,
+        memory: Memory,
+        begin: State,
+        tracking: bool = False,
+        pointing: bool = False,
     ) -> None:
         super().__init__()
-        self.attending, self.memory, self.tracking = attending, memory, tracking
+        self.attending, self.memory = attending, memory
+        self.tracking, self.pointing = tracking, pointing
         self._begin = begin
 
     def start(self, batch: int) -> State:
@@ -113,7 +151,10 @@ class Over(nn.Module):
         return self._seen(parts.owner, parts.covered, inner.step(parts.inner, x)).state
 
     def read(self, state: State) -> Tensor:
-        return state[1]
+        parts = self._parts(state)
+        if parts.weights is None:
+            return parts.shown
+        return Looked(parts.shown, parts.owner, parts.weights).features
 
     def uncovered(self, state: State) -> Tensor:
         """`[batch]`: Σ_s log min(n_s, 1), of n_s the attention that a step of memory got so far; 0
@@ -135,28 +176,13 @@ class Over(nn.Module):
         features = cast(Recurrence, self.attending.inner).read(inner)
         shown, attended = self.look(features, owner, covered)
         covered = None if covered is None else covered + attended.weights
-        return _Parts(owner, shown, covered, inner)
+        return _Parts(owner, shown, covered, attended.weights if self.pointing else None, inner)
 
     def _parts(self, state: State) -> _Parts:
-        if self.tracking:
-            return _Parts(state[0], state[1], state[2], state[3:])
-        return _Parts(state[0], state[1], None, state[2:])
-
-
-class Covered:
-    """Over, showing how much of its memory was attended to so far, `[batch, longest]`."""
-
-    def __init__(self, over: Over) -> None:
-        self._over = over
-
-    def start(self, batch: int) -> State:
-        return self._over.start(batch)
-
-    def step(self, state: State, x: Tensor) -> State:
-        return self._over.step(state, x)
-
-    def read(self, state: State) -> Tensor:
-        return state[2]
+        owner, shown, *rest = state
+        covered = rest.pop(0) if self.tracking else None
+        weights = rest.pop(0) if self.pointing else None
+        return _Parts(owner, shown, covered, weights, tuple(rest))
 
 
 def _refuses(over: Over) -> str | None:
@@ -167,7 +193,13 @@ def _refuses(over: Over) -> str | None:
 
 @register(Over, "all steps at once", _refuses)
 def _scan_over(over: Over, inputs: Tensor, layout: Layout, state: State) -> tuple[Tensor, State]:
-    inner = cast(Recurrence, over.attending.inner)
-    features, last = run(inner, inputs, layout, state[2:])
-    shown, _ = over.look(features, state[0][layout.rows])
-    return shown, (state[0], layout.last(shown, state[1]), *last)
+    inner, first = cast(Recurrence, over.attending.inner), over._parts(state)
+    features, last = run(inner, inputs, layout, first.inner)
+    owner = first.owner[layout.rows]
+    shown, attended = over.look(features, owner)
+    ends = layout.last(shown, first.shown)
+    if first.weights is None:
+        return shown, _Parts(first.owner, ends, None, None, last).state
+    weights = layout.last(attended.weights, first.weights)
+    parts = _Parts(first.owner, ends, None, weights, last)
+    return Looked(shown, owner, attended.weights).features, parts.state

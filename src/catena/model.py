@@ -85,7 +85,11 @@ class SequenceModel(nn.Module):
         return self.head.distribution(self.read(state))
 
     def score(
-        self, sequences: Sequences, state: State | None = None, ends: Tensor | None = None
+        self,
+        sequences: Sequences,
+        state: State | None = None,
+        ends: Tensor | None = None,
+        fed: Sequences | None = None,
     ) -> Scored:
         """Log-probability of every step, with gradients; memory grows with the steps.
 
@@ -94,9 +98,11 @@ class SequenceModel(nn.Module):
             state: where each sequence starts; at its beginning unless given.
             ends: `[n]`, whether a sequence's end lies here and is to be predicted (where the space
                 predicts ends); all of them unless given.
+            fed: what the model observes in place of them, step for step.
         """
         state = self.start(len(sequences)) if state is None else state
-        embedded = sequences.with_values(self.embed(sequences.values))
+        observed = sequences if fed is None else fed
+        embedded = sequences.with_values(self.embed(observed.values))
         scanned = scan(self.recurrence, embedded, state)
         before = prepend(self.read(state), scanned.features)
         targets, kept = self._targets(sequences, ends)

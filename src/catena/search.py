@@ -2,8 +2,14 @@
 
 The distribution that a symbol is drawn from is filtered in this order: symbols that may not come
 here are removed; the rest is tempered, p ∝ p^(1/T); of that, the k likeliest are kept (top-k);
-of those, the fewest that together hold p of the mass (top-p). The model's own probabilities are
-never written over.
+of those, the fewest that together hold p of the mass (top-p); of those, all that have at least a
+share of the likeliest one's probability (min-p, Nguyen et al. 2024). The model's own probabilities
+are never written over.
+
+Under a constraint (`catena.constraints`) what may not come is what the form forbids or could not be
+completed from. Whatever is sampled then is of the form, and all that is of it can be sampled; its
+distribution is the model's, renormalised at each step, which is not the model's given the form: a
+sampler does not foresee how likely the rest will be.
 """
 
 from __future__ import annotations
@@ -16,6 +22,7 @@ import torch
 from torch import Tensor
 
 from catena.errors import CatenaError
+from catena.guiding import Constraints, Guide
 from catena.ladder.rung import at_least
 from catena.model import SequenceModel
 from catena.recurrence import State, select
@@ -25,6 +32,8 @@ from catena.space import Symbols
 from catena.walking import walk
 
 NEVER = -math.inf
+# In the place of a symbol where a sequence is complete and its space has no end to say so.
+COMPLETE = -1
 
 
 @dataclass(frozen=True)
@@ -35,6 +44,8 @@ class Sampling:
         temperature: below 1 sharpens, above 1 flattens; 0 takes the likeliest (greedy).
         top_k: draw among so many of the likeliest; None for all.
         top_p: draw among the fewest that hold this share of the mass; None for all.
+        min_p: draw among those with at least this share of the likeliest's probability, after the
+            temperature; 0 for all.
         min_length: the end may not come before so many steps, the prompt not counted.
         max_length: stop after so many steps, the prompt not counted.
 
@@ -47,8 +58,11 @@ class Sampling:
     top_p: float | None = None
     min_length: int = 0
     max_length: int = 1000
+    min_p: float = 0.0
 
     def __post_init__(self) -> None:
+        if not 0.0 <= self.min_p <= 1.0:
+            raise CatenaError(f"min_p must be from 0 to 1, not {self.min_p}")
         if not 0.0 <= self.temperature < math.inf:
             raise CatenaError(f"temperature must be a number from 0 up, not {self.temperature}")
         _check_lengths(self.min_length, self.max_length)
@@ -66,7 +80,7 @@ def _check_lengths(least: int, most: int) -> None:
 
 
 def filtered(log_p: Tensor, how: Sampling) -> Tensor:
-    """`[batch, symbols]` log-probabilities after temperature, top-k and top-p, normalised.
+    """`[batch, symbols]` log-probabilities after temperature, top-k, top-p and min-p, normalised.
 
     >>> p = torch.tensor([[0.5, 0.3, 0.2]])
     >>> filtered(p.log(), Sampling(top_k=2)).exp()
@@ -86,6 +100,9 @@ def filtered(log_p: Tensor, how: Sampling) -> Tensor:
         mass_before = ordered.exp().cumsum(-1) - ordered.exp()
         ordered = ordered.masked_fill(mass_before >= how.top_p, NEVER)
         log_p = torch.full_like(log_p, NEVER).scatter(-1, order, ordered).log_softmax(-1)
+    if how.min_p:
+        least = log_p.amax(-1, keepdim=True) + math.log(how.min_p)
+        log_p = log_p.masked_fill(log_p < least, NEVER).log_softmax(-1)
     return log_p
 
 
@@ -96,50 +113,99 @@ def prepare(model: SequenceModel, prompts: Sequences) -> State:
 
 @torch.no_grad()
 def sample(
-    model: SequenceModel, prompts: Sequences, how: Sampling, generator: torch.Generator
+    model: SequenceModel,
+    prompts: Sequences,
+    how: Sampling,
+    generator: torch.Generator,
+    constraint: Constraints | None = None,
 ) -> Sequences:
     """One continuation of each prompt, without the prompt and without the end.
 
     Rows that have ended leave the batch. Symbols are never ⟨unk⟩. Numeric spaces predict no end:
-    they are drawn to `max_length`, and know no temperature, top-k or top-p.
+    they are drawn to `max_length`, and know no temperature, top-k, top-p or min-p.
+
+    Args:
+        constraint: what each prompt and its continuation must be together, one automaton for all or
+            one for each. Where the space predicts no end, a sequence ends once it is complete.
+
+    Raises:
+        CatenaError: for a numeric space with options of symbols, and where a prompt cannot become
+            what the constraint asks within `max_length`.
     """
     model.eval()
+    limits = torch.full((len(prompts),), how.max_length)
+    guide = _guide(model, prompts, constraint, limits, how.min_length)
+    place = () if guide is None else guide.start
     walker = walk(model.recurrence, prepare(model, prompts))
     running = torch.arange(len(prompts))
     drawn: list[tuple[Tensor, Tensor]] = []
     for length in range(how.max_length):
         if not len(running):
             break
-        x = _draw(model, walker.features, how, length, generator)
+        allowed = None if guide is None else guide.allowed(place, how.max_length - length)
+        x = _draw(model, walker.features, how, length, generator, allowed)
         ended = _has_ended(model, x)
         if ended.any():
             going = (~ended).nonzero().squeeze(1)
-            running, x = running[going], x[going]
+            running, x, place = running[going], x[going], select(place, going)
             walker = walk(model.recurrence, select(walker.state, going))
         walker.push(model.embed(x))
+        if guide is not None:
+            place = guide.step(place, x)
         drawn.append((running, x))
     return _collect(prompts, drawn)
 
 
+def _guide(
+    model: SequenceModel,
+    prompts: Sequences,
+    constraint: Constraints | None,
+    limits: Tensor,
+    least: int,
+) -> Guide | None:
+    if constraint is None or not len(prompts):
+        return None
+    if not isinstance(model.space, Symbols):
+        raise CatenaError("a constraint needs symbols; this model's space is numeric")
+    return Guide(model.space, constraint, prompts, limits, least)
+
+
 def _draw(
-    model: SequenceModel, features: Tensor, how: Sampling, length: int, generator: torch.Generator
+    model: SequenceModel,
+    features: Tensor,
+    how: Sampling,
+    length: int,
+    generator: torch.Generator,
+    allowed: Tensor | None,
 ) -> Tensor:
+    """`[batch]`, what comes next; `COMPLETE` where a constraint allows nothing more."""
     if not isinstance(model.space, Symbols):
         return _draw_numbers(model, features, how, generator)
     log_p = allowed_log_probs(model, features, length >= how.min_length)
+    banned = _banned(model.space, length >= how.min_length)
+    if allowed is not None:
+        log_p, banned = log_p.masked_fill(~allowed, NEVER), banned | ~allowed
     # Where only what may not come was possible, all that may come is alike.
     stuck = ~(log_p > NEVER).any(-1, keepdim=True)
     if stuck.any():
-        banned = _banned(model.space, length >= how.min_length)
         log_p = torch.where(stuck, torch.zeros_like(log_p).masked_fill(banned, NEVER), log_p)
+    if allowed is None:
+        return _drawn(log_p, how, generator)
+    complete = ~allowed.any(-1)
+    x = _drawn(log_p.masked_fill(complete[:, None], 0.0), how, generator)
+    return x.masked_fill(complete, COMPLETE)
+
+
+def _drawn(log_p: Tensor, how: Sampling, generator: torch.Generator) -> Tensor:
     return torch.multinomial(filtered(log_p, how).exp(), 1, generator=generator).squeeze(1)
 
 
 def _draw_numbers(
     model: SequenceModel, features: Tensor, how: Sampling, generator: torch.Generator
 ) -> Tensor:
-    if how.temperature != 1.0 or how.top_k is not None or how.top_p is not None:
-        raise CatenaError("temperature, top_k and top_p need symbols; this space is numeric")
+    plain = Sampling(min_length=how.min_length, max_length=how.max_length)
+    if how != plain:
+        raise CatenaError("temperature, top_k, top_p and min_p need symbols; this space is numeric")
     # torch.distributions draws from the global generator only.
     with torch.random.fork_rng():
         torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
@@ -155,10 +221,10 @@ def allowed_log_probs(model: SequenceModel, features: Tensor, may_end: bool) -> 
     return log_p.masked_fill(_banned(model.space, may_end), NEVER)
 
 
-def _banned(space: Symbols, may_end: bool) -> Tensor:
+def _banned(space: Symbols, may_end: bool, unknown: bool = False) -> Tensor:
     """`[outcomes]`, which symbols may not come."""
     banned = torch.zeros(space.outcomes, dtype=torch.bool)
-    if space.unknown_number is not None:
+    if space.unknown_number is not None and not unknown:
         banned[space.unknown_number] = True
     if space.end_number is not None and not may_end:
         banned[space.end_number] = True
@@ -166,9 +232,11 @@ def _banned(space: Symbols, may_end: bool) -> Tensor:
 
 
 def _has_ended(model: SequenceModel, x: Tensor) -> Tensor:
-    """`[batch]`, which rows have drawn the end."""
+    """`[batch]`, which rows have drawn the end, or are complete."""
     end = model.space.end_number
-    return torch.zeros(len(x), dtype=torch.bool) if end is None else x == end
+    if not isinstance(model.space, Symbols):
+        return torch.zeros(len(x), dtype=torch.bool)
+    return x == (COMPLETE if end is None else end)
 
 
 def _collect(prompts: Sequences, drawn: list[tuple[Tensor, Tensor]]) -> Sequences:
@@ -196,8 +264,10 @@ class Beam:
         coverage_penalty: β; of a model that looks back at a source, β Σ_s log min(n_s, 1) is added
             to a score, n_s being the attention that step s of the source got (Wu et al. 2016).
         no_repeat: no run of so many symbols comes twice, the prompt counted; 0 allows all.
+        unknown: whether ⟨unk⟩ may come; a task that writes from a text puts a word of it there.
         exact: go on until no continuation that runs can overtake the `width` best that ended;
-            otherwise stop once so many have ended.
+            otherwise stop once so many have ended and none that runs ranks, as it stands, above the
+            best of them.
 
     Raises:
         CatenaError: for a value out of range.
@@ -210,6 +280,7 @@ class Beam:
     gnmt: bool = False
     coverage_penalty: float = 0.0
     no_repeat: int = 0
+    unknown: bool = False
     exact: bool = True
 
     def __post_init__(self) -> None:
@@ -252,12 +323,14 @@ class _Rows:
         total: `[rows]` float64, log p of each.
         history: `[rows, steps]`, prompts included; -1 before a prompt shorter than the longest.
         state: of the model, `[rows, ...]`.
+        place: of the guide, `[rows, ...]`; empty without one.
     """
 
     owner: Tensor
     total: Tensor
     history: Tensor
     state: State
+    place: State = ()
 
     def __len__(self) -> int:
         return len(self.owner)
@@ -265,13 +338,21 @@ class _Rows:
     def pick(self, rows: Tensor) -> _Rows:
         """The chosen rows: the one place where states are reordered."""
         return _Rows(
-            self.owner[rows], self.total[rows], self.history[rows], select(self.state, rows)
+            self.owner[rows],
+            self.total[rows],
+            self.history[rows],
+            select(self.state, rows),
+            select(self.place, rows),
         )
 
 
 @torch.no_grad()
 def beam(
-    model: SequenceModel, prompts: Sequences, how: Beam, limits: Tensor | None = None
+    model: SequenceModel,
+    prompts: Sequences,
+    how: Beam,
+    limits: Tensor | None = None,
+    constraint: Constraints | None = None,
 ) -> list[list[Hypothesis]]:
     """The likeliest continuations of each prompt, best first.
 
@@ -280,18 +361,24 @@ def beam(
 
     Args:
         limits: `[n]`, a `max_length` for each prompt.
+        constraint: what each prompt and its continuation must be together, one automaton for all or
+            one for each. Where phrases must occur, `width` continuations run side by side for every
+            number of their symbols that are there (Post and Vilar 2018). Nothing is found where the
+            model gives probability 0 to whatever obeys.
 
     Raises:
-        CatenaError: for a numeric space, and for a coverage penalty on a model without a source.
+        CatenaError: for a numeric space, for a coverage penalty on a model without a source, and
+            where a prompt cannot become what the constraint asks within its limit.
     """
     _check_search(model, how)
     model.eval()
     if limits is None:
         limits = torch.full((len(prompts),), how.max_length)
-    hunt = _Hunt(model, how, prompts, limits)
+    guide = _guide(model, prompts, constraint, limits, how.min_length)
+    hunt = _Hunt(model, how, prompts, limits, guide)
     rows = hunt.begin()
     for length in range(int(limits.max()) + 1 if len(limits) else 0):
-        over = limits[rows.owner] <= length
+        over = (limits[rows.owner] <= length) | hunt.complete(rows, length)
         hunt.close(rows, over.nonzero().squeeze(1), ended=False)
         rows = rows.pick((~over).nonzero().squeeze(1))
         if not len(rows):
@@ -303,8 +390,15 @@ def beam(
 class _Hunt:
     """One search: what is sought, and what was found."""
 
-    def __init__(self, model: SequenceModel, how: Beam, prompts: Sequences, limits: Tensor) -> None:
-        self.model, self.how, self.prompts = model, how, prompts
+    def __init__(
+        self,
+        model: SequenceModel,
+        how: Beam,
+        prompts: Sequences,
+        limits: Tensor,
+        guide: Guide | None,
+    ) -> None:
+        self.model, self.how, self.prompts, self.guide = model, how, prompts, guide
         self.limits = limits.tolist()
         self.found: list[list[Hypothesis]] = [[] for _ in self.limits]
         self.before = int(prompts.lengths.max()) if len(prompts) else 0
@@ -315,28 +409,59 @@ class _Hunt:
         history = torch.full((count, self.before), -1)
         history[torch.arange(self.before) >= self.before - lengths[:, None]] = self.prompts.values
         state = prepare(self.model, self.prompts)
-        return _Rows(torch.arange(count), torch.zeros(count).double(), history, state)
+        place = () if self.guide is None else self.guide.start
+        return _Rows(torch.arange(count), torch.zeros(count).double(), history, state, place)
+
+    def complete(self, rows: _Rows, length: int) -> Tensor:
+        """`[rows]`: to which nothing may be added, in a space without an end to say so."""
+        if self.guide is None or self.model.space.end_number is not None:
+            return torch.zeros(len(rows), dtype=torch.bool)
+        return ~self._allowed(self.guide, rows, length).any(-1)
 
     def grow(self, rows: _Rows, length: int) -> _Rows:
         """Every row's best next steps; what ends by them is found, the rest runs on."""
-        log_p = self._log_probs(rows, length >= self.how.min_length)
-        parents, symbols, total = _best(rows.total, log_p, rows.owner, self.how.width)
+        log_p = self._log_probs(rows, length)
+        parents, symbols, total = self._choose(rows, log_p)
         ended = _has_ended(self.model, symbols)
         done = _Rows(rows.owner[parents], total, rows.history[parents], rows.state)
         self.close(done, ended.nonzero().squeeze(1), ended=True, parents=parents)
-        going = ~ended & ~self._settled(done.owner, total, ended)
+        going = ~ended & ~self._settled(done.owner, total, ended, length + 1)
         parents, symbols, total = parents[going], symbols[going], total[going]
         kept = rows.pick(parents)
         history = torch.cat([kept.history, symbols[:, None]], 1)
         state = self.model.step(kept.state, symbols) if len(kept) else kept.state
-        return _Rows(kept.owner, total, history, state)
+        place = () if self.guide is None else self.guide.step(kept.place, symbols)
+        return _Rows(kept.owner, total, history, state, place)
 
-    def _log_probs(self, rows: _Rows, may_end: bool) -> Tensor:
+    def _choose(self, rows: _Rows, log_p: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The best (row, symbol) pairs of each prompt. Where phrases must occur, those of each
+        number of their symbols that are there: the likeliest, being without, would leave no room
+        for the rest."""
+        if self.guide is None or self.guide.levels == 1:
+            return _best(rows.total, log_p, rows.owner, self.how.width)
+        met = self.guide.met(rows.place)
+        parts = [
+            _best(rows.total, log_p.masked_fill(met != level, NEVER), rows.owner, self.how.width)
+            for level in range(self.guide.levels)
+        ]
+        parents, symbols, total = map(torch.cat, zip(*parts, strict=True))
+        order = total.argsort(descending=True, stable=True)
+        order = order[rows.owner[parents[order]].argsort(stable=True)]
+        return parents[order], symbols[order], total[order]
+
+    def _allowed(self, guide: Guide, rows: _Rows, length: int) -> Tensor:
+        left = torch.tensor(self.limits)[rows.owner] - length
+        return guide.allowed(rows.place, left)
+
+    def _log_probs(self, rows: _Rows, length: int) -> Tensor:
         """`[rows, outcomes]` log p of the next symbol, -inf for what may not come. In the model's
         own precision: there are as many as the vocabulary is large."""
         assert isinstance(self.model.space, Symbols)
         log_p = self.model.next(rows.state).logits  # type: ignore[attr-defined]
-        log_p = log_p.masked_fill(_banned(self.model.space, may_end), NEVER)
+        banned = _banned(self.model.space, length >= self.how.min_length, self.how.unknown)
+        log_p = log_p.masked_fill(banned, NEVER)
+        if self.guide is not None:
+            log_p = log_p.masked_fill(~self._allowed(self.guide, rows, length), NEVER)
         if self.how.no_repeat:
             repeats = _repeats(rows.history, self.how.no_repeat, log_p.shape[1])
             log_p = log_p.masked_fill(repeats, NEVER)
@@ -373,21 +498,24 @@ class _Hunt:
         penalties = self.how.coverage_penalty * recurrence.uncovered(select(state, rows))
         return penalties.tolist()
 
-    def _settled(self, owner: Tensor, total: Tensor, ended: Tensor) -> Tensor:
+    def _settled(self, owner: Tensor, total: Tensor, ended: Tensor, steps: int) -> Tensor:
         """`[rows]`: whether nothing that still runs for a row's prompt can enter its list: it can
-        only lose probability, and be divided by at most the norm of the greatest length."""
+        only lose probability, and be divided by at most the norm of the greatest length. Or, where
+        the search is not exact, whether nothing would come first by what it has now."""
         best: dict[int, float] = {}
         for prompt, log_p, over in zip(owner.tolist(), total.tolist(), ended.tolist(), strict=True):
             if not over:
                 best.setdefault(prompt, log_p)
-        done = {prompt for prompt, log_p in best.items() if self._beaten(prompt, log_p)}
+        done = {prompt for prompt, log_p in best.items() if self._beaten(prompt, log_p, steps)}
         return torch.tensor([prompt in done for prompt in owner.tolist()], dtype=torch.bool)
 
-    def _beaten(self, prompt: int, log_p: float) -> bool:
+    def _beaten(self, prompt: int, log_p: float, steps: int) -> bool:
         found = self.found[prompt]
         if len(found) < self.how.width:
             return False
-        return not self.how.exact or log_p / self.how.norm(self.limits[prompt]) <= found[-1].score
+        if self.how.exact:
+            return log_p / self.how.norm(self.limits[prompt]) <= found[-1].score
+        return log_p / self.how.norm(steps) <= found[0].score
 
 
 @runtime_checkable

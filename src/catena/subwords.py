@@ -7,6 +7,7 @@ over text in which a space is ▁ before the word it precedes, and punctuation s
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 
@@ -77,6 +78,12 @@ class Subwords:
         """The pieces of each text."""
         encoded = self._tokenizer.encode_batch([normalised(text) for text in texts])
         return [one.tokens for one in encoded]
+
+    def written(self, text: str) -> list[str]:
+        """What stands in the text for each of its pieces; of an unknown one, what cannot be known
+        from the piece."""
+        text = unicodedata.normalize("NFC", normalised(text))
+        return [text[begin:end] for begin, end in self._tokenizer.encode(text).offsets]
 
     def join(self, pieces: Sequence[str]) -> str:
         """Text of pieces."""

@@ -325,3 +325,25 @@ def test_a_result_that_cannot_be_written(model):
         )
     assert done.returncode == 2
     assert done.stderr == "catena: the result cannot be written: No space left on device\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--acrostic", "hx"], "'x' holds a symbol that the model has not seen"),
+        (["--scheme", "AB"], "--scheme needs --rhyme FILE"),
+        (["--rhyme", "nowhere"], "nowhere: cannot be read"),
+        (["--line-length", "5,x"], "--line-length must be a number, or numbers like 5,7,5"),
+        (["--line-length", "0"], "at least 1"),
+        (["--lines", "3", "--line-length", "5,7"], "2 lengths are given for 3 lines"),
+        (["--contain", "he", "--forbid", "h"], "no sequence of this model's symbols"),
+        (["--contain", "hello", "--length", "3"], "needs 5 symbols more"),
+        (["--lines", "1", "--breaks", "o", "--prompt", "oh"], "prompt 1, symbol 1"),
+    ],
+)
+def test_forms_that_cannot_be_kept_to_are_refused(refused, model, options, message):
+    assert message in refused("generate", model("markov"), *options)
+
+
+def test_a_form_needs_symbols(refused, model):
+    assert "numeric" in refused("generate", model("vectors"), "--forbid", "1")

@@ -1,6 +1,5 @@
 """`catena chat` and the other commands for models that converse."""
 
-import io
 import json
 
 import pytest
@@ -101,29 +100,35 @@ def test_bytes_that_are_no_text_are_named_by_their_line(converse):
     assert "standard input, line 2: not UTF-8" in err
 
 
-def test_in_a_terminal_the_end_and_ctrl_c_end_it_cleanly(converse, monkeypatch):
-    lines = iter(["hello", "half \udcff of it"])
+class Terminal:
+    def isatty(self):
+        return True
+
+
+def test_in_a_terminal_the_end_and_ctrl_c_end_it_cleanly(talker, catena, monkeypatch):
+    lines = ["hello", "half \udcff of it"]
 
     def typed(prompt):
         assert prompt == "> "
-        if (line := next(lines, None)) is None:
+        if not lines:
             raise EOFError
-        return line
+        return lines.pop(0)
 
-    monkeypatch.setattr(io.TextIOWrapper, "isatty", lambda self: True)
+    monkeypatch.setattr("sys.stdin", Terminal())
     monkeypatch.setattr("builtins.input", typed)
-    status, out, err = converse("", "--beam", 3)
-    assert status == 0
-    assert out.startswith("hi there\n")
-    assert out.endswith("\n\n")
-    assert "Ctrl-D" in err
+    found = catena("chat", talker, "--beam", 3)
+    assert found.status == 0
+    assert found.out.startswith("hi there\n")
+    assert found.out.endswith("\n\n")
+    assert "Ctrl-D" in found.err
 
     def stopped(self, text):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Session, "say", stopped)
-    lines = iter(["hello"])
-    assert converse("")[:2] == (0, "\n")
+    lines.append("hello")
+    found = catena("chat", talker)
+    assert (found.status, found.out) == (0, "\n")
 
 
 def test_fit_evaluate_info_and_what_is_refused(catena, refused, tmp_path):
@@ -131,7 +136,7 @@ def test_fit_evaluate_info_and_what_is_refused(catena, refused, tmp_path):
     data.write_text(TALK)
     fit = ["fit", data, "--task", "chat", "--model", "gru", "--units", 8, "-o", path]
     options = ["--unit", "word", "--context", 1, "--epochs", 2, "--valid", data]
-    assert "the last 1 turns" in catena(*fit, *options).err
+    assert "context 1," in catena(*fit, *options).err
     pytest.importorskip("sacrebleu")
     found = json.loads(catena("evaluate", path, data, "--tokenize", "char", "--json").out)
     assert found["sentences"] == 4

@@ -173,6 +173,30 @@ def test_generate_by_beam_gives_the_likeliest(catena, model):
     assert result.out.splitlines() == [text for text, _ in found[:2]]
 
 
+def test_generate_keeps_to_a_form(catena, model, tmp_path):
+    (tmp_path / "rhymes").write_text("e o\nd s\n")
+    drawn = catena(
+        "generate", model("stream"), "--acrostic", "hwh", "--line-length", "4,2,3",
+        "--rhyme", tmp_path / "rhymes", "--scheme", "-A", "--contain", "el", "--forbid", "a",
+        "-n", "8",
+    ).out.split("-" * 40 + "\n")  # fmt: skip
+    assert len(drawn) == 8
+    for text in drawn:
+        lines = text.splitlines()
+        assert [line[0] for line in lines if line] == ["h", "w", "h"]
+        assert [len(line) for line in lines if line] == [4, 2, 3]
+        assert "el" in text
+        assert "a" not in text
+        assert next(line for line in lines if line[0:1] == "w")[-1] in "eods"
+    for kind, begins, breaks in (("items", "a c", "b"), ("words", "who how", "there it")):
+        out = catena("generate", model(kind), "--acrostic", begins, "--breaks", breaks).out
+        assert out.startswith(begins[0])
+    (best,) = catena(
+        "generate", model("markov"), "--beam", "3", "--contain", "world", "--length", "20"
+    ).out.splitlines()
+    assert "world" in best
+
+
 # -- next and surprise --------------------------------------------------------------------------
 
 

@@ -45,6 +45,14 @@ NOT_RUN = {
     "-o names.safetensors": "needs those files",
     "catena fit recordings/*/*.csv --task classify --label-by folder --model gru "
     "-o motions.safetensors": "needs those files",
+    "catena fit train.tsv --valid valid.tsv --task caption --model lstm --picture-size 64 "
+    "-o captioner.safetensors": "needs those pictures",
+    "catena fit train.npy train.txt --task caption --model lstm -o captioner.safetensors": (
+        "needs those features"
+    ),
+    "catena caption captioner.safetensors holiday/*.jpg": "needs that model",
+    "catena caption captioner.safetensors dog.png --picture looked.svg": "needs that model",
+    "catena evaluate captioner.safetensors test.tsv --beam 8 --json": "needs that model",
     'catena generate lstm.safetensors --prompt "ROMEO:" -n 3 --temperature 0.8': "needs that model",
 }
 

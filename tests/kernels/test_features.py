@@ -179,3 +179,11 @@ def test_the_order_of_a_steps_attributes_does_not_matter():
     bare = Encoded(offsets, ids, None, attributes)
     assert bare.ids.equal(data.ids)
     assert bare.values is None
+
+
+@pytest.mark.parametrize("count", [0, 1, 31, 32, 33, 90])
+def test_few_and_many_attributes_of_a_step_are_put_in_order(count):
+    ids = torch.randint(40, (2 * count,), dtype=torch.int32)
+    data = Encoded(torch.tensor([0, count, 2 * count]), ids, None, 40)
+    own = [sorted(part) for part in (ids[:count].tolist(), ids[count:].tolist())]
+    assert data.ids.tolist() == own[0] + own[1]

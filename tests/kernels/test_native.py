@@ -22,6 +22,8 @@ from catena.kernels.cell.dispatch import scan_cell
 from catena.kernels.cell.reference import reference, uniform
 from catena.layout import Layout
 
+# How exact the kernels are is found out without a sanitizer; with it, how they use memory.
+SANITIZED = "asan" in os.environ.get("LD_PRELOAD", "")
 KINDS = ("rnn_tanh", "rnn_relu", "gru", "lstm")
 UNITS = (1, 3, 7, 16, 33, 129)
 EPSILON = 2.0**-24  # half a unit in the last place of 1 in float32
@@ -185,6 +187,9 @@ def errors(found, exact):
 def exact_enough(given, peer=reference, look=None):
     """Nowhere more than twice as far off as float32 in PyTorch, in the median over these calls."""
     look = look or everything
+    if SANITIZED:
+        look(ops.run, given[0])
+        return
     ours, theirs = defaultdict(list), defaultdict(list)
     for one in given:
         exact = look(reference, one.to(torch.float64))

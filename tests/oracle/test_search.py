@@ -96,6 +96,14 @@ def p_after(p=P, **how):
         # Top-k comes before top-p: of three renormalised, the first two hold 7/9 > 0.75.
         ({"top_k": 3, "top_p": 0.75}, [4 / 7, 3 / 7, 0, 0]),
         ({"temperature": 0.5, "top_k": 3, "top_p": 0.56}, [16 / 25, 9 / 25, 0, 0]),
+        ({"min_p": 0.0}, P),
+        ({"min_p": 0.49}, [4 / 9, 3 / 9, 2 / 9, 0]),
+        ({"min_p": 0.51}, [4 / 7, 3 / 7, 0, 0]),
+        ({"min_p": 1.0}, [1, 0, 0, 0]),
+        # Temperature comes before min-p: sharpened, the third has a quarter of the first.
+        ({"temperature": 0.5, "min_p": 0.3}, [16 / 25, 9 / 25, 0, 0]),
+        # Min-p comes last: before, it would have left top-p two symbols, of which one holds 0.55.
+        ({"min_p": 0.51, "top_p": 0.55}, [4 / 7, 3 / 7, 0, 0]),
     ],
 )
 def test_filters_by_hand(how, wanted):
@@ -103,7 +111,7 @@ def test_filters_by_hand(how, wanted):
 
 
 def test_what_is_impossible_stays_impossible():
-    for how in ({"temperature": 5.0}, {"top_k": 3}, {"top_p": 0.99}, {"temperature": 0}):
+    for how in ({"temperature": 5.0}, {"top_p": 0.99}, {"min_p": 0.1}, {"temperature": 0}):
         assert p_after([0.0, 0.5, 0.5, 0.0], **how)[3] == 0.0
 
 
@@ -127,6 +135,9 @@ def test_filtered_is_a_distribution_and_leaves_its_input_alone(logits, k, mass):
         {"top_k": 0},
         {"top_p": 0.0},
         {"top_p": 1.1},
+        {"min_p": -0.1},
+        {"min_p": 1.5},
+        {"min_p": math.nan},
         {"min_length": -1},
         {"max_length": -1},
         {"min_length": 5, "max_length": 4},
@@ -474,3 +485,15 @@ def test_an_inexact_search_stops_once_enough_have_ended():
     assert len(quick) == 3
     assert all(hypothesis.ended for hypothesis in quick)
     assert quick[0].score <= exact[0].score + 1e-12
+
+
+def test_an_inexact_search_does_not_stop_before_what_leads_has_ended():
+    sure = 0.9996
+    rest = (1 - sure) / 3
+    # a, b, c, end; whatever else comes at each step ends the list of what is found soon.
+    table = [[0.0, sure, rest, rest, rest], [0.0, rest, sure, rest, rest],
+             [0.0, rest, rest, sure, rest], [0.0, rest, rest, rest, sure]]  # fmt: skip
+    table.insert(1, [0.0, 0.25, 0.25, 0.25, 0.25])
+    found = search(chain(table), starts(1), 2, max_length=50, length_penalty=1.0, exact=False)
+    assert found[0].numbers.tolist() == [1, 2, 3]
+    assert found[0].log_prob == pytest.approx(4 * math.log(sure))

@@ -35,8 +35,9 @@ def correlated(length, generator):
     return torch.randn(length + 4, generator=generator).unfold(0, 5, 1).mean(1)
 
 
-@pytest.mark.parametrize("lengths", [[4] * 400, [3000], [700, 900, 400]])
-@pytest.mark.parametrize("gap", [0.3, 0.0])
+@pytest.mark.parametrize(
+    ("lengths", "gap"), [([4] * 400, 0.3), ([3000], 0.0), ([700, 900, 400], 0.3)]
+)
 def test_the_interval_covers_a_known_difference(lengths, gap):
     """95 of 100: with correlated noise in a sequence, and most of it shared by both models."""
     lengths, covered, draws = torch.tensor(lengths), 0, 100

@@ -11,7 +11,7 @@ from catena.scanning import scan
 from catena.search import Beam, Sampling, beam, sample
 from catena.tasks.encoder_decoder import Looking, encoder_decoder
 
-READ = Symbols(("⟨unk⟩", "a", "b", "c", "d"))
+READ = Symbols(("⟨unk⟩", "a", "b", "z", "x"))  # of which the target has the last two
 WRITTEN = Symbols(("⟨unk⟩", "x", "y", "z"))
 
 
@@ -43,6 +43,8 @@ LOOKING = [
     {"feeding": True},
     {"coverage": True},
     {"attention": "additive", "feeding": True, "coverage": True},
+    {"copy": True},
+    {"copy": True, "attention": "multi-head", "heads": 2, "coverage": True},
 ]
 
 
@@ -63,10 +65,11 @@ def test_scoring_is_stepping_and_company_changes_nothing(decoder, looking):
             torch.testing.assert_close(whole[i], torch.cat(found), rtol=1e-10, atol=1e-10)
 
 
-def test_the_kernel_is_the_loop_with_gradients():
-    model = made()
+@pytest.mark.parametrize("copy", [False, True])
+def test_the_kernel_is_the_loop_with_gradients(copy):
+    model = made(copy=copy)
     sources, targets = pairs()
-    mix = torch.randn(targets.total, 6).double()
+    mix = torch.randn(targets.total, 6 + 8 * copy).double()  # 7 weights beside the memory's number
     gradients = []
     for backend in ("all steps at once", "reference"):
         over = model.given(sources).recurrence

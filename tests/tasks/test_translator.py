@@ -1,17 +1,22 @@
 """Translator: learns, searches, scores, aligns, is kept and gone on with; and what it refuses."""
 
 import random
+from unicodedata import normalize
 from unittest.mock import patch
 
 import numpy as np
 import pytest
+import torch
 
-from catena import GRU, LSTM, CatenaError, Generator, Gradient, Markov, Translator, load
+from catena import GRU, LSTM, CatenaError, Generator, Gradient, Markov, Translator, average, load
 from catena.container import read_facts
 from catena.learn.checkpoint import Checkpoint
+from catena.scheduled import ScheduledSampling
 from catena.search import Beam
 from catena.subwords import Subwords
 from catena.tasks.encoder_decoder import Looking
+from catena.tasks.language import Language
+from catena.tasks.translate import LongSource
 
 QUICK = Gradient(epochs=12, rate=0.02, batch=4, span=16)
 PAIRS = [
@@ -118,10 +123,12 @@ def test_what_is_loaded_translates_as_what_was_saved(tmp_path, unit, joint):
     assert (tables[0] is tables[1]) == joint
 
 
-def test_a_run_that_was_stopped_ends_with_the_same_bits(tmp_path):
+@pytest.mark.parametrize("scheduled", [None, ScheduledSampling(0.5)], ids=str)
+def test_a_run_that_was_stopped_ends_with_the_same_bits(tmp_path, scheduled):
     def fit(learner, **options):
         rung = GRU(units=8, embedding=6, dropout=0.2)
-        return Translator(rung, unit="word", learner=learner).fit(PAIRS, **options)
+        made = Translator(rung, unit="word", learner=learner, scheduled=scheduled)
+        return made.fit(PAIRS, **options)
 
     whole, path = fit(QUICK), tmp_path / "c"
     seen = []
@@ -143,6 +150,97 @@ def test_a_run_that_was_stopped_ends_with_the_same_bits(tmp_path):
         whole.model_.state_dict().values(), again.model_.state_dict().values(), strict=True
     ):
         assert one.equal(other)
+    if scheduled is not None:
+        plain = Translator(GRU(units=8, embedding=6, dropout=0.2), unit="word", learner=QUICK)
+        assert plain.fit(PAIRS).score(PAIRS).tolist() != whole.score(PAIRS).tolist()
+        whole.save(tmp_path / "m")
+        assert load(tmp_path / "m").scheduled == scheduled
+
+
+def test_what_no_vocabulary_holds_is_copied_through():
+    """Names seen nowhere before: the target has ⟨unk⟩ in their place, and attention finds them."""
+    drawn, pairs = random.Random(0), []
+    english = {"rot": "red", "blau": "blue", "alt": "old"}
+    for number in range(400):
+        words = drawn.choices([*english], k=drawn.randint(2, 5))
+        words[drawn.randrange(len(words))] = f"Name{number % 300}"
+        pairs.append((" ".join(words), " ".join(english.get(word, word) for word in words)))
+    model = Translator(
+        GRU(units=24, embedding=12, bidirectional=True),
+        unit="word",
+        minimum=2,
+        smoothing=0.0,
+        looking=Looking("additive", copy=True),
+        learner=Gradient(epochs=12, rate=0.02, batch=4, span=16),
+    ).fit(pairs)
+    lines = ["rot Otto alt", "Ida rot rot", "blau Emil"]
+    how = Beam(2, unknown=True)
+    assert model.translate(lines, how) == ["red Otto old", "Ida red red", "blue Emil"]
+    assert model.translate(["rot Otto alt"], Beam(2, unknown=True, max_length=1)) == ["red"]
+    assert "Otto" not in model.translate(lines, 2)[0]
+    for line, own in zip(lines, model.candidates(lines, how), strict=True):
+        # What was found scores what it was found with: an unknown word is ⟨unk⟩ again.
+        assert model.score([(line, own[0].text)]) == pytest.approx([own[0].log_prob], abs=1e-4)
+
+
+@pytest.mark.parametrize("unit", ["bpe", "unigram", "word", "char"])
+def test_what_stands_for_each_symbol_is_known_and_joined(unit):
+    text = "ein Ωhund ist alte\u0301"
+    language = Language.learn([text.replace("Ω", "") for _ in range(2)], unit, 30, 1)
+    (numbers,), written = language.encode([text]), language.written(text)
+    assert len(written) == len(numbers)
+    unknown = [w for w, n in zip(written, numbers, strict=True) if n == 0]
+    assert unknown == (["Ωhund"] if unit == "word" else ["Ω"])
+    names = [
+        w if n == 0 else s
+        for w, n, s in zip(written, numbers, language.symbols(numbers), strict=True)
+    ]
+    joined = language.join(names)
+    assert joined == (text if unit in ("word", "char") else normalize("NFC", text))
+
+
+def test_a_line_beyond_the_limit_is_named_and_cut_off_only_when_asked(translator):
+    lines = ["ein Hund", "das Haus ist alt", "", "ein Hund ein Hund ein Hund"]
+    plain = translator.translate(lines)
+    with pytest.warns(LongSource) as caught:
+        assert translator.translate(lines, limit=3) == plain
+    told = [warning.message for warning in caught]
+    assert [(one.line, one.symbols) for one in told] == [(2, 4), (4, 6)]  # type: ignore[union-attr]
+    assert str(told[0]) == "line 2 has 4 symbols, more than 3: translated whole"
+    with pytest.warns(LongSource) as caught:
+        found = translator.translate(lines, limit=2, truncate=True)
+    assert str(caught[1].message) == "line 4 has 6 symbols, more than 2: cut off after 2"
+    assert found[3] == found[0] == plain[0]
+    assert found[2] == ""
+    with pytest.raises(CatenaError, match="limit"):
+        translator.translate(lines, limit=0)
+
+
+def test_the_average_of_one_is_itself_and_of_several_their_mean(tmp_path):
+    def fit(**options):
+        learner = Gradient(epochs=2, rate=0.02, batch=4, span=16)
+        rung = GRU(units=8, embedding=6, tied=True)
+        return Translator(rung, unit="word", learner=learner, **options).fit(PAIRS)
+
+    one, other = fit(), fit(seed=1, smoothing=0.2)
+    other.save(tmp_path / "other")
+    for models in ([one], [one, one, one]):
+        assert average(models).score(PAIRS).tolist() == one.score(PAIRS).tolist()
+    both = average([one, tmp_path / "other"])
+    tensors = [m.model_.state_dict() for m in (one, other, both)]
+    for name in tensors[0]:
+        torch.testing.assert_close(tensors[2][name], (tensors[0][name] + tensors[1][name]) / 2)
+    both.save(tmp_path / "both")
+    assert load(tmp_path / "both").translate(["ein Hund"]) == both.translate(["ein Hund"])
+    with pytest.raises(CatenaError, match="model 2 is not like the first: they differ in rung"):
+        average([one, Translator(GRU(units=4), unit="word", learner=QUICK).fit(PAIRS)])
+    less = Translator(one.rung, unit="word", learner=QUICK).fit(PAIRS[:3])
+    with pytest.raises(CatenaError, match="they differ in s"):  # source and space
+        average([one, less])
+    with pytest.raises(CatenaError, match="no model"):
+        average([])
+    with pytest.raises(CatenaError, match="a Generator learned by count"):
+        average([Generator(Markov()).fit(["ab"])])
 
 
 def test_bleu_and_chrf_are_sacrebleus(translator):

@@ -10,13 +10,14 @@ from typing import Any
 from catena.cli import show
 from catena.cli.conversation import converse
 from catena.cli.fit import checkpoint_of, say_beginning
-from catena.cli.translate import network, network_facts, picked, scores, search
+from catena.cli.searching import beam, picked
+from catena.cli.translate import network, network_facts, scores
 from catena.cli.writing import check_writable
 from catena.errors import CatenaError
 from catena.formats import Dialogues, read_dialogues
 from catena.search import Beam, Sampling
 from catena.tasks.chat import HOW, Chat, load
-from catena.tasks.translate import beam_of
+from catena.tasks.writing import beam_of
 
 OF_READING = ("encoding", "errors")
 OF_SAMPLING = ("temperature", "top_k", "top_p")
@@ -50,7 +51,7 @@ def fit(given: Mapping[str, Any]) -> None:
     for note in translator.history_.notes:
         show.say(note)
     symbols = f"{len(translator.target_.space.items):,} symbols ({made.unit})"
-    show.say(f"wrote {output}: {made.rung}, the last {made.context_} turns, {symbols}")
+    show.say(f"wrote {output}: {made.rung}, context {made.context_}, {symbols}")
 
 
 def chat(model: Path, given: Mapping[str, Any]) -> None:
@@ -61,7 +62,7 @@ def chat(model: Path, given: Mapping[str, Any]) -> None:
 
 def evaluate(model: Path, sources: list[str], given: Mapping[str, Any]) -> None:
     """How like others' turns the replies are."""
-    how = search(given)
+    how = beam(given)
     made = load(model)
     dialogues = _read(sources, given)
     found = made.evaluate(dialogues.turns, how, given.get("tokenize"))
@@ -100,4 +101,8 @@ def _how(given: Mapping[str, Any]) -> Beam | Sampling:
 
 
 def _read(sources: list[str], given: Mapping[str, Any]) -> Dialogues:
-    return read_dialogues(sources, **picked(given, OF_READING))
+    """Dialogues, at least one of them of two turns."""
+    dialogues = read_dialogues(sources, **picked(given, OF_READING))
+    if max(map(len, dialogues.turns)) < 2:
+        raise CatenaError(f"{dialogues.name}: no dialogue has two turns: nothing is answered here")
+    return dialogues

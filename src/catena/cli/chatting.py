@@ -28,7 +28,7 @@ def chat(
         Path | None, typer.Option(help="Append all that is said to this file, as it is said.")
     ] = None,
 ) -> None:
-    """Converse: a reply to every line, in the terminal or through pipes.
+    """Converse: a reply to every line, typed or piped.
 
     Lines that begin with a slash are commands: /reset, /undo, /save FILE, /help, /quit.
 

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from catena.cli import show
 from catena.cli.fit import checkpoint_of, choose, say_beginning
+from catena.cli.form import Form, item_meant
 from catena.cli.options import OF_MODELS
 from catena.cli.reading import Reading, encode, learn_space, load_with_data
 from catena.cli.writing import check_writable
@@ -25,7 +26,7 @@ from catena.errors import CatenaError
 from catena.formats import Data
 from catena.ladder import Rung, describe
 from catena.sequences import Sequences
-from catena.space import Item, Space, Symbols
+from catena.space import Space, Symbols
 from catena.tasks.generate import NATS_A_BIT, Generator, load
 
 OF_READING = tuple(field.name for field in fields(Reading))
@@ -145,15 +146,17 @@ class Drawing:
     temperature: float = 1.0
     top_k: int | None = None
     top_p: float | None = None
+    min_p: float = 0.0
     seed: int = 0
 
 
-def generate(model: Path, prompt: str | None, how: Drawing, beam: int | None) -> None:
+def generate(model: Path, prompt: str | None, how: Drawing, beam: int | None, form: Form) -> None:
     """More of the same."""
     if beam is not None and beam < 1:
         raise CatenaError(f"--beam must be at least 1, not {beam}")
     generator = load(model)
     begin = parse_prompt(generator.space_, prompt)
+    constraint = form.constraint(generator.space_)
     if beam is None:
         drawn = generator.sample(
             how.n,
@@ -161,12 +164,22 @@ def generate(model: Path, prompt: str | None, how: Drawing, beam: int | None) ->
             temperature=how.temperature,
             top_k=how.top_k,
             top_p=how.top_p,
+            min_p=how.min_p,
             min_length=how.min_length,
             max_length=how.length,
+            constraint=constraint,
             seed=how.seed,
         )
     else:
-        found = generator.beam(begin, beam, min_length=how.min_length, max_length=how.length)
+        found = generator.beam(
+            begin,
+            beam,
+            min_length=how.min_length,
+            max_length=how.length,
+            constraint=constraint,
+        )
+        if not found:
+            raise CatenaError("the model gives what obeys probability 0: draw without --beam")
         drawn = [sequence for sequence, _ in found[: how.n]]
     _print_sequences(generator, drawn)
 
@@ -256,7 +269,7 @@ def _parsed(space: Space, prompt: str) -> Any:
         return prompt
     if prompt.lstrip().startswith("["):
         return _json(prompt)
-    return [_item(space, word) for word in prompt.split()]
+    return [item_meant(space, word) for word in prompt.split()]
 
 
 def _numbers(prompt: str) -> np.ndarray:
@@ -274,12 +287,6 @@ def _json(prompt: str) -> Any:
         return json.loads(prompt)
     except (ValueError, RecursionError) as error:
         raise CatenaError(f"it is not JSON: {error}") from error
-
-
-def _item(space: Symbols, word: str) -> Item:
-    """The item of the vocabulary that a word on the command line means: 7 may be a number."""
-    numbers = {str(item): item for item in space.items if isinstance(item, int)}
-    return word if word in space.items else numbers.get(word, word)
 
 
 def _print_sequences(generator: Generator, drawn: list[Any]) -> None:

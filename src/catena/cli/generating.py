@@ -24,21 +24,35 @@ def generate(
     top_p: Annotated[
         float | None, typer.Option(help="Among the fewest that hold this share.")
     ] = None,
+    min_p: Annotated[
+        float, typer.Option(help="Among those with this share of the likeliest's probability.")
+    ] = 0.0,
     beam: Annotated[
         int | None, typer.Option(help="Search for the likeliest with this many in play.")
     ] = None,
+    acrostic: o.AcrosticOf = None,
+    lines: o.LineCount = None,
+    line_length: o.LineLength = None,
+    rhyme: o.RhymeFile = None,
+    scheme: o.RhymeScheme = None,
+    contain: o.Contain = None,
+    forbid: o.Forbid = None,
+    breaks: o.Breaks = None,
     seed: o.Seed = 0,
 ) -> None:
     """Draw sequences from a model.
 
     \b
-    Example:
+    Examples:
       catena generate lstm.safetensors --prompt "ROMEO:" -n 3 --temperature 0.8
+      catena generate tang.safetensors --acrostic 春夏秋冬 --line-length 7
     """
     from catena.cli import generate as command
+    from catena.cli.form import Form
 
-    how = command.Drawing(n, length, min_length, temperature, top_k, top_p, seed)
-    command.generate(model, prompt, how, beam)
+    form = Form(acrostic, lines, line_length, rhyme, scheme, contain, forbid, breaks)
+    how = command.Drawing(n, length, min_length, temperature, top_k, top_p, min_p, seed)
+    command.generate(model, prompt, how, beam, form)
 
 
 def next_(

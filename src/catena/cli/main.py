@@ -16,7 +16,7 @@ import typer
 from typer.core import TyperGroup
 
 from catena import __version__
-from catena.cli import chatting, generating, labelling, tasks, translating
+from catena.cli import captioning, chatting, generating, labelling, tasks, translating
 from catena.cli import options as o
 from catena.errors import CatenaError
 
@@ -177,7 +177,8 @@ def fit(
         str,
         typer.Option(
             help="markov, hmm, window, rnn, gru or lstm; with --task tag: crf, but not markov; "
-            "with --task translate and chat: the encoder, window, rnn, gru or lstm.",
+            "with --task translate and chat: the encoder, window, rnn, gru or lstm; with --task "
+            "caption: the decoder, rnn, gru or lstm.",
             show_default=False,
         ),
     ],
@@ -185,7 +186,7 @@ def fit(
         Path, typer.Option("-o", "--output", help="The file to write.", show_default=False)
     ],
     task: Annotated[
-        str, typer.Option(help="What for: generate, classify, tag, translate or chat.")
+        str, typer.Option(help="What for: generate, classify, tag, caption, translate or chat.")
     ] = "generate",
     valid: Annotated[
         list[str] | None, typer.Option(help="Held-out data that says when to stop.")
@@ -268,6 +269,7 @@ def fit(
     joint: o.Joint = None,
     context: o.Context = None,
     speaker: o.Speaker = None,
+    picture_size: o.PictureSize = None,
     label: o.Label = None,
     label_by: o.LabelBy = None,
 ) -> None:
@@ -281,6 +283,7 @@ def fit(
       catena fit train.conll --task tag --model crf -o tagger.safetensors
       catena fit train.conll --task tag --model lstm --bidirectional -o tagger.safetensors
       catena fit train.de train.en --task translate --model lstm -o translator.safetensors
+      catena fit train.tsv --task caption --model lstm -o captioner.safetensors
       catena fit dialogues.jsonl --task chat --model gru --context 3 -o chat.safetensors
     """
     # Options are told apart by name, so that what one task or model does not have is refused.
@@ -319,7 +322,7 @@ def evaluate(
     exact: o.Exact = None,
     tokenize: o.Tokenize = None,
 ) -> None:
-    """How well a model predicts, labels, translates or answers some data.
+    """How well a model predicts, labels or writes: of each task its measures.
 
     \b
     Examples:
@@ -341,6 +344,7 @@ for name, command in {
     "translate": translating.translate,
     "align": translating.align,
     "chat": chatting.chat,
+    "caption": captioning.caption,
     "generate": generating.generate,
     "next": generating.next_,
     "surprise": generating.surprise,

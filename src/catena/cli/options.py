@@ -12,8 +12,9 @@ from typer import Argument, Option
 
 READING = "How DATA is read"
 RUNG = "The model (each option belongs to some models and is refused by the others)"
+FORM = "What it must obey, the prompt included"
 LEARNING = "How it is learned (likewise)"
-SEARCH = "How a translation or reply is sought"
+SEARCH = "How a text is sought"
 
 # Those that a rung or its learner may have; the others belong to the command.
 OF_MODELS = frozenset({
@@ -35,13 +36,19 @@ OF_TAGGERS = OF_CRF | OF_NETWORKS
 OF_CLASSIFIERS = frozenset({"summary", "class_weight", "calibrate", "label", "label_by"})
 
 # Those of an encoder and a decoder beside its rung's and its learner's, of each task that has
-# these, and of the search.
+# these.
 OF_TRANSDUCERS = frozenset({
     "decoder", "decoder_layers", "attention", "heads", "feeding", "coverage", "label_smoothing",
     "unit", "subwords", "minimum",
 })  # fmt: skip
 OF_TRANSLATORS = OF_TRANSDUCERS | {"joint", "source", "target"}
 OF_CHATS = OF_TRANSDUCERS | {"context", "speaker"}
+# Those of a captioner, likewise.
+OF_CAPTIONERS = frozenset({
+    "picture_size", "attention", "heads", "feeding", "coverage", "label_smoothing", "unit",
+    "subwords", "minimum",
+})  # fmt: skip
+# Those of the search of a text.
 OF_SEARCH = frozenset({
     "beam", "length_penalty", "gnmt", "coverage_penalty", "min_length", "max_length", "no_repeat",
     "exact",
@@ -77,7 +84,7 @@ Unit = Annotated[
     _option(
         "--unit",
         panel=READING,
-        text="What texts are cut into: char, word, byte; translate, chat: also bpe, unigram.",
+        text="What texts are cut into: char, word, byte; texts out: bpe, unigram, word, char.",
     ),
 ]
 Encoding = Annotated[
@@ -149,9 +156,7 @@ TargetSide = Annotated[
 ]
 Subwords = Annotated[
     int | None,
-    _option(
-        "--subwords", panel=READING, text="translate, chat: how many pieces of words, at most."
-    ),
+    _option("--subwords", panel=READING, text="texts out: how many pieces of words, at most."),
 ]
 Context = Annotated[
     int | None,
@@ -252,26 +257,28 @@ DecoderLayers = Annotated[
 ]
 Attention = Annotated[
     str | None,
-    _option(
-        "--attention", panel=RUNG, text="translate, chat: dot, general, additive or multi-head."
-    ),
+    _option("--attention", panel=RUNG, text="texts out: dot, general, additive or multi-head."),
 ]
 Heads = Annotated[
-    int | None, _option("--heads", panel=RUNG, text="translate, chat: of multi-head attention.")
+    int | None, _option("--heads", panel=RUNG, text="texts out: of multi-head attention.")
 ]
 Feeding = Annotated[
     bool | None,
-    _option("--feeding", panel=RUNG, text="translate, chat: what was seen enters the next step."),
+    _option("--feeding", panel=RUNG, text="texts out: what was seen enters the next step."),
 ]
 Coverage = Annotated[
     bool | None,
-    _option("--coverage", panel=RUNG, text="translate, chat: what was seen before counts."),
+    _option("--coverage", panel=RUNG, text="texts out: what was seen before counts."),
+]
+PictureSize = Annotated[
+    int | None,
+    _option(
+        "--picture-size", panel=READING, text="caption: scale pictures to so many pixels (64)."
+    ),
 ]
 LabelSmoothing = Annotated[
     float | None,
-    _option(
-        "--label-smoothing", panel=LEARNING, text="translate, chat: probability spread over all."
-    ),
+    _option("--label-smoothing", panel=LEARNING, text="texts out: probability spread over all."),
 ]
 Constrained = Annotated[
     bool | None,
@@ -392,6 +399,33 @@ Tolerance = Annotated[
 Pseudocount = Annotated[
     float | None,
     _option("--pseudocount", panel=LEARNING, text="hmm: added to every count of a symbol."),
+]
+AcrosticOf = Annotated[
+    str | None,
+    _option("--acrostic", panel=FORM, text="A line for each of these, and it begins with it."),
+]
+LineCount = Annotated[int | None, _option("--lines", panel=FORM, text="So many lines.")]
+LineLength = Annotated[
+    str | None,
+    _option("--line-length", panel=FORM, text="Symbols of each line: 7, or of each in turn 5,7,5."),
+]
+RhymeFile = Annotated[
+    Path | None,
+    _option("--rhyme", panel=FORM, text="A file whose lines are symbols that rhyme."),
+]
+RhymeScheme = Annotated[
+    str | None,
+    _option("--scheme", panel=FORM, text="Which lines rhyme: A (all), ABAB, -A (every second)."),
+]
+Contain = Annotated[
+    list[str] | None, _option("--contain", panel=FORM, text="Must occur; may be given repeatedly.")
+]
+Forbid = Annotated[
+    list[str] | None, _option("--forbid", panel=FORM, text="Must not occur; likewise.")
+]
+Breaks = Annotated[
+    str | None,
+    _option("--breaks", panel=FORM, text="The symbols that end a line, besides the line break."),
 ]
 Seed = Annotated[int, Option("--seed", min=0, max=2**32 - 1, help="Fixes every random draw.")]
 Mistakes = Annotated[

@@ -71,6 +71,11 @@ TASKS: dict[str, Task] = {
         fit=EVENTS | {"columns", "scheme", "repair", "minimum"} | o.OF_TAGGERS,
         evaluate=EVENTS | {"columns", "mistakes"},
     ),
+    "caption": Task(
+        "catena.cli.caption",
+        fit=TEXTS | o.OF_CAPTIONERS,
+        evaluate=TEXTS | o.OF_SEARCH,
+    ),
     "translate": Task(
         "catena.cli.translate",
         fit=TEXTS | o.OF_TRANSLATORS,

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from catena.cli import show
 from catena.cli.fit import checkpoint_of, choose, say_beginning
-from catena.cli.options import OF_MODELS, OF_SEARCH
+from catena.cli.options import OF_MODELS
+from catena.cli.searching import beam, fields, picked
 from catena.cli.writing import check_writable
 from catena.comparing.measure import count_parameters
 from catena.errors import CatenaError
 from catena.formats import TextPairs, read_pairs
 from catena.formats.lines import blocks_of_lines
 from catena.ladder import GRU, LSTM, RNN, Recurrent, Rung, Window, describe, options
-from catena.search import Beam
 from catena.tasks.attention_plot import END
 from catena.tasks.encoder_decoder import Looking
-from catena.tasks.translate import Alignment, Evaluation, Translation, Translator, beam_of, load
+from catena.tasks.picture import picture_format
+from catena.tasks.translate import Alignment, Evaluation, Translator, load
+from catena.tasks.writing import Written
 
 OF_READING = ("source", "target", "encoding", "errors")
 OF_LOOKING = ("attention", "heads", "feeding", "coverage")
@@ -35,10 +37,8 @@ OWN = {
 DECODERS: dict[str, type[Recurrent]] = {rung.kind: rung for rung in (RNN, GRU, LSTM)}
 ENCODERS = (Window.kind, *DECODERS)
 FOREIGN = frozenset({"emission"})  # of numbers, and these are symbols
-WIDTH = 5  # of the beam unless given
 TOGETHER = 256  # pairs that are aligned at once
 PANELS = 9  # pairs that a picture has room for
-LINE_BREAKS = str.maketrans("\r\n", "  ")
 
 
 def fit(given: Mapping[str, Any]) -> None:
@@ -51,6 +51,7 @@ def fit(given: Mapping[str, Any]) -> None:
     output = given["output"]
     check_writable(output)
     train = _read(given["data"], given)
+    _check_some(train)
     held_out = _read(given["valid"], given) if "valid" in given else None
     checkpoint = checkpoint_of(output)
     say_beginning(checkpoint, given["resume"])
@@ -73,9 +74,7 @@ def fit(given: Mapping[str, Any]) -> None:
 
 def translate(model: Path, source: str, given: Mapping[str, Any]) -> None:
     """Each line's translation on a line of its own, or its n best."""
-    how, n_best = search(given), given.get("n_best")
-    if n_best is not None and not 1 <= n_best <= how.width:
-        raise CatenaError(f"--n-best must be from 1 to {how.width}, the width of --beam")
+    how, n_best = beam(given), given.get("n_best")
     translator = load(model)
     number = 0
     for block in blocks_of_lines(source, **picked(given, ("encoding", "errors"))):
@@ -88,7 +87,7 @@ def translate(model: Path, source: str, given: Mapping[str, Any]) -> None:
 
 def evaluate(model: Path, sources: list[str], given: Mapping[str, Any]) -> None:
     """How good translations are beside others."""
-    how = search(given)
+    how = beam(given)
     translator = load(model)
     pairs = _read(sources, given)
     found = translator.evaluate(pairs.pairs(), how)
@@ -102,6 +101,7 @@ def align(model: Path, sources: list[str], picture: Path | None, given: Mapping[
     """What each symbol of the targets was read off its source by."""
     if picture is not None:
         check_writable(picture)
+        picture_format(picture)
     translator = load(model)
     data = _read(sources, given)
     pairs = data.pairs()
@@ -180,19 +180,16 @@ def _decoder(rung: Rung, given: Mapping[str, Any]) -> Recurrent | None:
     return DECODERS[kind](**made)
 
 
-def search(given: Mapping[str, Any]) -> Beam:
-    """The search that the options describe."""
-    chosen = picked(given, OF_SEARCH)
-    return replace(beam_of(chosen.pop("beam", WIDTH)), **chosen)
-
-
 def _read(sources: list[str], given: Mapping[str, Any]) -> TextPairs:
     return read_pairs(sources, **picked(given, OF_READING))
 
 
-def picked(given: Mapping[str, Any], names: Any) -> dict[str, Any]:
-    """Those of the options that stand on the command line."""
-    return {name: given[name] for name in names if name in given}
+def _check_some(pairs: TextPairs) -> None:
+    """Raise where one side has nothing to learn from."""
+    if not any(map(str.strip, pairs.sources)) or not any(map(str.strip, pairs.targets)):
+        raise CatenaError(
+            f"{pairs.name}: all sources or all targets are empty: there is nothing to learn from"
+        )
 
 
 # -- what is said ---------------------------------------------------------------------------------
@@ -237,9 +234,9 @@ def scores(found: Evaluation, heads: list[str], unit: str) -> None:
         show.result(f"{name}  {signature}")
 
 
-def _written(number: int, found: list[Translation], ranked: bool, as_json: bool) -> Iterator[str]:
+def _written(number: int, found: list[Written], ranked: bool, as_json: bool) -> Iterator[str]:
     """The lines for the translations of one line."""
-    texts = [one._replace(text=one.text.translate(LINE_BREAKS)) for one in found]
+    texts = fields(found)
     if as_json:
         yield show.json_text({"line": number, "translations": [one._asdict() for one in texts]})
     elif ranked:

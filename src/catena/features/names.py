@@ -43,9 +43,10 @@ class NameTable:
         """The numbers of those strings in lists that have one, int32 `[m]`, and offsets int64
         `[n + 1]`: list i has `numbers[offsets[i]:offsets[i + 1]]`. None where there is anything but
         lists of strings."""
-        if not set(map(type, lists)) <= {list}:
+        count = _native.Names.count_in_lists(lists)
+        if count < 0:
             return None
-        found = np.empty(sum(map(len, lists)), np.int32)
+        found = np.empty(count, np.int32)
         offsets = np.empty(len(lists) + 1, np.int64)
         addresses = found.ctypes.data, offsets.ctypes.data
         fine = self._table.find_in_lists(lists, len(found), *addresses)

@@ -10,9 +10,11 @@ import sys
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol
 
+from catena.errors import CatenaError
 from catena.formats.options import ErrorPolicy, Options
 from catena.formats.source import BOM, EXPANDERS, STDIN, damaged, invalid, no_encoding, opening
 
@@ -48,45 +50,66 @@ def blocks_of_lines(
     """
     options = Options(encoding=encoding, errors=errors)
     with ExitStack() as opened:
-        name, file = _open(source, opened)
-        yield from _lines(_texts(name, file, options))
+        yield from _lines(_texts(_open(source, opened), options))
 
 
-def _open(source: str | Path, opened: ExitStack) -> tuple[str, Readable]:
+@dataclass(frozen=True)
+class _File:
+    """An open file.
+
+    Args:
+        kind: how it is compressed; "" where it is not.
+    """
+
+    name: str
+    kind: str
+    content: Readable
+
+    def read(self) -> bytes:
+        """What there is, up to a block of it; nothing at the end."""
+        try:
+            return self.content.read1(BLOCK)
+        except (lzma.LZMAError, zlib.error, EOFError, OSError) as error:
+            if self.kind:
+                raise damaged(self.name, self.kind, error) from error
+            raise CatenaError(f"{self.name}: cannot be read: {error}") from error
+
+
+def _open(source: str | Path, opened: ExitStack) -> _File:
     if str(source) == STDIN:
-        file: BinaryIO = sys.stdin.buffer
-        head = file.peek(BLOCK) if isinstance(file, io.BufferedReader) else b""
-        kinds = [kind for kind, (magic, _) in EXPANDERS.items() if head.startswith(magic)]
-        return "standard input", OPENERS[kinds[0]](file) if kinds else file  # type: ignore[return-value]
-    path = Path(source)
-    with opening(path):
-        raw = opened.enter_context(path.open("rb"))
-    kind = path.suffix.lower()
-    return str(path), OPENERS[kind](raw) if kind in OPENERS else raw
+        raw: Any = sys.stdin.buffer
+        head = raw.peek(BLOCK) if isinstance(raw, io.BufferedReader) else b""
+        kind = next((kind for kind, (magic, _) in EXPANDERS.items() if head.startswith(magic)), "")
+        name = "standard input"
+    else:
+        name, path = str(source), Path(source)
+        with opening(path):
+            raw = opened.enter_context(path.open("rb"))
+        kind = path.suffix.lower() if path.suffix.lower() in OPENERS else ""
+    return _File(name, kind, OPENERS[kind](raw) if kind else raw)
 
 
-def _texts(name: str, file: Readable, options: Options) -> Iterator[str]:
+def _texts(file: _File, options: Options) -> Iterator[str]:
     """What is read, decoded piece by piece."""
     encoding = options.encoding or "utf-8"
-    try:
-        decoder = codecs.getincrementaldecoder(encoding)(options.errors or "strict")
-    except LookupError as error:
-        raise no_encoding(encoding) from error
+    decoder = _decoder(encoding, options.errors or "strict")
     line, position, first = 1, 0, True
     while True:
-        raw = _read(name, file)
-        before = decoder.getstate()
+        raw, (held, flags) = file.read(), decoder.getstate()
         try:
             text = decoder.decode(raw, not raw)
         except UnicodeDecodeError as error:
-            held = len(before[0])
-            decoder.setstate(before)
-            text = decoder.decode(raw[: max(0, error.start - held)])
+            start = error.start - len(held)
+            decoder.setstate((held, flags))
+            text = decoder.decode(raw[: max(0, start)])
             yield text
-            place = line + text.count("\n"), position + error.start - held + 1
-            raise invalid(
-                name, *place, error.object[error.start : error.start + 1], encoding
-            ) from error
+            place, found = (
+                (line + text.count("\n"), position + start + 1),
+                error.object[error.start :],
+            )
+            raise invalid(file.name, *place, found, encoding) from error
+        except UnicodeError as error:
+            raise CatenaError(f"{file.name}: not valid {encoding} ({error})") from error
         yield text.removeprefix(BOM) if first else text
         if not raw:
             return
@@ -94,11 +117,12 @@ def _texts(name: str, file: Readable, options: Options) -> Iterator[str]:
         line, position = line + text.count("\n"), position + len(raw)
 
 
-def _read(name: str, file: Readable) -> bytes:
+def _decoder(encoding: str, errors: str) -> codecs.IncrementalDecoder:
     try:
-        return file.read1(BLOCK)
-    except (lzma.LZMAError, zlib.error, EOFError, OSError) as error:
-        raise damaged(name, error) from error
+        io.TextIOWrapper(io.BytesIO(), encoding)  # which refuses what is no encoding of text
+        return codecs.getincrementaldecoder(encoding)(errors)
+    except LookupError as error:
+        raise no_encoding(encoding) from error
 
 
 def _lines(texts: Iterator[str]) -> Iterator[list[str]]:

@@ -134,7 +134,7 @@ def _expanded(name: str, file: str, raw: bytes, stream: bool = False) -> Source:
     suffixes = [suffix.lower() for suffix in Path(file).suffixes]
     for suffix, (magic, expand) in EXPANDERS.items():
         if suffixes[-1:] == [suffix] or (not file and raw.startswith(magic)):
-            raw = _expand(name, expand, raw)
+            raw = _expand(name, suffix, expand, raw)
             suffixes = suffixes[:-1]
             break
     if not raw.removeprefix(BOM.encode()):
@@ -142,20 +142,20 @@ def _expanded(name: str, file: str, raw: bytes, stream: bool = False) -> Source:
     return Source(name, suffixes[-1] if suffixes else "", raw, stream)
 
 
-def _expand(name: str, expand: Callable[[bytes], bytes], raw: bytes) -> bytes:
+def _expand(name: str, suffix: str, expand: Callable[[bytes], bytes], raw: bytes) -> bytes:
     if not raw:
         return raw
     try:
         return expand(raw)
     except (lzma.LZMAError, zlib.error, EOFError, OSError) as error:
-        raise damaged(name, error) from error
+        raise damaged(name, suffix, error) from error
 
 
-def damaged(name: str, error: Exception) -> CatenaError:
+def damaged(name: str, suffix: str, error: Exception) -> CatenaError:
     """What is said of a compressed file that cannot be expanded."""
     return CatenaError(
-        f"{name}: damaged or cut short, or not compressed as its name says ({error}); fetch or "
-        "compress it again"
+        f"{name}: damaged or cut short, or not a {suffix} file ({error}); fetch or compress it "
+        "again"
     )
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -158,6 +158,15 @@ class Gradient:
             return descent.go(asked)
 
 
+@runtime_checkable
+class Paced(Protocol):
+    """A model that changes how it learns on the way."""
+
+    def at(self, done: float) -> None:
+        """So much of the updates, or of the time, is over, from 0 to 1."""
+        ...
+
+
 @dataclass
 class Place:
     """How far a run has come: together with the tensors, all that it needs to go on.
@@ -255,6 +264,8 @@ class _Descent:
         how, place = self.how, self.place
         self._set_rate()
         state = None if piece.fresh else self.state
+        if isinstance(self.model, Paced):
+            self.model.at(self._share_done())
         with precision(how.precision, self.device):
             scored = self.train.score(piece, state)
         nats = scored.log_prob.values

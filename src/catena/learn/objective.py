@@ -254,15 +254,23 @@ class Pairs:
 
     Args:
         model: what predicts.
-        sources, targets: n of each, on the model's device.
+        sources, targets: on the model's device.
+        owner: `[targets]`, which source each target is of; there may be several of one. Its own,
+            in order, unless given.
         budget: how many steps an update is computed from: of each pair, those of its longer half.
     """
 
     def __init__(
-        self, model: Transducer, sources: Sequences, targets: Sequences, budget: int
+        self,
+        model: Transducer,
+        sources: Sequences,
+        targets: Sequences,
+        budget: int,
+        owner: Tensor | None = None,
     ) -> None:
         self._model, self._sources, self._targets = model, sources, targets
         self._budget = budget
+        self._owner = torch.arange(len(sources)) if owner is None else owner
 
     @property
     def predictions(self) -> int:
@@ -271,10 +279,11 @@ class Pairs:
     @property
     def fingerprint(self) -> str:
         both = (self._sources, self._targets)
-        return digest(*(tensor for part in both for tensor in (part.lengths, part.values)))
+        tensors = (tensor for part in both for tensor in (part.lengths, part.values))
+        return digest(*tensors, self._owner)
 
     def batches(self, generator: torch.Generator | None) -> list[Any]:
-        read, written = self._sources.lengths, self._targets.lengths + 1
+        read, written = self._sources.lengths[self._owner], self._targets.lengths + 1
         longest = 1 + int(read.max()) if len(read) else 1
         key = written * longest + read  # by the length of the target, then of the source
         return alike(key, torch.maximum(read, written), self._budget, generator)
@@ -283,7 +292,7 @@ class Pairs:
         return len(batches)
 
     def pieces(self, batch: Tensor) -> Iterator[Couple]:
-        yield Couple(self._sources[batch], self._targets[batch])
+        yield Couple(self._sources[self._owner[batch]], self._targets[batch])
 
     def score(self, piece: Couple, state: State | None) -> Scored:
         return Scored(self._model.log_prob(piece.sources, piece.targets), ())

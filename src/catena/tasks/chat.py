@@ -11,29 +11,25 @@ import torch
 
 from catena.errors import CatenaError
 from catena.ladder import Rung
-from catena.ladder.rung import whole
+from catena.ladder.rung import one_of, whole
 from catena.learn import Gradient, Progress
-from catena.model import groups
 from catena.save import pack, restoring, save_model, task_facts
-from catena.search import Beam, Sampling, beam, sample
-from catena.sequences import Sequences
+from catena.scheduled import ScheduledSampling
+from catena.search import Beam, Sampling, sample
 from catena.tasks.encoder_decoder import Looking
 from catena.tasks.estimator import Estimator
-from catena.tasks.translate import (
-    TOGETHER,
-    Evaluation,
-    Pair,
-    Translation,
-    Translator,
-    beam_of,
-    metrics,
-    restored,
-)
+from catena.tasks.translate import Evaluation, Pair, Translator, restored
 from catena.tasks.turns import Turn
+from catena.tasks.writing import Written, beam_of, found, metrics, together
 
 TASK = "chat"
 # What stands between the turns of a source: a symbol that nobody types.
 BETWEEN = "␞"
+# What is handed on to the Translator.
+PASSED = (
+    "decoder", "looking", "smoothing", "unit", "vocabulary", "minimum", "scheduled", "learner",
+    "seed",
+)  # fmt: skip
 HOW = Sampling(temperature=0.7, top_p=0.9)
 
 
@@ -46,8 +42,8 @@ class Chat(Estimator):
         rung: of the encoder, e.g. `GRU(units=128, bidirectional=True, dropout=0.3)`.
         context: how many turns are looked back at.
         speaker: whose turns are learned; everybody's unless given.
-        decoder, looking, smoothing, unit, vocabulary, minimum, learner, seed: as in `Translator`;
-            both sides have one vocabulary.
+        decoder, looking, smoothing, unit, vocabulary, minimum, scheduled, learner, seed: as in
+            `Translator`; both sides have one vocabulary.
 
     After `fit`: `translator_`, `history_`; `context_`, how many turns back the data went, at most
     `context`; and `longest_`, the symbols of the longest turn learned from, which no reply exceeds.
@@ -74,13 +70,14 @@ class Chat(Estimator):
         unit: str = "bpe",
         vocabulary: int = 8000,
         minimum: int = 1,
+        scheduled: ScheduledSampling | None = None,
         learner: Gradient | None = None,
         seed: int = 0,
     ) -> None:
         self.rung, self.context, self.speaker = rung, context, speaker
         self.decoder, self.looking, self.smoothing = decoder, looking, smoothing
         self.unit, self.vocabulary, self.minimum = unit, vocabulary, minimum
-        self.learner, self.seed = learner, seed
+        self.scheduled, self.learner, self.seed = scheduled, learner, seed
 
     # -- learning ---------------------------------------------------------------------------
 
@@ -138,24 +135,21 @@ class Chat(Estimator):
         """What is said after each of these histories; as in `reply`."""
         return self._replies(histories, how, torch.Generator().manual_seed(seed))
 
-    @torch.no_grad()
     def candidates(
         self, histories: Sequence[Sequence[str]], how: int | Beam = 5
-    ) -> list[list[Translation]]:
+    ) -> list[list[Written]]:
         """The replies that the search found for each history, best first."""
-        how, translator = beam_of(how), self._fitted()
-        how = replace(how, min_length=max(1, how.min_length))
-        sources = self._sources(histories)
-        found: list[list[Translation]] = [[] for _ in histories]
-        for rows in _together(sources):
-            model = translator.model_.given(sources[rows], how.coverage_penalty > 0)
-            limits = torch.full((len(rows),), self._limit(how))
-            hypotheses = beam(model, translator.target_.none(len(rows)), how, limits)
-            for row, own in zip(rows.tolist(), hypotheses, strict=True):
-                found[row] = [
-                    Translation(self._text(one.numbers), one.log_prob, one.score) for one in own
-                ]
-        return found
+        how, translator, texts = beam_of(how), self._fitted(), self._sources(histories)
+        least = max(1, how.min_length)
+        how = replace(how, min_length=least, max_length=self._limit(how))
+        sources, prompts = translator.source_.encode(texts), translator.target_.none(len(texts))
+        usual = torch.full((len(texts),), self.longest_)
+
+        def origin(row: int) -> list[str]:
+            return translator.source_.written(texts[row])
+
+        every = found(translator.model_, translator.target_, sources, prompts, usual, how, origin)
+        return [[one._replace(text=_clean(one.text)) for one in own] for own in every]
 
     def session(self, how: int | Beam | Sampling = HOW, seed: int = 0) -> Session:
         """A conversation that begins now."""
@@ -199,7 +193,9 @@ class Chat(Estimator):
             CatenaError: where sacreBLEU is not installed, or knows no such way.
         """
         translator, pairs = self._fitted(), self.pairs(dialogues)
-        metrics(tokenize)  # before the work, not after it
+        bleu_of, _ = metrics("replies")
+        if tokenize is not None:
+            one_of("tokenize", tokenize, tuple(bleu_of.TOKENIZERS))
         sources = [source.split(BETWEEN) for source, _ in pairs]
         return translator.judged(pairs, self.replies(sources, how, seed), tokenize)
 
@@ -222,8 +218,7 @@ class Chat(Estimator):
     # -- inside -----------------------------------------------------------------------------
 
     def _translator(self) -> Translator:
-        names = ("decoder", "looking", "smoothing", "unit", "vocabulary", "minimum")
-        options = {name: getattr(self, name) for name in (*names, "learner", "seed")}
+        options = {name: getattr(self, name) for name in PASSED}
         return Translator(self.rung, joint=True, **options)
 
     def _fitted(self) -> Translator:
@@ -234,18 +229,18 @@ class Chat(Estimator):
         """The last of these turns as one text."""
         return f" {BETWEEN} ".join(texts[-self.context_ :])
 
-    def _sources(self, histories: Sequence[Sequence[str]]) -> Sequences:
-        """What the encoder reads of each history.
+    def _sources(self, histories: Sequence[Sequence[str]]) -> list[str]:
+        """What is read of each history.
 
         Raises:
             CatenaError: where there is nothing to answer.
         """
-        translator = self._fitted()
+        self._check_fitted()
         texts = [[turn.text for turn in _turns(history, i)] for i, history in enumerate(histories)]
         for i, turns in enumerate(texts):
             if not turns:
                 raise CatenaError(f"history {i + 1} has no turn to answer", sequence=i)
-        return translator.source_.encode([self._source(turns) for turns in texts])
+        return [self._source(turns) for turns in texts]
 
     @torch.no_grad()
     def _replies(
@@ -255,24 +250,21 @@ class Chat(Estimator):
         generator: torch.Generator,
     ) -> list[str]:
         if not isinstance(how, Sampling):
-            return [found[0].text for found in self.candidates(histories, how)]
-        sources, translator = self._sources(histories), self._fitted()
-        how = replace(how, min_length=max(1, how.min_length))
-        how = replace(how, max_length=self._limit(how))
-        found = [""] * len(histories)
-        for rows in _together(sources):
+            return [own[0].text for own in self.candidates(histories, how)]
+        texts, translator = self._sources(histories), self._fitted()
+        sources = translator.source_.encode(texts)
+        how = replace(how, min_length=max(1, how.min_length), max_length=self._limit(how))
+        replies = [""] * len(histories)
+        for rows in together(sources.lengths):
             model = translator.model_.given(sources[rows])
             drawn = sample(model, translator.target_.none(len(rows)), how, generator)
             for row, numbers in zip(rows.tolist(), drawn, strict=True):
-                found[row] = self._text(numbers)
-        return found
+                replies[row] = _clean(translator.target_.decode(numbers))
+        return replies
 
     def _limit(self, how: Beam | Sampling) -> int:
         """Where replies are cut off."""
-        return max(how.min_length, min(how.max_length, self.longest_))
-
-    def _text(self, numbers: torch.Tensor) -> str:
-        return _clean(self._fitted().target_.decode(numbers))
+        return max(1, how.min_length, min(how.max_length, self.longest_))
 
     def _nothing(self, dialogues: Sequence[Sequence[Turn]]) -> str:
         """Why there is no pair."""
@@ -355,12 +347,6 @@ def _clean(text: str) -> str:
     return " ".join(text.replace(BETWEEN, " ").split())
 
 
-def _together(sources: Sequences) -> list[torch.Tensor]:
-    """Rows of like length, in batches."""
-    order = torch.argsort(sources.lengths, stable=True)
-    return [order[rows] for rows in groups(sources.lengths[order].tolist(), TOGETHER)]
-
-
 def load(path: str | Path, rung: Rung | None = None) -> Chat:
     """A fitted Chat from its file.
 
@@ -374,8 +360,7 @@ def load(path: str | Path, rung: Rung | None = None) -> Chat:
     task = task_facts(path, TASK)["task"]
     with restoring(path):
         translator = restored(path, rung, lambda task: task["translator"])
-        names = ("decoder", "looking", "smoothing", "unit", "vocabulary", "minimum")
-        options = {name: getattr(translator, name) for name in (*names, "learner", "seed")}
+        options = {name: getattr(translator, name) for name in PASSED}
         made = Chat(translator.rung, context=task["context"], speaker=task["speaker"], **options)
         made.context_, made.longest_ = int(task["went_back"]), int(task["longest"])
     made.translator_, made.history_ = translator, translator.history_

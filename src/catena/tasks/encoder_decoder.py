@@ -6,7 +6,8 @@
     p(y_{t+1} given y_1..y_t, source) = softmax(V ĥ_t + b)
 
 Given its sources, the decoder is a `SequenceModel` like every other: it scores, samples, streams
-and is searched by the same code. Training feeds it the target (teacher forcing); without input
+and is searched by the same code. Training feeds it the target (teacher forcing), or in part what it
+would have written (scheduled sampling); without input
 feeding the decoder's recurrence then runs through all steps in one call of its kernel, and
 attention, mixing and the head are products over all of them.
 """
@@ -14,25 +15,37 @@ attention, mixing and the head are products over all of them.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
+from typing import Protocol, cast
 
 import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from catena.attending import Attending, Covered, Over
+from catena.attending import Attending, Looked, Over
 from catena.attention import attention_for
+from catena.copying import Copying, Pointer
 from catena.emission import emission_for
 from catena.errors import CatenaError
 from catena.ladder import Recurrent
-from catena.ladder.encoder import Encoder, Encodes
+from catena.ladder.encoder import Encodes
 from catena.ladder.neural import NeuralHead, width_of
-from catena.model import SequenceModel, prepend
+from catena.model import Head, SequenceModel, prepend
 from catena.recurrence import Recurrence, State
 from catena.scanning import scan
+from catena.scheduled import ScheduledSampling, mixed
 from catena.sequences import Sequences
+from catena.softmax import log_softmax_of
 from catena.space import Symbols
 from catena.summary import Last
+
+
+class Reader(Protocol):
+    """What makes a memory of sources, of whatever kind: features `[total, width]`."""
+
+    @property
+    def width(self) -> int: ...
+
+    def __call__(self, sources: Sequences) -> Sequences: ...
 
 
 class EncoderDecoder(nn.Module):
@@ -40,27 +53,33 @@ class EncoderDecoder(nn.Module):
 
     Args:
         encoder: of the sources.
+        summary: of what it shows, for the bridge.
         space: of the targets; it predicts ends.
         embed: of the targets.
         attending: the decoder's recurrence and how it looks back.
         head: of what that shows.
         smoothing: the share of probability that learning spreads over all symbols alike (Szegedy et
             al. 2016).
+        pointer: what copies from the source, if anything does.
     """
 
     def __init__(
         self,
-        encoder: Encoder,
+        encoder: Reader,
+        summary: nn.Module,
         space: Symbols,
         embed: nn.Module,
         attending: Attending,
         head: NeuralHead,
         smoothing: float = 0.0,
+        pointer: Pointer | None = None,
     ) -> None:
         super().__init__()
         self.encoder, self.space, self.embed = encoder, space, embed
         self.attending, self.head, self.smoothing = attending, head, smoothing
-        self.summary = Last(encoder.both_ways)
+        self.summary, self.pointer = summary, pointer
+        self.scheduled: ScheduledSampling | None = None
+        self._drawn = 0.0
         self.bridge = Bridge(encoder.width, cast(Recurrence, attending.inner).start(1))
 
     def given(self, sources: Sequences, tracking: bool = False) -> SequenceModel:
@@ -69,36 +88,44 @@ class EncoderDecoder(nn.Module):
         Args:
             tracking: let its state tell how much of its source was attended to.
         """
-        return self._given(sources, self.head, tracking)
+        return self._model(sources, self._head(sources), tracking)
 
     def log_prob(self, sources: Sequences, targets: Sequences) -> Sequences:
         """log p of every step of the targets and of their ends, in nats, with gradients; while
-        training, smoothed."""
-        smoothed = self.training and self.smoothing
-        head = Smoothed(self.head, self.smoothing) if smoothed else self.head
-        return self._given(sources, head, False).score(targets).log_prob
+        training, smoothed, and given symbols of its own among those of the targets where sampling
+        is `scheduled`."""
+        head = self._head(sources)
+        head = Smoothed(head, self.smoothing) if self.training else head
+        model = self._model(sources, head)
+        fed = mixed(model, targets, self._drawn) if self.training and self._drawn else None
+        return model.score(targets, fed=fed).log_prob
+
+    def at(self, done: float) -> None:
+        """So much of learning is over, from 0 to 1."""
+        self._drawn = self.scheduled.at(done) if self.scheduled else 0.0
 
     def weights(self, sources: Sequences, targets: Sequences) -> Sequences:
         """How much each prediction, those of the ends too, attended to each step of its source:
         `[total, longest]`; 0 beyond a source's end."""
-        over = cast(Over, self.given(sources, tracking=True).recurrence)
+        over = self._over(sources, pointing=True)
         embedded = targets.with_values(self.embed(targets.values))
-        covered = Covered(over)
-        state = covered.start(len(sources))
-        added = prepend(covered.read(state), scan(covered, embedded, state).features)
-        before = added.values.roll(1, 0)
-        beyond = torch.arange(before.shape[1]) >= sources.lengths[:, None]
-        before[added.offsets[:-1]] = beyond.to(before)
-        return added.with_values(added.values - before)
+        state = over.start(len(sources))
+        shown = prepend(over.read(state), scan(over, embedded, state).features)
+        return shown.with_values(Looked.of(shown.values, self.attending.width).weights)
 
-    def _given(
-        self, sources: Sequences, head: NeuralHead | Smoothed, tracking: bool
-    ) -> SequenceModel:
+    def _model(self, sources: Sequences, head: Head, tracking: bool = False) -> SequenceModel:
+        over = self._over(sources, tracking, pointing=self.pointer is not None)
+        return SequenceModel(self.space, self.embed, over, head).train(self.training)
+
+    def _head(self, sources: Sequences) -> NeuralHead | Copying:
+        return self.head if self.pointer is None else self.pointer.over(self.head, sources)
+
+    def _over(self, sources: Sequences, tracking: bool = False, pointing: bool = False) -> Over:
         features = self.encoder(sources)
         start = cast(Recurrence, self.attending.inner).start(len(sources))
         begin = self.bridge(self.summary(features), start)
-        over = self.attending.over(self.attending.attention.memory(features), begin, tracking)
-        return SequenceModel(self.space, self.embed, over, head).train(self.training)
+        memory = self.attending.attention.memory(features)
+        return self.attending.over(memory, begin, tracking, pointing)
 
 
 @dataclass(frozen=True)
@@ -111,12 +138,14 @@ class Looking:
         feeding: whether what was shown enters the next step; it costs the kernel that runs through
             all steps at once.
         coverage: whether what was attended to before changes the scores; likewise.
+        copy: whether a symbol of the source may also be copied; see `catena.copying`.
     """
 
     attention: str = "general"
     heads: int = 4
     feeding: bool = False
     coverage: bool = False
+    copy: bool = False
 
 
 def encoder_decoder(
@@ -133,13 +162,39 @@ def encoder_decoder(
     table.
 
     Raises:
-        CatenaError: for rungs that cannot encode or decode.
+        CatenaError: for rungs that cannot encode or decode, and for copying what the target has no
+            symbol for.
     """
     if not isinstance(encoder, Encodes):
         raise CatenaError(f"{type(encoder).__name__} cannot encode: it has no encoder(space)")
+    reads = encoder.encoder(sources)
+    summary = Last(reads.both_ways)
+    model = decoder_over(reads, summary, decoder, targets, looking, smoothing, sources)
+    alike = sources == targets and _alike(reads.embed, model.embed)
+    if alike and isinstance(decoder, Recurrent) and decoder.tied:
+        reads.embed.table = model.embed.table
+    return model
+
+
+def decoder_over(
+    reads: Reader,
+    summary: nn.Module,
+    decoder: object,
+    targets: Symbols,
+    looking: Looking,
+    smoothing: float = 0.0,
+    sources: Symbols | None = None,
+) -> EncoderDecoder:
+    """A model of this decoder over what an encoder shows.
+
+    Args:
+        sources: what the encoder reads, where that is symbols; copying needs to know.
+
+    Raises:
+        CatenaError: for a rung that cannot decode, and for copying from what has no symbols.
+    """
     if not isinstance(decoder, Recurrent) or decoder.bidirectional:
         raise CatenaError(f"a decoder is an RNN, GRU or LSTM that reads one way, not {decoder!r}")
-    reads = encoder.encoder(sources)
     beside = decoder.units if looking.feeding else 0
     embed, inner = decoder.reading(targets, beside)
     width = width_of(inner)
@@ -149,9 +204,12 @@ def encoder_decoder(
     attending = Attending(inner, attention, width, looking.feeding)
     table = embed.table if decoder.tied else None
     head = NeuralHead(width, emission_for(targets, None), decoder.dropout, table)
-    if table is not None and sources == targets and _alike(reads.embed, embed):
-        reads.embed.table = table
-    return EncoderDecoder(reads, targets, embed, attending, head, smoothing)
+    pointer = None
+    if looking.copy:
+        if sources is None:
+            raise CatenaError("copying needs sources of symbols; leave copy out")
+        pointer = Pointer(width, sources, targets)
+    return EncoderDecoder(reads, summary, targets, embed, attending, head, smoothing, pointer)
 
 
 def _alike(one: nn.Module, other: nn.Module) -> bool:
@@ -175,12 +233,11 @@ class Bridge(nn.Module):
 
 
 class Smoothed(nn.Module):
-    """A head that, while learning, also gives a share of its probability to every symbol alike.
-
-    Its log_prob is (1 - ε) log p(x) + ε Σ_k log p(k) / K, of K symbols.
+    """A head that, while learning, also gives a share ε of its probability to every symbol alike;
+    see `catena.softmax`.
     """
 
-    def __init__(self, head: NeuralHead, share: float) -> None:
+    def __init__(self, head: NeuralHead | Copying, share: float) -> None:
         super().__init__()
         self.head, self.share = head, share
 
@@ -188,5 +245,7 @@ class Smoothed(nn.Module):
         return self.head.distribution(features)
 
     def log_prob(self, features: Tensor, x: Tensor) -> Tensor:
+        if isinstance(self.head, NeuralHead):
+            return log_softmax_of(x, self.head.hidden(features), *self.head.table, self.share)
         raw = self.head.parameters_of(features)
         return -nn.functional.cross_entropy(raw, x, reduction="none", label_smoothing=self.share)

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
+from catena.automaton import Automaton
+from catena.constraints import Constraint
 from catena.errors import CatenaError
 from catena.ladder import Rung
 from catena.learn import History, Learner, Progress, Run, learner_for
@@ -224,17 +226,24 @@ class Generator(Estimator):
         temperature: float = 1.0,
         top_k: int | None = None,
         top_p: float | None = None,
+        min_p: float = 0.0,
         min_length: int = 0,
         max_length: int = 1000,
+        constraint: Constraint | None = None,
         seed: int = 0,
     ) -> list[Any]:
         """n sequences drawn from the model, each beginning with the prompt.
 
         Lengths do not count the prompt. See `catena.search` for the order of the filters.
+
+        Args:
+            constraint: what each sequence must obey, the prompt included; see
+                `catena.constraints`.
         """
-        how = Sampling(temperature, top_k, top_p, min_length, max_length)
-        prompts = self._prompts(prompt, n)
-        drawn = sample(self._model(), prompts, how, torch.Generator().manual_seed(seed))
+        how = Sampling(temperature, top_k, top_p, min_length, max_length, min_p)
+        prompts, automaton = self._prompts(prompt, n), self._automaton(constraint)
+        generator = torch.Generator().manual_seed(seed)
+        drawn = sample(self._model(), prompts, how, generator, automaton)
         return [self._show(prompt, *pair) for pair in zip(prompts, drawn, strict=True)]
 
     def beam(
@@ -245,12 +254,14 @@ class Generator(Estimator):
         min_length: int = 0,
         max_length: int = 1000,
         length_penalty: float = 0.0,
+        constraint: Constraint | None = None,
     ) -> list[tuple[Any, float]]:
         """The likeliest sequences that begin with the prompt, with the log-probability of their
-        continuation in nats, best first."""
+        continuation in nats, best first. Under a constraint, only what obeys it, which may be
+        nothing where the model gives probability 0 to all that does."""
         prompts = self._prompts(prompt, 1)
         how = Beam(width, min_length, max_length, length_penalty)
-        (found,) = beam(self._model(), prompts, how)
+        (found,) = beam(self._model(), prompts, how, constraint=self._automaton(constraint))
         return [(self._show(prompt, prompts[0], h.numbers), h.log_prob) for h in found]
 
     def stream(self, stored: bytes | None = None) -> Stream:
@@ -283,6 +294,9 @@ class Generator(Estimator):
                 f"{what} needs symbols; this model's space is {type(self.space_).__name__}"
             )
         return self.space_
+
+    def _automaton(self, constraint: Constraint | None) -> Automaton | None:
+        return None if constraint is None else constraint.automaton(self._symbols("a constraint"))
 
     def _encode(self, data: Any) -> Sequences:
         return encode(self.space_, data, numbered=self.space is not None)

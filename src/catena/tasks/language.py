@@ -58,6 +58,18 @@ class Language:
             return self.space.show(numbers)
         return self.subwords.join(self.symbols(numbers))
 
+    def written(self, text: str) -> list[str]:
+        """What stands in a text for each of its symbols, also where that is unknown."""
+        if self.subwords is not None:
+            return self.subwords.written(text)
+        return text.split() if self.space.unit == "word" else list(text)
+
+    def join(self, symbols: Sequence[str]) -> str:
+        """The text of symbols, which need not be of the vocabulary."""
+        if self.subwords is not None:
+            return self.subwords.join(symbols)
+        return (" " if self.space.unit == "word" else "").join(symbols)
+
     def symbols(self, numbers: Tensor) -> list[str]:
         """Each of them as text."""
         return [str(self.space.items[number]) for number in numbers.tolist()]

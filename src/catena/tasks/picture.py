@@ -18,6 +18,18 @@ FORMATS = ("png", "svg", "pdf")
 FOR, AGAINST, INK = "#0060a0", "#cc4e00", "#555e69"
 
 
+def picture_format(path: Path) -> str:
+    """What kind of picture the path names.
+
+    Raises:
+        CatenaError: for a suffix of a format that cannot be written.
+    """
+    kind = path.suffix.removeprefix(".").lower()
+    if kind not in FORMATS:
+        raise CatenaError(f"{path}: a picture's name ends in one of {', '.join(FORMATS)}")
+    return kind
+
+
 def write_picture(path: Path, size: tuple[float, float], paint: Callable[[Figure], None]) -> None:
     """Paint a figure and write it in the format that the path ends in.
 
@@ -30,9 +42,7 @@ def write_picture(path: Path, size: tuple[float, float], paint: Callable[[Figure
     import matplotlib
     from matplotlib.figure import Figure
 
-    kind = path.suffix.removeprefix(".").lower()
-    if kind not in FORMATS:
-        raise CatenaError(f"{path}: a picture's name ends in one of {', '.join(FORMATS)}")
+    kind = picture_format(path)
     # Text stays text in an SVG, and what the font has no glyph for is the viewer's affair.
     options = {"text.parse_math": False, "svg.fonttype": "none", "svg.hashsalt": "catena"}
     with matplotlib.rc_context(options), warnings.catch_warnings():  # pyright: ignore

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import math
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -12,14 +12,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from catena.container import write_atomically
 from catena.errors import CatenaError
-from catena.ladder import RUNGS, Recurrent, Rung
-from catena.ladder.rung import fraction, one_of, whole
+from catena.ladder import Recurrent, Rung
+from catena.ladder.rung import fraction, whole
 from catena.learn import Gradient, History, Progress, Run
 from catena.learn.device import device_named
 from catena.learn.objective import Pairs
-from catena.model import groups
 from catena.save import (
     learner_from,
     load_module,
@@ -29,37 +27,49 @@ from catena.save import (
     save_model,
     task_facts,
 )
-from catena.search import Beam, Hypothesis, beam
-from catena.sequences import Sequences
+from catena.scheduled import ScheduledSampling
+from catena.search import Beam
+from catena.sequences import Sequences, ranges
 from catena.space import Space, Symbols
 from catena.tasks.attention_plot import draw
 from catena.tasks.class_learning import seeded
 from catena.tasks.encoder_decoder import EncoderDecoder, Looking, encoder_decoder
 from catena.tasks.estimator import Estimator
 from catena.tasks.language import Language
+from catena.tasks.writing import (
+    Written,
+    beam_of,
+    found,
+    keep_languages,
+    kept_languages,
+    languages_beside,
+    metrics,
+    rung_of,
+    scores,
+    texts_of,
+    together,
+)
 
 TASK = "translate"
-# Sources are read and searched in batches of about so many symbols.
-TOGETHER = 1024
-# A translation is cut off when it is this much longer than its source lets expect: so many times
-# the usual length, and so many symbols more.
-STRETCH, SPARE = 2.0, 10
-
+# Lines of more symbols are named when they are translated: hardly a sentence is that long.
+LIMIT = 1000
 Pair = tuple[str, str]
 
 
-class Translation(NamedTuple):
-    """A translation that was found.
+class LongSource(UserWarning):
+    """A line of more symbols than there should be.
 
     Args:
-        text: what it says.
-        log_prob: of it given its source, in nats.
-        score: what it was ranked by; see `catena.search.Beam`.
+        line: its number, from 1.
+        symbols: how many it has.
+        limit: how many it may have.
+        truncated: whether the rest was left out.
     """
 
-    text: str
-    log_prob: float
-    score: float
+    def __init__(self, line: int, symbols: int, limit: int, truncated: bool) -> None:
+        self.line, self.symbols, self.limit, self.truncated = line, symbols, limit, truncated
+        done = f"cut off after {limit}" if truncated else "translated whole"
+        super().__init__(f"line {line} has {symbols} symbols, more than {limit}: {done}")
 
 
 class Alignment(NamedTuple):
@@ -110,6 +120,8 @@ class Translator(Estimator):
         vocabulary: how many subwords.
         joint: one vocabulary for both sides.
         minimum: words and characters that occur less often are unknown.
+        scheduled: how much of what the decoder is fed while learning is its own; nothing unless
+            given.
         learner: the `Gradient` that finds θ. An update is computed from batch · span symbols.
         seed: owns every random draw of `fit`.
 
@@ -135,12 +147,14 @@ class Translator(Estimator):
         vocabulary: int = 8000,
         joint: bool = False,
         minimum: int = 1,
+        scheduled: ScheduledSampling | None = None,
         learner: Gradient | None = None,
         seed: int = 0,
     ) -> None:
         self.rung, self.decoder, self.looking = rung, decoder, looking
         self.smoothing, self.unit, self.vocabulary = smoothing, unit, vocabulary
-        self.joint, self.minimum, self.learner, self.seed = joint, minimum, learner, seed
+        self.joint, self.minimum, self.scheduled = joint, minimum, scheduled
+        self.learner, self.seed = learner, seed
 
     # -- learning ---------------------------------------------------------------------------
 
@@ -167,11 +181,12 @@ class Translator(Estimator):
         fraction("smoothing", self.smoothing)
         whole("vocabulary", self.vocabulary, 1)
         sources, targets = _sides(pairs)
-        kept = None if checkpoint is None else checkpoint.with_name(f"{checkpoint.name}.symbols")
+        kept = languages_beside(checkpoint)
         self.source_, self.target_ = self._languages(sources, targets, kept if resume else None)
         self.learner_ = self.learner or Gradient()
         device = device_named(self.learner_.device)
         model = seeded(self.seed, lambda: self._network(self.source_, self.target_))
+        model.scheduled = self.scheduled
         budget = self.learner_.batch * self.learner_.span
 
         def objective(sides: tuple[list[str], list[str]], budget: int) -> Pairs:
@@ -180,7 +195,7 @@ class Translator(Estimator):
 
         train = objective((sources, targets), budget)
         held_out = None if valid is None else objective(_sides(valid), 4 * budget)
-        _keep(kept, self.source_, self.target_)
+        keep_languages(kept, self.source_, self.target_)
         run = Run(self.seed, report, checkpoint, resume, self._job())
         self.history_ = self.learner_.descend(model, train, held_out, run)
         self.model_ = model.to("cpu").eval()
@@ -192,70 +207,75 @@ class Translator(Estimator):
 
     # -- using ------------------------------------------------------------------------------
 
-    def translate(self, lines: Sequence[str], how: int | Beam = 5) -> list[str]:
+    def translate(
+        self,
+        lines: Sequence[str],
+        how: int | Beam = 5,
+        *,
+        limit: int = LIMIT,
+        truncate: bool = False,
+    ) -> list[str]:
         """The best translation of each line; of an empty line, an empty one.
 
         Args:
             how: the width of the beam, or all options of the search. A width alone ranks by the
-                average of a symbol and stops once so many translations have ended.
+                average of a symbol and is not exact.
+            limit: a line of more symbols is named by a warning (`LongSource`) ...
+            truncate: ... and translated whole, or only its first `limit` symbols.
         """
-        return [found[0].text if found else "" for found in self.candidates(lines, how)]
+        every = self.candidates(lines, how, limit=limit, truncate=truncate)
+        return [own[0].text if own else "" for own in every]
 
-    @torch.no_grad()
     def candidates(
-        self, lines: Sequence[str], how: int | Beam = 5, begin: Sequence[str] | None = None
-    ) -> list[list[Translation]]:
+        self,
+        lines: Sequence[str],
+        how: int | Beam = 5,
+        begin: Sequence[str] | None = None,
+        *,
+        limit: int = LIMIT,
+        truncate: bool = False,
+    ) -> list[list[Written]]:
         """The translations that the search found for each line, best first.
+
+        Where the search may come upon ⟨unk⟩, the text has in its place what most attention was on
+        in the source; log-probabilities are of ⟨unk⟩.
 
         Args:
             begin: what each translation is to begin with; log-probabilities are of what follows.
+            limit, truncate: as in `translate`.
 
         Raises:
             CatenaError: for a text where a list of lines is needed.
         """
-        model, sources = self._model(), self.source_.encode(_lines(lines))
-        how = beam_of(how)
-        prompts = self._prompts(lines, begin)
-        found: list[list[Translation]] = [[] for _ in lines]
-        order = torch.argsort(sources.lengths, stable=True)
-        filled = order[sources.lengths[order] > 0]
-        for rows in groups(sources.lengths[filled].tolist(), TOGETHER):
-            chosen = filled[rows]
-            given = model.given(sources[chosen], tracking=how.coverage_penalty > 0)
-            limits = self._limits(sources.lengths[chosen], how)
-            hypotheses = beam(given, prompts[chosen], how, limits)
-            for line, own in zip(chosen.tolist(), hypotheses, strict=True):
-                found[line] = [self._translation(prompts[line], one) for one in own]
-        for line in (sources.lengths == 0).nonzero().flatten().tolist():
-            found[line] = [Translation("", 0.0, 0.0)]
-        return found
+        model, lines = self._model(), texts_of(lines, "line")
+        sources = _limited(self.source_.encode(lines), limit, truncate)
+        prompts, usual = self._prompts(lines, begin), self.ratio_ * sources.lengths
 
-    @torch.no_grad()
+        def origin(line: int) -> list[str]:
+            return self.source_.written(lines[line])
+
+        return found(model, self.target_, sources, prompts, usual, beam_of(how), origin)
+
     def score(self, pairs: Iterable[Pair]) -> np.ndarray:
         """log p of each target, its end included, given its source, in nats: `[n]` float64.
 
         A target is cut into symbols as training cut it; a translation by subwords may have been put
         together of others.
         """
-        sources, targets = self._encode(pairs)
-        totals = torch.zeros(len(sources), dtype=torch.float64)
-        for rows in self._together(sources, targets):
-            log_prob = self._model().log_prob(sources[rows], targets[rows])
-            totals[rows] = torch.stack([row.double().sum() for row in log_prob])
-        return totals.numpy()
+        return scores(self._model(), *self._encode(pairs)).numpy()
 
     @torch.no_grad()
     def align(self, pairs: Iterable[Pair]) -> list[Alignment]:
         """What each symbol of the targets was read off their sources by."""
         sources, targets = self._encode(pairs)
-        found: list[Alignment] = [Alignment([], [], np.zeros((0, 0)))] * len(sources)
-        for rows in self._together(sources, targets):
+        aligned: list[Alignment] = [Alignment([], [], np.zeros((0, 0)))] * len(sources)
+        for rows in together(sources.lengths + targets.lengths):
             weights = self._model().weights(sources[rows], targets[rows])
             for row, own in zip(rows.tolist(), weights, strict=True):
                 source, target = sources[row], targets[row]
                 names = self.source_.symbols(source), self.target_.symbols(target)
-                found[row] = Alignment(*names, own[:, : len(source)].numpy())
-        return found
+                aligned[row] = Alignment(*names, own[:, : len(source)].numpy())
+        return aligned
 
     def draw(self, path: str | Path, pairs: Iterable[Pair]) -> None:
         """Write a picture of what `align` finds, a panel for each pair. The path ends in .png, .svg
@@ -282,12 +302,11 @@ class Translator(Estimator):
             CatenaError: where sacreBLEU is not installed.
         """
         pairs = list(pairs)
-        sources, _ = _sides(pairs)
-        metrics(None)  # before the work, not after it
-        return self.judged(pairs, self.translate(sources, how))
+        metrics("translations")  # before the work, not after it
+        return self.judged(pairs, self.translate(_sides(pairs)[0], how))
 
     def judged(
-        self, pairs: Sequence[Pair], found: Sequence[str], tokenize: str | None = None
+        self, pairs: Sequence[Pair], texts: Sequence[str], tokenize: str | None = None
     ) -> Evaluation:
         """How good texts that were found for the sources are, beside the targets.
 
@@ -295,13 +314,14 @@ class Translator(Estimator):
             tokenize: how sacreBLEU cuts words, such as "zh" for Chinese; "13a" unless given.
 
         Raises:
-            CatenaError: where sacreBLEU is not installed, or knows no such way.
+            CatenaError: where sacreBLEU is not installed.
         """
-        _, targets = _sides(pairs)
-        bleu, chrf = metrics(tokenize)
+        targets = _sides(pairs)[1]
+        bleu_of, chrf_of = metrics("translations")
+        bleu, chrf = bleu_of(tokenize=tokenize), chrf_of()
         return Evaluation(
-            bleu=bleu.corpus_score(found, [targets]).score,
-            chrf=chrf.corpus_score(found, [targets]).score,
+            bleu=bleu.corpus_score(texts, [targets]).score,
+            chrf=chrf.corpus_score(texts, [targets]).score,
             signatures={"bleu": str(bleu.get_signature()), "chrf": str(chrf.get_signature())},
             perplexity=self.perplexity(pairs),
             sentences=len(pairs),
@@ -325,6 +345,7 @@ class Translator(Estimator):
             **{name: getattr(self, name) for name in plain},
             "decoder": None if self.decoder is None else rung_facts(self.decoder),
             "looking": asdict(self.looking),
+            "scheduled": None if self.scheduled is None else asdict(self.scheduled),
             "source": self.source_.describe(),
             "target": self.target_.describe(),
             "ratio": self.ratio_,
@@ -336,11 +357,9 @@ class Translator(Estimator):
     def _languages(
         self, sources: list[str], targets: list[str], kept: Path | None
     ) -> tuple[Language, Language]:
-        """Those of a run that is gone on with, if it kept any: learning a unigram model twice does
-        not give the same bits."""
-        if kept is not None and kept.exists():
-            source, target = map(Language.from_description, json.loads(kept.read_text("utf-8")))
-            return source, target
+        """Those of a run that is gone on with, if it kept any."""
+        if (both := kept_languages(kept)) is not None:
+            return both[0], both[1]
         if not any(map(str.strip, sources)) or not any(map(str.strip, targets)):
             raise CatenaError(
                 "all sources or all targets are empty: there is nothing to learn from"
@@ -359,34 +378,21 @@ class Translator(Estimator):
     def _job(self) -> dict[str, Any]:
         decoder = None if self.decoder is None else rung_facts(self.decoder)
         looking = asdict(self.looking)
-        return {"rung": rung_facts(self.rung), "decoder": decoder, "looking": looking}
-
-    def _limits(self, lengths: torch.Tensor, how: Beam) -> torch.Tensor:
-        """`[n]`, where translations of sources of these lengths are cut off."""
-        usual = (STRETCH * self.ratio_ * lengths).long() + SPARE
-        return usual.clamp(how.min_length, how.max_length)
+        scheduled = None if self.scheduled is None else asdict(self.scheduled)
+        parts = {"decoder": decoder, "looking": looking, "scheduled": scheduled}
+        return {"rung": rung_facts(self.rung), **parts}
 
     def _prompts(self, lines: Sequence[str], begin: Sequence[str] | None) -> Sequences:
         if begin is None:
             return self.target_.none(len(lines))
         if len(begin) != len(lines):
             raise CatenaError(f"{len(lines)} lines, but {len(begin)} beginnings: give each its own")
-        return self.target_.encode(_lines(begin))
-
-    def _translation(self, prompt: torch.Tensor, found: Hypothesis) -> Translation:
-        text = self.target_.decode(torch.cat([prompt, found.numbers]))
-        return Translation(text, found.log_prob, found.score)
+        return self.target_.encode(texts_of(begin, "beginning"))
 
     def _encode(self, pairs: Iterable[Pair]) -> tuple[Sequences, Sequences]:
         self._model()
         sources, targets = _sides(pairs)
         return self.source_.encode(sources), self.target_.encode(targets)
-
-    def _together(self, sources: Sequences, targets: Sequences) -> list[torch.Tensor]:
-        """Pairs of like length, in batches."""
-        sizes = sources.lengths + targets.lengths
-        order = torch.argsort(sizes, stable=True)
-        return [order[rows] for rows in groups(sizes[order].tolist(), 4 * TOGETHER)]
 
     def _model(self) -> EncoderDecoder:
         self._check_fitted()
@@ -396,31 +402,20 @@ class Translator(Estimator):
         return load(path, self.rung)
 
 
-def _keep(path: Path | None, *languages: Language) -> None:
-    """Write languages beside the checkpoint of the run that learned them."""
-    if path is not None:
-        described = [language.describe() for language in languages]
-        write_atomically(path, json.dumps(described).encode("ascii"))
-
-
-def beam_of(how: int | Beam) -> Beam:
-    """The options of a search, or of one of this width."""
-    return how if isinstance(how, Beam) else Beam(how, length_penalty=1.0, exact=False)
-
-
 def _one_way(rung: Rung) -> Rung:
     return replace(rung, bidirectional=False) if isinstance(rung, Recurrent) else rung
 
 
-def _lines(lines: Sequence[str]) -> list[str]:
-    """Lines, if that is what they are."""
-    if isinstance(lines, str):
-        raise CatenaError("give a list of lines, not one text")
-    rows = list(lines)
-    for i, row in enumerate(rows):
-        if not isinstance(row, str):
-            raise CatenaError(f"line {i + 1} is {row!r}, not a text", sequence=i)
-    return rows
+def _limited(sources: Sequences, limit: int, truncate: bool) -> Sequences:
+    """Sources, cut off where that is asked for; those that are too long are named by warnings."""
+    whole("limit", limit, 1)
+    for row in (sources.lengths > limit).nonzero().flatten().tolist():
+        longer = LongSource(row + 1, int(sources.lengths[row]), limit, truncate)
+        warnings.warn(longer, stacklevel=3)
+    if not truncate:
+        return sources
+    kept = sources.lengths.clamp(max=limit)
+    return Sequences(sources.values[ranges(sources.offsets[:-1], kept)], kept)
 
 
 def _sides(pairs: Iterable[Pair]) -> tuple[list[str], list[str]]:
@@ -437,27 +432,6 @@ def _sides(pairs: Iterable[Pair]) -> tuple[list[str], list[str]]:
         sources.append(pair[0])
         targets.append(pair[1])
     return sources, targets
-
-
-def metrics(tokenize: str | None) -> tuple[Any, Any]:
-    """sacreBLEU's BLEU and chrF.
-
-    Args:
-        tokenize: how BLEU cuts words; "13a" unless given.
-
-    Raises:
-        CatenaError: where it is not installed, or knows no such way.
-    """
-    try:
-        from sacrebleu.metrics.bleu import BLEU
-        from sacrebleu.metrics.chrf import CHRF
-    except ImportError as error:
-        raise CatenaError(
-            "evaluating translations needs sacreBLEU: pip install 'catena[translate]'"
-        ) from error
-    if tokenize is not None:
-        one_of("tokenize", tokenize, tuple(BLEU.TOKENIZERS))
-    return BLEU(tokenize=tokenize), CHRF()
 
 
 def load(path: str | Path, rung: Rung | None = None) -> Translator:
@@ -507,8 +481,9 @@ def _translator(rung: Rung, task: Mapping[str, Any]) -> Translator:
     decoder = task["decoder"]
     made = Translator(
         rung,
-        decoder=None if decoder is None else _rung(decoder),
+        decoder=None if decoder is None else rung_of(decoder),
         looking=Looking(**task["looking"]),
+        scheduled=None if task["scheduled"] is None else ScheduledSampling(**task["scheduled"]),
         smoothing=task["smoothing"],
         unit=task["unit"],
         vocabulary=task["vocabulary"],
@@ -520,7 +495,3 @@ def _translator(rung: Rung, task: Mapping[str, Any]) -> Translator:
     made.target_ = Language.from_description(task["target"])
     made.ratio_ = float(task["ratio"])
     return made
-
-
-def _rung(described: Mapping[str, Any]) -> Rung:
-    return RUNGS[described["kind"]](**{k: v for k, v in described.items() if k != "kind"})
