@@ -4,13 +4,14 @@
 
 camrest is CamRest676 (Wen et al. 2017): 676 dialogues between somebody who looks for a restaurant
 and somebody who answers. The usual split, 3 : 1 : 1 in the order of the file: 406 dialogues to
-learn from, 135 to stop by, 135 for the test. Only the answers are learned and scored, from the last
+learn from, 135 that say what to keep, 135 for the test. Only the answers are learned and scored, from the last
 three turns; there is no table of restaurants, so that names and addresses can only be guessed.
 
 chatterbot is the English part of the ChatterBot corpus without its programs (english_coding),
 each dialogue once; egret, the questions of a Chinese forum on the Egret engine and the answers that
 were marked best, characters, questions and answers of at most 60. Both are shuffled with a fixed
-seed, a tenth to stop by and a tenth for the test. Reading chatterbot needs PyYAML.
+seed, a tenth that says what to keep and a tenth for the test. Reading chatterbot needs PyYAML.
+Neither has been run to its end yet.
 
 Replies are the best of a beam of 5 where they are scored. Text is scored as it is, not lower-cased
 and names not replaced by slots, so that figures stand beside none that do so. Learning runs in one
@@ -91,7 +92,7 @@ def egret(folder: Path) -> Split:
 
 
 def shuffled(dialogues: Dialogues) -> Split:
-    """Shuffled, a tenth to stop by and a tenth for the test."""
+    """Shuffled, a tenth held out and a tenth for the test."""
     random.Random(0).shuffle(dialogues)
     tenth = len(dialogues) // 10
     return dialogues[2 * tenth :], dialogues[tenth : 2 * tenth], dialogues[:tenth]
