@@ -4,8 +4,9 @@
 
 camrest is CamRest676 (Wen et al. 2017): 676 dialogues between somebody who looks for a restaurant
 and somebody who answers. The usual split, 3 : 1 : 1 in the order of the file: 406 dialogues to
-learn from, 135 that say what to keep, 135 for the test. Only the answers are learned and scored, from the last
-three turns; there is no table of restaurants, so that names and addresses can only be guessed.
+learn from, 135 that say what to keep, 135 for the test. Only the answers are learned and scored,
+from the last three turns; there is no table of restaurants, so that names and addresses can only be
+guessed.
 
 chatterbot is the English part of the ChatterBot corpus without its programs (english_coding),
 each dialogue once; egret, the questions of a Chinese forum on the Egret engine and the answers that
