@@ -10,14 +10,15 @@ same objective at the same weights and the same tags, or nothing is timed. Then,
 - features and training, from tokens to weights, on one thread and on all;
 - tagging, from attributes as lists of strings, and from tokens;
 - peak memory of features and training, each side in a process of its own: of the whole process, and
-  above what it held before, when the tokens and the libraries were there.
+  above what it held before, when the tokens and the libraries were there. Both sides read the tokens
+  with catena, so both whole processes hold PyTorch, which takes some 210 MiB when it is imported.
 
 python-crfsuite takes its attributes from Python; they are made by the loop that its documentation
 shows, a sentence at a time. What bounds an iteration from below is kept beside the times: the bytes
 that must be read and written, the products and the exponentials. An iteration takes longer than any
 of them; most of it are the sums over the 18 attributes of a step. Tried without gain: other
 distances to fetch weights ahead, smaller parts of the data at a time, the label of a single weight
-beside its place.
+beside its place; for gradients, blocks of 256 to 16,384 steps are equally fast.
 """
 
 from __future__ import annotations

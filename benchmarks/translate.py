@@ -43,7 +43,8 @@ from catena import Translator
 from catena.learn import Gradient, Run
 from catena.learn.objective import Pairs
 from catena.model import groups
-from catena.tasks.translate import SPARE, STRETCH, TOGETHER, Pair
+from catena.tasks.translate import Pair
+from catena.tasks.writing import SPARE, STRETCH, TOGETHER
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "recipes"))
 import multi30k

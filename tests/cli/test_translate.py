@@ -11,6 +11,7 @@ import pytest
 from catena import GRU, LSTM, Window, container, load
 from catena.cli.main import main
 from catena.formats import lines
+from catena.scheduled import ScheduledSampling
 from catena.tasks.encoder_decoder import Looking
 
 PAIRS = [
@@ -79,7 +80,8 @@ def test_options_reach_the_translator(catena, pairs, tmp_path):
     given = [
         *TASK, "--model", "lstm", "--units", "8", "--layers", "2", "--dropout", "0.1", "--tied",
         "--embedding", "6", "--bidirectional", "--decoder", "gru:12", "--decoder-layers", "1",
-        "--attention", "multi-head", "--heads", "3", "--feeding", "--coverage", "--unit", "bpe",
+        "--attention", "multi-head", "--heads", "3", "--feeding", "--coverage", "--copy",
+        "--scheduled", "0.3", "--unit", "bpe",
         "--subwords", "40", "--joint", "--minimum", "2", "--label-smoothing", "0.2", "--epochs",
         "1", "--rate", "0.01", "--seed", "7", "--valid", pairs / "p.de", "--valid",
         pairs / "p.en.gz",
@@ -92,7 +94,8 @@ def test_options_reach_the_translator(catena, pairs, tmp_path):
     shared = {"dropout": 0.1, "tied": True, "embedding": 6}
     assert made.rung == LSTM(units=8, layers=2, bidirectional=True, **shared)
     assert made.decoder == GRU(units=12, **shared)
-    assert made.looking == Looking("multi-head", heads=3, feeding=True, coverage=True)
+    assert made.looking == Looking("multi-head", heads=3, feeding=True, coverage=True, copy=True)
+    assert made.scheduled == ScheduledSampling(0.3)
     own = (made.unit, made.vocabulary, made.joint, made.minimum, made.smoothing, made.seed)
     assert own == ("bpe", 40, True, 2, 0.2, 7)
     assert (made.learner_.rate, made.learner_.epochs) == (0.01, 1)
@@ -188,6 +191,38 @@ def test_a_line_break_is_no_line(catena, tmp_path):
     assert catena("translate", tmp_path / "m", stdin=b"ab\nba\n").out == "x y\nx y\n"
 
 
+def test_long_lines_are_named_and_cut_off_where_asked(catena, pairs, translator, tmp_path):
+    given = ["--limit", "2"]
+    long = b"ein Hund\nein Hund ist alt\n"
+    result = catena("translate", translator, *given, stdin=b"\n" + long)
+    place = "standard input, line 3 has 4 symbols, more than 2"
+    assert (result.status, result.err) == (0, f"{place}: translated whole\n")
+    assert result.out == catena("translate", translator, stdin=b"\n" + long).out
+    result = catena("translate", translator, *given, "--truncate", stdin=long)
+    assert (result.status, result.out) == (0, "a dog\na dog\n")
+    assert result.err == f"{place.replace('3', '2')}: cut off after 2\n"
+    (tmp_path / "long.tsv").write_text("ein Hund\ta dog\n" + "ein " * 1001 + "\ta dog\n")
+    result = catena("evaluate", translator, tmp_path / "long.tsv", "--beam", "1")
+    assert result.err == (
+        f"{tmp_path / 'long.tsv'}, line 2 has 1001 symbols, more than 1000: translated whole\n"
+    )
+
+
+def test_unknown_words_are_read_and_may_be_replaced(catena, tmp_path):
+    words = [f"w{i}" for i in range(12)]
+    rows = "".join(f"{word}\t{word}\n" for word in words for _ in range(2))
+    (tmp_path / "p.tsv").write_text(rows + "rare\trare\nodd\todd\n")
+    given = [*TINY, "--unit", "word", "--minimum", "2", "--epochs", "40", "--rate", "0.03"]
+    output = tmp_path / "m"
+    fit = catena("fit", tmp_path / "p.tsv", *given, "--label-smoothing", "0", "-o", output)
+    assert fit.status == 0
+    result = catena("translate", output, stdin=b"w3\nneu\n")
+    assert result.out.splitlines()[0] == "w3"
+    assert "⟨unk⟩" not in result.out
+    replaced = catena("translate", output, "--replace-unknown", stdin="w3\nneu 汉\n".encode())
+    assert replaced.out.splitlines() == ["w3", "neu"]
+
+
 def test_lines_before_invalid_bytes_are_translated(catena, translator):
     result = catena("translate", translator, stdin=b"ein Hund\nein \xffHund\nein Hund\n")
     assert (result.status, result.out) == (2, "a dog\n")
@@ -278,6 +313,7 @@ def test_info(catena, translator):
         ("a\tb\n", [*TINY, "--subwords", "0"], "vocabulary must be at least 1"),
         ("abc\tb\n", [*TINY, "--unit", "unigram", "--subwords", "2"], "2 unigram subwords cannot"),
         ("a\tb\n", [*QUICK, "--label-smoothing", "1"], "smoothing must be"),
+        ("a\tb\n", [*QUICK, "--scheduled", "2"], "share must be"),
         ("a\tb\n", [*QUICK, "--emission", "full"], "--emission is not an option of gru"),
         ("a\tb\n", [*QUICK, "--order", "2"], "--order is not an option of gru"),
         ("a\tb\n", [*QUICK, "--smoothing", "add"], "--smoothing is not an option of gru"),
@@ -307,6 +343,7 @@ def test_what_is_no_search(refused, translator):
         ("--beam", "0"): "--beam must be at least 1",
         ("--n-best", "6"): "--n-best must be from 1 to 5, the width of --beam",
         ("--n-best", "0"): "--n-best must be from 1",
+        ("--limit", "0"): "--limit must be at least 1",
         ("--length-penalty", "-1"): "length_penalty must be",
         ("--min-length", "3", "--max-length", "2"): "min_length 3 is above max_length 2",
     }.items():

@@ -180,6 +180,43 @@ def test_samples_are_drawn_like_from_every_model():
     assert set(draw[0].values.tolist()) <= {1, 2, 3}
 
 
+OPTIONS = [
+    {"residual": True, "layers": 3},
+    {"start": "zero"},
+    {"tied": True},
+    {"dropout": 0.4, "embedding_dropout": 0.2, "layers": 2},
+    {"variational": True, "dropout": 0.4, "layers": 2},
+]
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_the_options_of_a_rung_hold_in_the_decoder(options):
+    model = made(decoder=GRU(units=6, embedding=3, **options))
+    sources, targets = pairs()
+    with torch.no_grad():
+        whole = model.log_prob(sources, targets).to_list()
+        alone = model.given(sources[torch.tensor([3])])
+        state, found = alone.start(1), []
+        for symbol in [*targets[3].tolist(), WRITTEN.end_number]:
+            found.append(alone.next(state).log_prob(torch.tensor([symbol])))
+            state = alone.step(state, torch.tensor([symbol]))
+        torch.testing.assert_close(whole[3], torch.cat(found), rtol=1e-10, atol=1e-10)
+        model.train()
+        again = [model.log_prob(sources, targets).values for _ in range(2)]
+    assert torch.equal(*again) == ("dropout" not in options)
+
+
+def test_variational_dropout_draws_once_a_target_between_the_decoders_layers():
+    model = made(decoder=GRU(units=6, embedding=3, layers=2, variational=True, dropout=0.5)).train()
+    shown = model.attending.inner.between
+    owner = torch.repeat_interleave(torch.tensor([3, 2]))
+    dropped = shown(torch.ones(5, 6), owner)
+    assert torch.equal(dropped[0], dropped[2])
+    assert torch.equal(dropped[3], dropped[4])
+    with pytest.raises(CatenaError, match="leave out feeding and coverage"):
+        made(decoder=GRU(units=6, variational=True), feeding=True)
+
+
 def test_what_cannot_encode_or_decode_is_refused():
     with pytest.raises(CatenaError, match="cannot encode"):
         made(encoder=Markov())

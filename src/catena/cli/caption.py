@@ -119,7 +119,7 @@ def info(model: Path, as_json: bool) -> None:
         "bytes": model.stat().st_size,
         "task": "caption",
         "model": describe(captioner.rung),
-        "reads": asdict(captioner.convolution) if space is None else {"features": space.dim},
+        "reads": captioner.convolution.describe() if space is None else {"features": space.dim},
         "attention": asdict(captioner.looking),
         "label_smoothing": captioner.smoothing,
         "unit": captioner.unit,
@@ -149,12 +149,12 @@ def _captioner(given: Mapping[str, Any]) -> Captioner:
             f"--model must be one of {', '.join(DECODERS)} with --task caption, not {model!r}"
         )
     rung, learner = choose(model, picked(given, OF_MODELS), FOREIGN)
-    looking = Looking(**{"attention": "additive"} | picked(given, OF_LOOKING))
+    looking: dict[str, Any] = {"attention": "additive"} | picked(given, OF_LOOKING)
     size = {"size": given["picture_size"]} if "picture_size" in given else {}
     return Captioner(
         rung,
         convolution=Convolution(**size),
-        looking=looking,
+        looking=Looking(**looking),
         learner=learner,  # type: ignore[arg-type]
         seed=given["seed"],
         **{own: given[name] for name, own in OWN.items() if name in given},

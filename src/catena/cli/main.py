@@ -228,6 +228,8 @@ def fit(
     heads: o.Heads = None,
     feeding: o.Feeding = None,
     coverage: o.Coverage = None,
+    copy: o.Copy = None,
+    scheduled: o.Scheduled = None,
     label_smoothing: o.LabelSmoothing = None,
     learner: o.Learner = None,
     minutes: o.Minutes = None,
@@ -319,6 +321,7 @@ def evaluate(
     min_length: o.MinLength = None,
     max_length: o.MaxLength = None,
     no_repeat: o.NoRepeat = None,
+    replace_unknown: o.ReplaceUnknown = None,
     exact: o.Exact = None,
     tokenize: o.Tokenize = None,
 ) -> None:

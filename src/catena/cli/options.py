@@ -38,8 +38,8 @@ OF_CLASSIFIERS = frozenset({"summary", "class_weight", "calibrate", "label", "la
 # Those of an encoder and a decoder beside its rung's and its learner's, of each task that has
 # these.
 OF_TRANSDUCERS = frozenset({
-    "decoder", "decoder_layers", "attention", "heads", "feeding", "coverage", "label_smoothing",
-    "unit", "subwords", "minimum",
+    "decoder", "decoder_layers", "attention", "heads", "feeding", "coverage", "copy", "scheduled",
+    "label_smoothing", "unit", "subwords", "minimum",
 })  # fmt: skip
 OF_TRANSLATORS = OF_TRANSDUCERS | {"joint", "source", "target"}
 OF_CHATS = OF_TRANSDUCERS | {"context", "speaker"}
@@ -276,6 +276,16 @@ PictureSize = Annotated[
         "--picture-size", panel=READING, text="caption: scale pictures to so many pixels (64)."
     ),
 ]
+Copy = Annotated[
+    bool | None,
+    _option("--copy", panel=RUNG, text="translate: symbols of the source may be copied."),
+]
+Scheduled = Annotated[
+    float | None,
+    _option(
+        "--scheduled", panel=LEARNING, text="translate: the share of its own that it learns from."
+    ),
+]
 LabelSmoothing = Annotated[
     float | None,
     _option("--label-smoothing", panel=LEARNING, text="texts out: probability spread over all."),
@@ -462,6 +472,12 @@ MaxLength = Annotated[
 ]
 NoRepeat = Annotated[
     int | None, _option("--no-repeat", panel=SEARCH, text="No run of so many comes twice.")
+]
+ReplaceUnknown = Annotated[
+    bool | None,
+    _option(
+        "--replace-unknown", panel=SEARCH, text="A word of the source where ⟨unk⟩ is likeliest."
+    ),
 ]
 Exact = Annotated[
     bool | None,

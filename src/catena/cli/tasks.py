@@ -79,7 +79,7 @@ TASKS: dict[str, Task] = {
     "translate": Task(
         "catena.cli.translate",
         fit=TEXTS | o.OF_TRANSLATORS,
-        evaluate=TEXTS | {"source", "target"} | o.OF_SEARCH,
+        evaluate=TEXTS | {"source", "target", "replace_unknown"} | o.OF_SEARCH,
     ),
     "chat": Task(
         "catena.cli.chat",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -17,15 +19,18 @@ from catena.comparing.measure import count_parameters
 from catena.errors import CatenaError
 from catena.formats import TextPairs, read_pairs
 from catena.formats.lines import blocks_of_lines
+from catena.formats.source import STDIN
 from catena.ladder import GRU, LSTM, RNN, Recurrent, Rung, Window, describe, options
+from catena.scheduled import ScheduledSampling
+from catena.search import Beam
 from catena.tasks.attention_plot import END
 from catena.tasks.encoder_decoder import Looking
 from catena.tasks.picture import picture_format
-from catena.tasks.translate import Alignment, Evaluation, Translator, load
+from catena.tasks.translate import Alignment, Evaluation, LongSource, Translator, load
 from catena.tasks.writing import Written
 
 OF_READING = ("source", "target", "encoding", "errors")
-OF_LOOKING = ("attention", "heads", "feeding", "coverage")
+OF_LOOKING = ("attention", "heads", "feeding", "coverage", "copy")
 # What the options are called where the translator has another word for it.
 OWN = {
     "unit": "unit",
@@ -74,12 +79,15 @@ def fit(given: Mapping[str, Any]) -> None:
 
 def translate(model: Path, source: str, given: Mapping[str, Any]) -> None:
     """Each line's translation on a line of its own, or its n best."""
-    how, n_best = beam(given), given.get("n_best")
+    how, limits, n_best = _search(given), _limits(given), given.get("n_best")
     translator = load(model)
+    name = "standard input" if source == STDIN else source
     number = 0
     for block in blocks_of_lines(source, **picked(given, ("encoding", "errors"))):
         written: list[str] = []
-        for own in translator.candidates(block, how):
+        with _naming(lambda i, before=number: f"{name}, line {before + i + 1}"):
+            found = translator.candidates(block, how, **limits)
+        for own in found:
             number += 1
             written += _written(number, own[: n_best or 1], n_best is not None, given["json"])
         show.result("\n".join(written))
@@ -87,10 +95,11 @@ def translate(model: Path, source: str, given: Mapping[str, Any]) -> None:
 
 def evaluate(model: Path, sources: list[str], given: Mapping[str, Any]) -> None:
     """How good translations are beside others."""
-    how = beam(given)
+    how = _search(given)
     translator = load(model)
     pairs = _read(sources, given)
-    found = translator.evaluate(pairs.pairs(), how)
+    with _naming(pairs.place):
+        found = translator.evaluate(pairs.pairs(), how)
     if given["json"]:
         show.as_json(asdict(found) | {"model": str(model), "data": pairs.name})
         return
@@ -147,6 +156,7 @@ def network(given: Mapping[str, Any]) -> dict[str, Any]:
         "rung": rung,
         "decoder": _decoder(rung, given),
         "looking": Looking(**picked(given, OF_LOOKING)),
+        "scheduled": ScheduledSampling(given["scheduled"]) if "scheduled" in given else None,
         "learner": learner,
         "seed": given["seed"],
         **{own: given[name] for name, own in OWN.items() if name in given},
@@ -192,6 +202,35 @@ def _check_some(pairs: TextPairs) -> None:
         )
 
 
+def _search(given: Mapping[str, Any]) -> Beam:
+    """The search that the options describe."""
+    return replace(beam(given), unknown=given.get("replace_unknown", False))
+
+
+def _limits(given: Mapping[str, Any]) -> dict[str, Any]:
+    """From what length on lines are named, and whether they are cut off there."""
+    if given.get("limit", 1) < 1:
+        raise CatenaError(f"--limit must be at least 1, not {given['limit']}")
+    return picked(given, ("limit", "truncate"))
+
+
+@contextmanager
+def _naming(place: Callable[[int], str]) -> Iterator[None]:
+    """Lines that are too long are named by where they stand."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", LongSource)
+        show_others = warnings.showwarning
+
+        def tell(message: Any, *more: Any, **named: Any) -> None:
+            if isinstance(message, LongSource):
+                show.say(f"{place(message.line - 1)} has {str(message).partition(' has ')[2]}")
+            else:
+                show_others(message, *more, **named)
+
+        warnings.showwarning = tell
+        yield
+
+
 # -- what is said ---------------------------------------------------------------------------------
 
 
@@ -202,6 +241,7 @@ def network_facts(translator: Translator) -> dict[str, Any]:
         "model": describe(translator.rung),
         "decoder": None if decoder is None else describe(decoder),
         "attention": asdict(translator.looking),
+        "scheduled": None if translator.scheduled is None else asdict(translator.scheduled),
         "label_smoothing": translator.smoothing,
         "unit": translator.unit,
         "joint": translator.joint,

@@ -25,6 +25,12 @@ def translate(
         typer.Option(help="So many of each: line number, log p, score and text, with tabs."),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    limit: Annotated[
+        int | None, typer.Option(help="Lines of more symbols are named on standard error (1000).")
+    ] = None,
+    truncate: Annotated[
+        bool | None, typer.Option("--truncate", help="And only so many of theirs are read.")
+    ] = None,
     beam: o.BeamWidth = None,
     length_penalty: o.LengthPenalty = None,
     gnmt: o.Gnmt = None,
@@ -32,6 +38,7 @@ def translate(
     min_length: o.MinLength = None,
     max_length: o.MaxLength = None,
     no_repeat: o.NoRepeat = None,
+    replace_unknown: o.ReplaceUnknown = None,
     exact: o.Exact = None,
     encoding: o.Encoding = None,
     errors: o.Errors = None,

@@ -292,7 +292,7 @@ class Captioner(Estimator):
         task = {
             "kind": TASK,
             **{name: getattr(self, name) for name in plain},
-            "convolution": asdict(self.convolution),
+            "convolution": self.convolution.describe(),
             "looking": asdict(self.looking),
             "features": None if self.space_ is None else self.space_.describe(),
             "language": self.language_.describe(),
@@ -320,7 +320,7 @@ class Captioner(Estimator):
         return Given(space, self.rung.units, self.rung.dropout)
 
     def _job(self) -> dict[str, Any]:
-        parts = {"convolution": asdict(self.convolution), "looking": asdict(self.looking)}
+        parts = {"convolution": self.convolution.describe(), "looking": asdict(self.looking)}
         return {"rung": rung_facts(self.rung), **parts}
 
     def _seen(self, sources: Any) -> Sequences:

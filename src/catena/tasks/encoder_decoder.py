@@ -195,6 +195,11 @@ def decoder_over(
     """
     if not isinstance(decoder, Recurrent) or decoder.bidirectional:
         raise CatenaError(f"a decoder is an RNN, GRU or LSTM that reads one way, not {decoder!r}")
+    if decoder.variational and (looking.feeding or looking.coverage):
+        raise CatenaError(
+            "variational dropout in the decoder needs all steps at once: leave out feeding and "
+            "coverage"
+        )
     beside = decoder.units if looking.feeding else 0
     embed, inner = decoder.reading(targets, beside)
     width = width_of(inner)

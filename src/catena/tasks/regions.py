@@ -10,7 +10,8 @@ sequences are. A convolution makes of it a grid of regions, row after row of the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -57,6 +58,10 @@ class Convolution:
                 f"a size of {self.size} cannot be halved {len(self.widths)} times: choose a "
                 f"multiple of {2 ** max(1, len(self.widths))}, or other widths"
             )
+
+    def describe(self) -> dict[str, Any]:
+        """Its options as JSON has them."""
+        return asdict(self) | {"widths": list(self.widths)}
 
     @property
     def grid(self) -> int:
