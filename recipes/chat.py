@@ -12,7 +12,7 @@ chatterbot is the English part of the ChatterBot corpus without its programs (en
 each dialogue once; egret, the questions of a Chinese forum on the Egret engine and the answers that
 were marked best, characters, questions and answers of at most 60. Both are shuffled with a fixed
 seed, a tenth that says what to keep and a tenth for the test. Reading chatterbot needs PyYAML.
-Neither has been run to its end yet.
+egret has not been run to its end yet.
 
 Replies are the best of a beam of 5 where they are scored. Text is scored as it is, not lower-cased
 and names not replaced by slots, so that figures stand beside none that do so. Learning runs in one
