@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from catena.tasks.average import average
     from catena.tasks.baselines import Popularity, SessionKNN, SessionPopularity
     from catena.tasks.caption import Captioner
+    from catena.tasks.chat import Chat
     from catena.tasks.classify import Classifier
     from catena.tasks.generate import Generator
     from catena.tasks.loading import load
@@ -42,6 +43,7 @@ _HOMES = {
     "CRF": "ladder",
     "Captioner": "tasks.caption",
     "CatenaError": "errors",
+    "Chat": "tasks.chat",
     "Classifier": "tasks.classify",
     "Count": "learn",
     "Counts": "space",
@@ -97,6 +99,7 @@ __all__ = [
     "Bits",
     "Captioner",
     "CatenaError",
+    "Chat",
     "Classifier",
     "Count",
     "Counts",

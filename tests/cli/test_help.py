@@ -10,7 +10,7 @@ import pytest
 from catena import __version__
 
 COMMANDS = [
-    "compare", "fit", "evaluate", "tag", "classify", "translate", "align", "caption",
+    "compare", "fit", "evaluate", "tag", "classify", "translate", "align", "chat", "caption",
     "generate", "next", "surprise", "info",
 ]  # fmt: skip
 HEAVY = ("torch", "numpy", "scipy", "pyarrow", "matplotlib", "rich", "safetensors")

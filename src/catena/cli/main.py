@@ -16,7 +16,7 @@ import typer
 from typer.core import TyperGroup
 
 from catena import __version__
-from catena.cli import captioning, generating, labelling, tasks, translating
+from catena.cli import captioning, chatting, generating, labelling, tasks, translating
 from catena.cli import options as o
 from catena.errors import CatenaError
 
@@ -177,8 +177,8 @@ def fit(
         str,
         typer.Option(
             help="markov, hmm, window, rnn, gru or lstm; with --task tag: crf, but not markov; "
-            "with --task translate: the encoder, window, rnn, gru or lstm; with --task caption: "
-            "the decoder, rnn, gru or lstm.",
+            "with --task translate and chat: the encoder, window, rnn, gru or lstm; with --task "
+            "caption: the decoder, rnn, gru or lstm.",
             show_default=False,
         ),
     ],
@@ -186,7 +186,7 @@ def fit(
         Path, typer.Option("-o", "--output", help="The file to write.", show_default=False)
     ],
     task: Annotated[
-        str, typer.Option(help="What for: generate, classify, tag, translate or caption.")
+        str, typer.Option(help="What for: generate, classify, tag, caption, translate or chat.")
     ] = "generate",
     valid: Annotated[
         list[str] | None, typer.Option(help="Held-out data that says when to stop.")
@@ -269,6 +269,8 @@ def fit(
     target: o.TargetSide = None,
     subwords: o.Subwords = None,
     joint: o.Joint = None,
+    context: o.Context = None,
+    speaker: o.Speaker = None,
     picture_size: o.PictureSize = None,
     label: o.Label = None,
     label_by: o.LabelBy = None,
@@ -284,6 +286,7 @@ def fit(
       catena fit train.conll --task tag --model lstm --bidirectional -o tagger.safetensors
       catena fit train.de train.en --task translate --model lstm -o translator.safetensors
       catena fit train.tsv --task caption --model lstm -o captioner.safetensors
+      catena fit dialogues.jsonl --task chat --model gru --context 3 -o chat.safetensors
     """
     # Options are told apart by name, so that what one task or model does not have is refused.
     given = {name: value for name, value in locals().items() if value is not None}
@@ -320,6 +323,7 @@ def evaluate(
     no_repeat: o.NoRepeat = None,
     replace_unknown: o.ReplaceUnknown = None,
     exact: o.Exact = None,
+    tokenize: o.Tokenize = None,
 ) -> None:
     """How good a model is at its task, on some data.
 
@@ -329,6 +333,7 @@ def evaluate(
       catena evaluate classifier.safetensors test.tsv --mistakes 10
       catena evaluate tagger.safetensors test.conll
       catena evaluate translator.safetensors test.de test.en --beam 8
+      catena evaluate chat.safetensors test.jsonl
     """
     given = {name: value for name, value in locals().items() if value is not None}
     task = tasks.task_of(model)
@@ -341,6 +346,7 @@ for name, command in {
     "classify": labelling.classify,
     "translate": translating.translate,
     "align": translating.align,
+    "chat": chatting.chat,
     "caption": captioning.caption,
     "generate": generating.generate,
     "next": generating.next_,

@@ -35,11 +35,14 @@ OF_TAGGERS = OF_CRF | OF_NETWORKS
 # Those of a classifier beside its rung's and its learner's.
 OF_CLASSIFIERS = frozenset({"summary", "class_weight", "calibrate", "label", "label_by"})
 
-# Those of a translator beside its rung's and its learner's.
-OF_TRANSLATORS = frozenset({
+# Those of an encoder and a decoder beside its rung's and its learner's, of each task that has
+# these.
+OF_TRANSDUCERS = frozenset({
     "decoder", "decoder_layers", "attention", "heads", "feeding", "coverage", "copy", "scheduled",
-    "label_smoothing", "unit", "subwords", "joint", "minimum", "source", "target",
+    "label_smoothing", "unit", "subwords", "minimum",
 })  # fmt: skip
+OF_TRANSLATORS = OF_TRANSDUCERS | {"joint", "source", "target"}
+OF_CHATS = OF_TRANSDUCERS | {"context", "speaker"}
 # Those of a captioner, likewise.
 OF_CAPTIONERS = frozenset({
     "picture_size", "attention", "heads", "feeding", "coverage", "label_smoothing", "unit",
@@ -155,6 +158,13 @@ Subwords = Annotated[
     int | None,
     _option("--subwords", panel=READING, text="texts out: how many pieces of words, at most."),
 ]
+Context = Annotated[
+    int | None,
+    _option("--context", panel=READING, text="chat: how many turns are looked back at (2)."),
+]
+Speaker = Annotated[
+    str | None, _option("--speaker", panel=READING, text="chat: whose turns are learned; else all.")
+]
 Joint = Annotated[
     bool | None,
     _option("--joint", panel=READING, text="translate: sources and targets share their symbols."),
@@ -239,11 +249,11 @@ Decoder = Annotated[
     _option(
         "--decoder",
         panel=RUNG,
-        text="window, rnn, gru, lstm as taggers: crf or softmax; translate: its rung, gru:128.",
+        text="window, rnn, gru, lstm as taggers: crf or softmax; translate, chat: gru:128.",
     ),
 ]
 DecoderLayers = Annotated[
-    int | None, _option("--decoder-layers", panel=RUNG, text="translate: of the decoder.")
+    int | None, _option("--decoder-layers", panel=RUNG, text="translate, chat: of the decoder.")
 ]
 Attention = Annotated[
     str | None,
@@ -430,6 +440,10 @@ Breaks = Annotated[
 Seed = Annotated[int, Option("--seed", min=0, max=2**32 - 1, help="Fixes every random draw.")]
 Mistakes = Annotated[
     int | None, Option("--mistakes", help="List so many of the wrong labels and where they stand.")
+]
+Tokenize = Annotated[
+    str | None,
+    Option("--tokenize", help="chat: how BLEU cuts words, such as zh for Chinese (13a)."),
 ]
 Json = Annotated[bool, Option("--json", help="Print JSON instead of a table.")]
 

@@ -81,6 +81,11 @@ TASKS: dict[str, Task] = {
         fit=TEXTS | o.OF_TRANSLATORS,
         evaluate=TEXTS | {"source", "target", "replace_unknown"} | o.OF_SEARCH,
     ),
+    "chat": Task(
+        "catena.cli.chat",
+        fit=TEXTS | o.OF_CHATS,
+        evaluate=TEXTS | {"tokenize"} | o.OF_SEARCH,
+    ),
 }
 
 

@@ -26,7 +26,7 @@ from catena.search import Beam
 from catena.tasks.attention_plot import END
 from catena.tasks.encoder_decoder import Looking
 from catena.tasks.picture import picture_format
-from catena.tasks.translate import Alignment, LongSource, Translator, load
+from catena.tasks.translate import Alignment, Evaluation, LongSource, Translator, load
 from catena.tasks.writing import Written
 
 OF_READING = ("source", "target", "encoding", "errors")
@@ -52,7 +52,7 @@ def fit(given: Mapping[str, Any]) -> None:
     Args:
         given: all that stands on the command line, by name.
     """
-    translator = _translator(given)
+    translator = Translator(**network(given))
     output = given["output"]
     check_writable(output)
     train = _read(given["data"], given)
@@ -103,16 +103,7 @@ def evaluate(model: Path, sources: list[str], given: Mapping[str, Any]) -> None:
     if given["json"]:
         show.as_json(asdict(found) | {"model": str(model), "data": pairs.name})
         return
-    rows = [
-        ["BLEU", f"{found.bleu:.2f}"],
-        ["chrF", f"{found.chrf:.2f}"],
-        ["perplexity", f"{found.perplexity:.4f}"],
-        ["pairs", f"{found.sentences:,}"],
-    ]
-    show.table([pairs.name, translator.rung.kind], rows)
-    show.result("")
-    for name, signature in found.signatures.items():
-        show.result(f"{name}  {signature}")
+    scores(found, [pairs.name, translator.rung.kind], "pairs")
 
 
 def align(model: Path, sources: list[str], picture: Path | None, given: Mapping[str, Any]) -> None:
@@ -141,37 +132,15 @@ def align(model: Path, sources: list[str], picture: Path | None, given: Mapping[
 
 def info(model: Path, as_json: bool) -> None:
     """What a translator's file holds."""
-    translator = load(model)
-    history = translator.history_
-    decoder = translator.decoder
-    facts: dict[str, Any] = {
-        "file": str(model),
-        "bytes": model.stat().st_size,
-        "task": "translate",
-        "model": describe(translator.rung),
-        "decoder": None if decoder is None else describe(decoder),
-        "attention": asdict(translator.looking),
-        "scheduled": None if translator.scheduled is None else asdict(translator.scheduled),
-        "label_smoothing": translator.smoothing,
-        "unit": translator.unit,
-        "joint": translator.joint,
-        "source_symbols": len(translator.source_.space.items),
-        "target_symbols": len(translator.target_.space.items),
-        "parameters": count_parameters(translator.model_),
-        "learner": {"kind": translator.learner_.kind, **asdict(translator.learner_)},
-        "epochs": history.epochs,
-        "seconds": history.seconds,
-        "notes": history.notes,
-        "seed": translator.seed,
-    }
-    show.facts(facts, as_json)
+    own = {"file": str(model), "bytes": model.stat().st_size, "task": "translate"}
+    show.facts(own | network_facts(load(model)), as_json)
 
 
 # -- what was asked for ---------------------------------------------------------------------------
 
 
-def _translator(given: Mapping[str, Any]) -> Translator:
-    """The translator that the options describe.
+def network(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of a task with an encoder and a decoder that the options describe.
 
     Raises:
         CatenaError: for an option that belongs to another model.
@@ -179,18 +148,19 @@ def _translator(given: Mapping[str, Any]) -> Translator:
     model = given["model"]
     if model not in ENCODERS:
         raise CatenaError(
-            f"--model must be one of {', '.join(ENCODERS)} with --task translate, not {model!r}"
+            f"--model must be one of {', '.join(ENCODERS)} with --task {given['task']}, "
+            f"not {model!r}"
         )
     rung, learner = choose(model, picked(given, OF_MODELS), FOREIGN)
-    return Translator(
-        rung,
-        decoder=_decoder(rung, given),
-        looking=Looking(**picked(given, OF_LOOKING)),
-        scheduled=ScheduledSampling(given["scheduled"]) if "scheduled" in given else None,
-        learner=learner,  # type: ignore[arg-type]
-        seed=given["seed"],
+    return {
+        "rung": rung,
+        "decoder": _decoder(rung, given),
+        "looking": Looking(**picked(given, OF_LOOKING)),
+        "scheduled": ScheduledSampling(given["scheduled"]) if "scheduled" in given else None,
+        "learner": learner,
+        "seed": given["seed"],
         **{own: given[name] for name, own in OWN.items() if name in given},
-    )
+    }
 
 
 def _decoder(rung: Rung, given: Mapping[str, Any]) -> Recurrent | None:
@@ -206,8 +176,8 @@ def _decoder(rung: Rung, given: Mapping[str, Any]) -> Recurrent | None:
     if kind not in DECODERS or (colon and not units.isdecimal()):
         known = ", ".join(DECODERS)
         raise CatenaError(
-            f"--decoder is one of {known} with --task translate, or with its size gru:128, not "
-            f"{kind + colon + units!r}"
+            f"--decoder is one of {known} with --task {given['task']}, or with its size gru:128, "
+            f"not {kind + colon + units!r}"
         )
     made: dict[str, Any] = {
         name: getattr(rung, name) for name in options(DECODERS[kind]) if hasattr(rung, name)
@@ -262,6 +232,46 @@ def _naming(place: Callable[[int], str]) -> Iterator[None]:
 
 
 # -- what is said ---------------------------------------------------------------------------------
+
+
+def network_facts(translator: Translator) -> dict[str, Any]:
+    """What a translator is made of, by name."""
+    decoder, history = translator.decoder, translator.history_
+    return {
+        "model": describe(translator.rung),
+        "decoder": None if decoder is None else describe(decoder),
+        "attention": asdict(translator.looking),
+        "scheduled": None if translator.scheduled is None else asdict(translator.scheduled),
+        "label_smoothing": translator.smoothing,
+        "unit": translator.unit,
+        "joint": translator.joint,
+        "source_symbols": len(translator.source_.space.items),
+        "target_symbols": len(translator.target_.space.items),
+        "parameters": count_parameters(translator.model_),
+        "learner": {"kind": translator.learner_.kind, **asdict(translator.learner_)},
+        "epochs": history.epochs,
+        "seconds": history.seconds,
+        "notes": history.notes,
+        "seed": translator.seed,
+    }
+
+
+def scores(found: Evaluation, heads: list[str], unit: str) -> None:
+    """The table of an evaluation and the signatures.
+
+    Args:
+        unit: what there are so many of.
+    """
+    rows = [
+        ["BLEU", f"{found.bleu:.2f}"],
+        ["chrF", f"{found.chrf:.2f}"],
+        ["perplexity", f"{found.perplexity:.4f}"],
+        [unit, f"{found.sentences:,}"],
+    ]
+    show.table(heads, rows)
+    show.result("")
+    for name, signature in found.signatures.items():
+        show.result(f"{name}  {signature}")
 
 
 def _written(number: int, found: list[Written], ranked: bool, as_json: bool) -> Iterator[str]:

@@ -1,8 +1,9 @@
 """Reading data: text, JSON lines, event tables, numeric arrays, files of tokens and of series,
-pairs of texts, compressed or not; sessions of events from files and frames."""
+pairs of texts, dialogues, compressed or not; sessions of events from files and frames."""
 
 from catena.formats.conll import TokenFile, read_tokens
 from catena.formats.data import Data
+from catena.formats.dialogues import Dialogues, read_dialogues
 from catena.formats.labelled import Labelled, read_labelled, read_to_label
 from catena.formats.pairs import TextPairs, read_pairs
 from catena.formats.reading import read
@@ -11,12 +12,14 @@ from catena.formats.ts import Series, read_series
 
 __all__ = [
     "Data",
+    "Dialogues",
     "Labelled",
     "Series",
     "Sessions",
     "TextPairs",
     "TokenFile",
     "read",
+    "read_dialogues",
     "read_labelled",
     "read_pairs",
     "read_series",

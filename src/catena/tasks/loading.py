@@ -9,8 +9,8 @@ from catena.save import load_facts
 
 
 def load(path: str | Path, rung: Any = None, features: Any = None) -> Any:
-    """What a file holds, fitted: a Generator, Classifier, Tagger, Translator, Captioner or
-        Recommender.
+    """What a file holds, fitted: a Generator, Classifier, Tagger, Translator, Chat, Captioner or
+    Recommender.
 
     Args:
         rung: of a model with a Custom rung, whose code no file holds.
@@ -32,6 +32,10 @@ def load(path: str | Path, rung: Any = None, features: Any = None) -> Any:
         from catena.tasks import translate
 
         return translate.load(path, rung)
+    if kind == "chat":
+        from catena.tasks import chat
+
+        return chat.load(path, rung)
     if kind == "caption":
         from catena.tasks import caption
 

@@ -310,9 +310,23 @@ class Translator(Estimator):
             CatenaError: where sacreBLEU is not installed.
         """
         pairs = list(pairs)
-        sources, targets = _sides(pairs)
-        bleu, chrf = (metric() for metric in metrics("translations"))
-        texts = self.translate(sources, how)
+        metrics("translations")  # before the work, not after it
+        return self.judged(pairs, self.translate(_sides(pairs)[0], how))
+
+    def judged(
+        self, pairs: Sequence[Pair], texts: Sequence[str], tokenize: str | None = None
+    ) -> Evaluation:
+        """How good texts that were found for the sources are, beside the targets.
+
+        Args:
+            tokenize: how sacreBLEU cuts words, such as "zh" for Chinese; "13a" unless given.
+
+        Raises:
+            CatenaError: where sacreBLEU is not installed.
+        """
+        targets = _sides(pairs)[1]
+        bleu_of, chrf_of = metrics("translations")
+        bleu, chrf = bleu_of(tokenize=tokenize), chrf_of()
         return Evaluation(
             bleu=bleu.corpus_score(texts, [targets]).score,
             chrf=chrf.corpus_score(texts, [targets]).score,
@@ -326,10 +340,16 @@ class Translator(Estimator):
     def save(self, path: str | Path) -> None:
         """Write the fitted model to one file."""
         self._check_unchanged()
-        model = self._model()
+        facts = {"kind": TASK, **self.facts()}
+        save_model(
+            Path(path), self._model(), pack(self.rung, self.target_.space, self.learner_, facts)
+        )
+
+    def facts(self) -> dict[str, Any]:
+        """All that a file holds of it beside the rung, the learner and the tensors, as JSON; see
+        `restored`."""
         plain = ("smoothing", "unit", "vocabulary", "joint", "minimum", "seed")
-        task = {
-            "kind": TASK,
+        return {
             **{name: getattr(self, name) for name in plain},
             "decoder": None if self.decoder is None else rung_facts(self.decoder),
             "looking": asdict(self.looking),
@@ -339,7 +359,6 @@ class Translator(Estimator):
             "ratio": self.ratio_,
             "history": asdict(self.history_),
         }
-        save_model(Path(path), model, pack(self.rung, self.target_.space, self.learner_, task))
 
     # -- inside -----------------------------------------------------------------------------
 
@@ -433,10 +452,25 @@ def load(path: str | Path, rung: Rung | None = None) -> Translator:
         CatenaError: when the file is damaged, foreign, newer, or of another task.
     """
     path = Path(path)
-    task = task_facts(path, TASK)["task"]
-    model, rung, facts = load_module(path, _module, rung)
+    task_facts(path, TASK)
+    return restored(path, rung, lambda task: task)
+
+
+def restored(
+    path: Path, rung: Rung | None, facts_in: Callable[[Mapping[str, Any]], Mapping[str, Any]]
+) -> Translator:
+    """The Translator in the file of a task that uses one.
+
+    Args:
+        rung: as in `load`.
+        facts_in: its `facts`, from those of the task.
+    """
+    model, rung, facts = load_module(
+        path, lambda rung, space, task: _module(rung, space, facts_in(task)), rung
+    )
     with restoring(path):
-        made = _translator(rung, facts["task"])
+        task = facts_in(facts["task"])
+        made = _translator(rung, task)
         made.learner = learner_from(facts["learner"])  # type: ignore[assignment]
         made.history_ = History(**task["history"])
     made.model_, made.learner_ = model, made.learner  # type: ignore[assignment]
