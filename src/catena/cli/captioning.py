@@ -37,7 +37,7 @@ def caption(
     no_repeat: o.NoRepeat = None,
     exact: o.Exact = None,
 ) -> None:
-    """Say what is to be seen in pictures: each file's name and its caption, in order.
+    """Say what is to be seen in pictures: a line for each.
 
     \b
     Example:
