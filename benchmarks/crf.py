@@ -11,7 +11,8 @@ same objective at the same weights and the same tags, or nothing is timed. Then,
 - tagging, from attributes as lists of strings, and from tokens;
 - peak memory of features and training, each side in a process of its own: of the whole process,
   and above what it held before, when the tokens and the libraries were there. Both sides read the
-  tokens with catena, so both whole processes hold PyTorch, which takes some 210 MiB when it is imported.
+  tokens with catena, so both whole processes hold PyTorch, which takes some 210 MiB when it is
+  imported.
 
 python-crfsuite takes its attributes from Python; they are made by the loop that its documentation
 shows, a sentence at a time. What bounds an iteration from below is kept beside the times: the bytes
