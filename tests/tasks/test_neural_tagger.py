@@ -643,3 +643,8 @@ def test_the_seed_owns_every_draw():
     one = fit(1)
     assert same(one, fit(1))
     assert not same(one, fit(2))
+
+
+def test_networks_refuse_more_data_later():
+    with pytest.raises(CatenaError, match="lstm needs all data at once"):
+        Tagger(LSTM(units=4)).partial_fit([["a"]], [["A"]])

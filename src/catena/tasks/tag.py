@@ -203,6 +203,8 @@ class Tagger(Estimator):
                 once, or with a `minimum`, which counts over all data.
         """
         learner = self._learner()
+        if isinstance(learner, Gradient):
+            raise CatenaError(f"a {self.rung.kind} needs all data at once: fit")
         corpus = self._corpus(X, y, sample_weight)
         before = self._before()
         if before is None:
@@ -214,8 +216,8 @@ class Tagger(Estimator):
             hmm = learn_hmm(reader, corpus.sentences, certain(corpus.labels), before, history)
             found = *hmm, None
         else:
-            assert isinstance(self.rung, CRF)
             online = self._online(learner)
+            assert isinstance(self.rung, CRF)
             memory = self._memory_for(online, before)
             found = go_on(self.rung, online, reader, corpus, memory, history)
         self.learner_, self.columns_ = learner, getattr(self, "columns_", None)
