@@ -322,7 +322,7 @@ def test_info(catena, translator):
         ("a\tb\n", [*QUICK, "--columns", "a"], "--columns is for --task tag, not for translate"),
         ("a\tb\n", [*QUICK, "--valid", "nowhere.tsv"], "nowhere.tsv: there is no such file"),
         ("a\tb\n", ["--model", "gru", "--joint"], "--joint is for --task translate, not for gen"),
-        ("a\tb\n", ["--model", "gru", "--decoder", "gru"], "--decoder is for --task tag or tra"),
+        ("a\tb\n", ["--model", "gru", "--decoder", "gru"], "--decoder is for --task tag, tran"),
     ],
 )
 def test_a_fit_that_is_refused(refused, tmp_path, content, given, told):

@@ -43,7 +43,7 @@ def average(models: Sequence[_Task | str | Path]) -> _Task:
     >>> quick = Gradient(epochs=1)
     >>> one = Generator(GRU(units=4), learner=quick).fit(["abba", "baab"])
     >>> average([one, one]).score(["abab"]) == one.score(["abab"])
-    array([ True])
+    True
     """
     fitted = [cast(_Task, load(one) if isinstance(one, str | Path) else one) for one in models]
     if not fitted:
