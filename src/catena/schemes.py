@@ -129,13 +129,18 @@ def parse(tag: str) -> Tag:
     """
     if tag == OUTSIDE:
         return NOTHING
-    prefix, _, label = tag.partition("-")
-    if prefix not in PREFIXES:
+    if not is_tag(tag):
         raise CatenaError(
             f"{tag!r} is no tag of a span: that is O, or one of {', '.join(sorted(PREFIXES))}, a "
             "hyphen and a label, such as B-NP"
         )
+    prefix, _, label = tag.partition("-")
     return Tag(prefix, label)
+
+
+def is_tag(text: str) -> bool:
+    """Whether the text is a tag of any scheme."""
+    return text == OUTSIDE or text.partition("-")[0] in PREFIXES
 
 
 # -- reading ------------------------------------------------------------------------------------

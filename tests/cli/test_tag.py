@@ -243,6 +243,36 @@ def test_invalid_tags_are_named_and_mended(catena, refused, tokens, tmp_path):
     assert catena("fit", *fit).status == 0
 
 
+def test_held_out_tags_are_named_and_mended_too(catena, refused, tmp_path):
+    train, valid = tmp_path / "train.conll", tmp_path / "valid.conll"
+    train.write_text("a B-NP\nb I-NP\nc O\n\n" * 3)
+    valid.write_text("a I-NP\nb I-NP\nc O\n")
+    for model in (["crf"], ["hmm"], ["lstm", "--units", "4", "--epochs", "1"]):
+        fit = ["fit", train, "--task", "tag", "--valid", valid, "--scheme", "iob2"]
+        fit += ["-o", tmp_path / "m", "--model", *model]
+        assert f"{valid}, line 1: 'I-NP' cannot follow the beginning in IOB2" in refused(*fit)
+        result = catena(*fit, "--repair")
+        assert result.status == 0
+        assert model != ["crf"] or "accuracy 1.0000, span F1 1.0000" in result.err
+
+
+def test_an_odd_label_does_not_hide_the_spans(catena, tokens, tagger, tmp_path):
+    odd = tmp_path / "odd.conll"
+    lines = (tokens / "test.conll").read_text().split("\n")
+    at = next(i for i, line in enumerate(lines) if line.endswith(" O"))
+    lines[at] = lines[at][:-1] + "FOO"
+    odd.write_text("\n".join(lines))
+    model = tagger("crf")
+    clean = json.loads(catena("evaluate", model, tokens / "test.conll", "--json").out)
+    result = catena("evaluate", model, odd, "--json")
+    found = json.loads(result.out)
+    assert clean["span_f1"] is not None
+    assert (found["span_f1"], found["per_span"]) == (clean["span_f1"], clean["per_span"])
+    assert found["accuracy"] < clean["accuracy"]
+    assert found["unseen"] == {"FOO": 1}
+    assert f"{odd}, line {at + 1}: label 'FOO'" in result.err
+
+
 def test_held_out_data_stops_and_chooses(catena, tokens, tmp_path):
     output, noise = tmp_path / "m", tokens / "noise.conll"
     noise.write_text((tokens / "test.conll").read_text().replace("B-VP", "O"))

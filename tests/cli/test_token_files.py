@@ -1,5 +1,6 @@
 """Taggers from the command line on JSON lines and on tables: the same format out as in."""
 
+import gzip
 import json
 
 import pytest
@@ -82,7 +83,7 @@ def test_probabilities_and_several_paths(catena, folder):
     first = json.loads(catena("tag", model, bare, "--marginals").out.splitlines()[0])
     tagger = load(model)
     sure = tagger.predict_proba([["the", "dog", "sees"]])[0].max(1)
-    assert first["probability"] == [f"{p:.6f}" for p in sure]
+    assert first["probability"] == [round(float(p), 6) for p in sure]
     lines = catena("tag", model, bare, "--n-best", "2").out.splitlines()
     found = [json.loads(line) for line in lines]
     assert [one["rank"] for one in found] == [0, 1] * 3
@@ -142,3 +143,24 @@ def test_what_is_wrong_is_named(refused, tmp_path, name, content, given, told):
 def test_what_a_table_cannot_hold(refused, folder):
     how = [folder / "bare.csv", *HOW["csv"], "--n-best", "2"]
     assert "--n-best is for JSON lines" in refused("tag", folder / "crf.csv.m", *how)
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.CSV.gz", "t.parquet"])
+def test_a_table_is_no_file_of_a_token_a_line(folder, refused, tmp_path, name):
+    data, text = tmp_path / name, table().encode()
+    data.write_bytes(gzip.compress(text) if name.endswith(".gz") else text)
+    fit = ["--task", "tag", "--model", "hmm", "-o", tmp_path / "m"]
+    for line in (
+        refused("tag", folder / "hmm.csv.m", data),
+        refused("evaluate", folder / "hmm.csv.m", data),
+        refused("fit", data, *fit),
+        refused("fit", folder / "train.jsonl", "--valid", data, *fit),
+    ):
+        assert str(data) in line
+        assert "--group-by" in line
+
+
+def test_a_tsv_may_hold_a_token_a_line(catena, folder, tmp_path):
+    data = tmp_path / "t.tsv"
+    data.write_text("the\tX\ndog\tX\n")
+    assert catena("tag", folder / "hmm.csv.m", data).out == "the\tX\ndog\tY\n"

@@ -389,6 +389,8 @@ def test_evaluation_is_scikit_learns():
     assert model.score(X, y, weights) == pytest.approx(
         metrics.accuracy_score(y, predicted, sample_weight=weights)
     )
+    with pytest.raises(CatenaError, match="all weights are zero: no sequence counts"):
+        model.score(X, y, np.zeros(40))
 
 
 def test_a_label_unseen_in_training_is_an_error_and_is_named():

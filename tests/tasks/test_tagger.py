@@ -195,6 +195,8 @@ def test_a_scheme_forbids_invalid_tags():
         assert len(paths) == 5  # O O, O B, B O, B B, B I
     with pytest.raises(CatenaError, match="sequence 1, token 2: 'I-X' cannot follow"):
         Tagger(CRF(), scheme="iob2").fit([["a", "b"]], [["O", "I-X"]])
+    with pytest.raises(CatenaError, match="held-out sequence 1, token 1: 'I-X' cannot follow"):
+        Tagger(CRF(), scheme="iob2").fit([["a"]], [["B-X"]], ([["a"]], [["I-X"]]))
     with pytest.raises(CatenaError, match="scheme must be one of"):
         Tagger(CRF(), scheme="iob9").fit(X, y)
 

@@ -108,14 +108,14 @@ def fit(given: Mapping[str, Any]) -> None:
     columns = files[0].columns
     corpus = read_labelled(files, columns)
     held_out = _read(job.valid, job.reading, columns)
-    labels = _valid(corpus, job)
+    labels, gold = _valid(corpus, job), _valid(held_out, job)
     checkpoint = checkpoint_of(job.output)
     say_beginning(checkpoint, job.resume)
     with show.progress() as board:
         tagger.fit(
             corpus.sentences,
             labels,
-            (held_out.sentences, held_out.labels) if job.valid else None,
+            (held_out.sentences, gold) if job.valid else None,
             columns=columns,
             report=lambda learned: board.report(job.model, learned),
             checkpoint=checkpoint,
@@ -126,7 +126,7 @@ def fit(given: Mapping[str, Any]) -> None:
     for note in tagger.history_.notes:
         show.say(note)
     if job.valid:
-        show.say(_summary(held_out.name, tagger.evaluate(held_out.sentences, held_out.labels)))
+        show.say(_summary(held_out.name, tagger.evaluate(held_out.sentences, gold)))
     parameters = tagger.labeller_.parameters
     show.say(
         f"wrote {job.output}: {tagger.rung}, {len(tagger.labels_)} labels, {parameters:,} weights"
@@ -321,7 +321,7 @@ def _read(sources: list[str], reading: TokenReading, columns: Sequence[str]) -> 
 
 
 def _valid(corpus: Corpus, job: Job) -> list[list[str]]:
-    """The labels to learn from, once they are known to be valid in the scheme."""
+    """The labels to learn from or to judge by, once they are known to be valid in the scheme."""
     if job.scheme is None:
         if job.mend:
             raise CatenaError("--repair needs --scheme, which says what is valid")
@@ -378,10 +378,13 @@ def _with_marginals(
     number = {name: i for i, name in enumerate(tagger.labels_)}
     labels = tagger.predict(rows)
     sure = [
-        [f"{p[number[name]]:.6f}" for p, name in zip(table, row, strict=True)]
+        [round(float(p[number[name]]), 6) for p, name in zip(table, row, strict=True)]
         for table, row in zip(tagger.predict_proba(rows), labels, strict=True)
     ]
-    return file.with_column(labels, label).replaced(sure, "probability")
+    tagged = file.with_column(labels, label)
+    if isinstance(tagged, TokenLines):
+        return tagged.replaced(sure, "probability")
+    return tagged.replaced([[f"{p:.6f}" for p in row] for row in sure], "probability")
 
 
 def _ranked(file: Tokens, label: str, paths: list[list[TagPath]]) -> bytes:

@@ -18,6 +18,7 @@ from catena.formats.token_tables import TokenTable, token_table
 from catena.tasks.reader import Sentence
 
 FORM = "form"
+TABLES = (".csv", ".parquet")  # never a token a line, as .tsv may be
 OBJECT = b'{"'  # how JSON lines begin
 
 Tokens = TokenFile | TokenLines | TokenTable
@@ -35,12 +36,21 @@ class TokenReading:
 
     def read(self, source: str) -> Tokens:
         """One file: a table where its sentences are told apart by a column, JSON lines, or tokens
-        a line."""
+        a line.
+
+        Raises:
+            CatenaError: for a table without --group-by, and for all that can be wrong with a file.
+        """
         opened = open_sources([source])[0]
         if self.group_by is not None:
             return token_table(opened, self.columns, self._options())
         if self.order_by is not None:
             raise CatenaError("--order-by needs --group-by, which tells sentences apart")
+        if opened.suffix in TABLES:
+            raise CatenaError(
+                f"{opened.name}: a {opened.suffix} is a table; name the column that tells its "
+                "sentences apart with --group-by"
+            )
         if opened.suffix in JSON or (source == STDIN and opened.raw.lstrip().startswith(OBJECT)):
             return token_lines(opened, self.columns, self._options())
         return tokens_in(opened, self.columns, self._options())

@@ -174,5 +174,5 @@ def weights_of(sample_weight: Any, count: int) -> Tensor:
     if not bool((weights.isfinite() & (weights >= 0)).all()):
         raise CatenaError("sample_weight must be finite and at least 0 everywhere")
     if count and not bool(weights.any()):
-        raise CatenaError("all weights are zero: there is nothing to learn from")
+        raise CatenaError("all weights are zero: no sequence counts; give one a weight above 0")
     return weights

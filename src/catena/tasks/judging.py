@@ -9,7 +9,7 @@ from itertools import chain
 from typing import Any
 
 from catena.metrics import Score, accuracy, label_scores, span_scores
-from catena.schemes import detect
+from catena.schemes import OUTSIDE, detect, is_tag
 
 Rows = Sequence[Sequence[str]]
 
@@ -21,6 +21,7 @@ class TagEvaluation:
     Args:
         accuracy: the share of tokens with the right label; 0 where there are none.
         span_f1: micro-averaged over spans, as conlleval counts them; None where labels mark none.
+            A label that is no tag, where the model's are, is read as outside of all spans.
         tokens, sentences: how many were labelled.
         per_label: precision, recall, F1 and support of every label, token by token.
         per_span: the same of every kind of span; None where labels mark none.
@@ -53,7 +54,8 @@ def judge(gold: Rows, predicted: Rows, known: Collection[str]) -> TagEvaluation:
     Raises:
         CatenaError: when the two sides differ in length.
     """
-    spans = span_scores(gold, predicted) if detect([*gold, *predicted]) else None
+    tags = _as_tags(gold, known)
+    spans = span_scores(tags, predicted) if detect([*tags, *predicted]) else None
     counts = Counter(chain.from_iterable(gold))
     return TagEvaluation(
         accuracy=accuracy(gold, predicted),
@@ -73,6 +75,15 @@ def measured(gold: Rows, known: Collection[str]) -> tuple[str, Callable[[Rows], 
     Args:
         known: the labels that may be predicted.
     """
-    if detect([*gold, list(known)]):
-        return "span F1", lambda predicted: span_scores(gold, predicted).micro.f1
+    tags = _as_tags(gold, known)
+    if detect([*tags, list(known)]):
+        return "span F1", lambda predicted: span_scores(tags, predicted).micro.f1
     return "accuracy", lambda predicted: accuracy(gold, predicted)
+
+
+def _as_tags(gold: Rows, known: Collection[str]) -> Rows:
+    """The labels with what is no tag outside of all spans, where the model's labels mark spans: a
+    slip in the data does not make another task of it."""
+    if not detect([list(known)]):
+        return gold
+    return [[label if is_tag(label) else OUTSIDE for label in row] for row in gold]

@@ -173,8 +173,8 @@ class Tagger(Estimator):
         elif isinstance(learner, Gradient):
             self._refuse(corpus, sample_weight)
             train = corpus.sentences, certain(corpus.labels)
-            held_out = None if valid is None else paired(*valid)
-            scheme = self._learned_under(design, held_out)
+            held_out = None if valid is None else self._judged_by(*valid)
+            scheme = self._learned_under(design)
             net = learn_network(self.rung, design, learner, train, held_out, run, scheme)
             found = *net, None
         else:
@@ -359,16 +359,13 @@ class Tagger(Estimator):
 
     # -- inside -----------------------------------------------------------------------------
 
-    def _learned_under(self, design: Design, valid: Pair | None) -> str | None:
+    def _learned_under(self, design: Design) -> str | None:
         """The scheme whose rules hold while a network is learned."""
         if not design.constrained:
             return None
         if self.scheme is None:
             raise CatenaError("constrained needs a scheme, which says what is valid")
-        scheme = self._scheme(self.scheme)
-        if valid is not None:
-            check(valid[1], scheme)
-        return scheme
+        return self._scheme(self.scheme)
 
     def _learner(self) -> TagLearner:
         """How the rung is learned."""
@@ -444,10 +441,21 @@ class Tagger(Estimator):
     def _held_out(self, valid: tuple[Data, Iterable[Sequence[str]]] | None) -> HeldOut | None:
         if valid is None:
             return None
-        sentences = checked(valid[0])
+        sentences, labels = self._judged_by(*valid)
         if not any(map(len, sentences)):
             raise CatenaError("the held-out data has no token; leave valid out, or give it some")
-        return HeldOut(sentences, checked_labels(sentences, valid[1]), self._constrained)
+        return HeldOut(sentences, labels, self._constrained)
+
+    def _judged_by(self, X: Data, y: Iterable[Sequence[str]]) -> Pair:
+        """Held-out data, checked as that to learn from is."""
+        sentences, labels = paired(X, y)
+        if self.scheme is not None:
+            check(
+                labels,
+                self._scheme(self.scheme),
+                lambda i, step: f"held-out sequence {i + 1}, token {step + 1}",
+            )
+        return sentences, labels
 
     def _refuse(self, corpus: Corpus, sample_weight: Any) -> None:
         """What only a CRF learns from."""
