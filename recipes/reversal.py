@@ -7,8 +7,8 @@ to hold all 60 of them; attention need not. A sequence counts as right when all 
 Prints the share of 500 new sequences that are, the updates and the seconds; with `--results`, these
 and the log of learning are kept as JSON.
 
-recipes/results/reversal.json is of a run with `--minutes 10` on one thread of a machine that did other
-work: 99.4% right after 4,670 updates, 7 minutes by the clock.
+recipes/results/reversal.json is of a run with `--minutes 10` on one thread of a machine that did
+other work: 99.4% right after 4,670 updates, 7 minutes by the clock.
 """
 
 from __future__ import annotations
