@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 from dataclasses import asdict
 from pathlib import Path
@@ -150,7 +151,23 @@ def test_a_treebank(catena, tmp_path):
         assert catena("fit", data, *fit).status == 0
         assert catena("tag", model, data).out == text
         assert json.loads(catena("evaluate", model, data, "--json").out)["span_f1"] is None
-    assert "CoNLL-U has no column" in catena("tag", model, data, "--marginals").err
+    sure = catena("tag", model, data, "--marginals").out
+    assert [line.split("Prob=")[0] for line in sure.split("\n") if "Prob=" in line] == [
+        line[:-1] for line in text.split("\n") if re.match(r"\d+\t", line)
+    ]
+    data.write_text(text.replace(row, row[:-1] + "A=b").replace("\n", "\r\n"), newline="")
+    assert catena("tag", model, data, "--marginals").out.count("\tA=b|Prob=") == 3
+    ranked = catena("tag", model, data, "--n-best", "1").out
+    kept = [line for line in ranked.split("\r\n") if not re.match(r"# 0 \d", line)]
+    assert "\r\n".join(kept) == data.read_bytes().decode()
+
+
+def test_several_paths_and_what_is_no_sentence(catena, tokens, tagger, tmp_path):
+    bare = (tokens / "bare.conll").read_text()
+    (tmp_path / "d.conll").write_text("-DOCSTART- -X-\n\n" + bare)
+    alone = catena("tag", tagger("crf"), tokens / "bare.conll", "--n-best", "3").out
+    found = catena("tag", tagger("crf"), tmp_path / "d.conll", "--n-best", "3").out
+    assert found == "-DOCSTART- -X- O\n\n" + alone
 
 
 # -- what is said -------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ from catena.cli.tokens import (
 from catena.cli.writing import check_writable
 from catena.errors import CatenaError
 from catena.formats import TokenFile
-from catena.formats.conll import label_of
+from catena.formats.conll import CONLLU, label_of
 from catena.formats.crfsuite_model import is_crfsuite_model
 from catena.formats.crfsuite_tagger import from_crfsuite
 from catena.formats.token_lines import TokenLines
@@ -40,6 +40,7 @@ from catena.tasks.judging import TagEvaluation, judge
 from catena.tasks.tag import Tagger, TagPath, load_tagger
 
 SPELLED = 50  # the size of what reads characters unless given
+MISC = CONLLU[-1]  # where CoNLL-U has room for what it has no column for
 OF_READING = tuple(field.name for field in fields(TokenReading))
 OF_CRF = {field.name for field in fields(CRF)}
 CRF_LEARNERS: dict[str, tuple[type[CRFLearner], set[str]]] = {
@@ -374,7 +375,8 @@ def _word(token: Any) -> str:
 def _with_marginals(
     tagger: Tagger, file: Tokens, label: str, rows: Sequence[Sequence[Any]]
 ) -> bytes:
-    """The file with labels, and behind the last column how probable each is."""
+    """The file with labels, and behind the last column, in CoNLL-U within it, how probable each
+    is."""
     number = {name: i for i, name in enumerate(tagger.labels_)}
     labels = tagger.predict(rows)
     sure = [
@@ -384,7 +386,19 @@ def _with_marginals(
     tagged = file.with_column(labels, label)
     if isinstance(tagged, TokenLines):
         return tagged.replaced(sure, "probability")
-    return tagged.replaced([[f"{p:.6f}" for p in row] for row in sure], "probability")
+    texts = [[f"{p:.6f}" for p in row] for row in sure]
+    if isinstance(tagged, TokenFile) and tagged.style.conllu:
+        return tagged.replaced(_in_misc(tagged, texts), MISC)
+    return tagged.replaced(texts, "probability")
+
+
+def _in_misc(file: TokenFile, probabilities: list[list[str]]) -> list[list[str]]:
+    """What CoNLL-U has room for in its last column, behind what stands there."""
+    rows = zip(file.column(MISC), probabilities, strict=True)
+    return [
+        [f"Prob={p}" if old == "_" else f"{old}|Prob={p}" for old, p in zip(*row, strict=True)]
+        for row in rows
+    ]
 
 
 def _ranked(file: Tokens, label: str, paths: list[list[TagPath]]) -> bytes:
@@ -401,15 +415,18 @@ def _ranked(file: Tokens, label: str, paths: list[list[TagPath]]) -> bytes:
 
 
 def _blocks(file: TokenFile, label: str, paths: list[list[TagPath]]) -> Iterator[str]:
-    """Each sentence once for each of its paths, under a line `# rank probability`, rank from 0."""
+    """Each sentence once for each of its paths, under a line `# rank probability`, rank from 0, and
+    what is no sentence once; lines end as the file's do."""
     ranks = range(max(map(len, paths)))
     ranked = [[each[min(rank, len(each) - 1)].labels for each in paths] for rank in ranks]
-    tagged = [file.with_column(labels, label) for labels in ranked]
-    for rows, each in zip(file.rows, paths, strict=True):
-        for rank, path in enumerate(each):
-            yield f"# {rank} {path.probability:.6f}"
-            yield from (tagged[rank].lines[line] for line in rows)
-            yield ""
+    tagged = [file.with_column(labels, label).lines for labels in ranked]
+    end = "\r" if file.lines[0].endswith("\r") else ""
+    for sentence, lines in file.blocks():
+        for rank, path in enumerate([None] if sentence is None else paths[sentence]):
+            if path is not None:
+                yield f"# {rank} {path.probability:.6f}{end}"
+            yield from (tagged[rank][line].removesuffix("\r") + end for line in lines)
+            yield end
 
 
 def _flag(name: str) -> str:

@@ -111,6 +111,22 @@ class TokenFile:
         """Where a token stands, both numbers from 0: the file and the line."""
         return f"{self.name}, line {self.rows[sentence][token] + 1}"
 
+    def blocks(self) -> Iterator[tuple[int | None, list[int]]]:
+        """The numbers of the lines that stand together, and which sentence they hold: its tokens
+        and what stands among and around them, as comments and multiword tokens do; None where
+        there is no token, as in a -DOCSTART- line."""
+        owner = {line: i for i, rows in enumerate(self.rows) for line in rows}
+        documents, block = set(self.documents), []
+        for number, line in enumerate([*self.lines, ""]):
+            apart = number in documents
+            if block and (apart or not line or line.isspace()):
+                yield next((owner[one] for one in block if one in owner), None), block
+                block = []
+            if apart:
+                yield None, [number]
+            elif line and not line.isspace():
+                block.append(number)
+
     def named(self, columns: Sequence[str]) -> TokenFile:
         """The same with these names of columns, that of labels only where there are so many.
 
