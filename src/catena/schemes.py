@@ -19,7 +19,7 @@ Ratinov and Roth 2009 (BILOU); conlleval, Tjong Kim Sang 2004 (the lenient readi
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
@@ -300,6 +300,23 @@ def first_invalid(tags: Sequence[str], scheme: str) -> Invalid | None:
     return None
 
 
+def may_be_valid(sets: Sequence[Collection[str]], scheme: str) -> bool:
+    """Whether a valid sequence takes one tag of each set.
+
+    Raises:
+        CatenaError: at what is no tag.
+
+    >>> may_be_valid([{"O", "B-NP"}, {"I-NP"}], "IOB2"), may_be_valid([{"O"}, {"I-NP"}], "IOB2")
+    (True, False)
+    """
+    rules = scheme_of(scheme)
+    before = {NOTHING}
+    for tags in sets:
+        after = {parse(tag) for tag in _own(tags, rules)}
+        before = {tag for tag in after if any(rules.follows(one, tag) for one in before)}
+    return any(rules.follows(tag, NOTHING) for tag in before)
+
+
 def check(
     sequences: Iterable[Sequence[str]],
     scheme: str,
@@ -355,6 +372,14 @@ class Constraints(NamedTuple):
     transitions: Tensor
     start: Tensor
     end: Tensor
+
+    def possible(self, longest: int) -> list[bool]:
+        """Whether a sequence of each length, from 0 to `longest`, has a valid path."""
+        found, reached = [True], self.start
+        for _ in range(longest):
+            found.append(bool((reached & self.end).any()))
+            reached = (self.transitions & reached[:, None]).any(0)
+        return found
 
 
 def constraints(labels: Sequence[str], scheme: str) -> Constraints:

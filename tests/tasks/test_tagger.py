@@ -201,6 +201,26 @@ def test_a_scheme_forbids_invalid_tags():
         Tagger(CRF(), scheme="iob9").fit(X, y)
 
 
+def test_a_sentence_that_no_labels_of_training_suffice_for():
+    tagger = Tagger(CRF(), scheme="IOBES").fit([["a", "b"]], [["B-X", "E-X"]])
+    assert tagger.predict([["a", "b"], [], ["a"] * 4]) == [["B-X", "E-X"], [], ["B-X", "E-X"] * 2]
+    for use in (tagger.predict, tagger.predict_proba, lambda X: tagger.n_best(X, 2)):
+        with pytest.raises(
+            CatenaError, match=r"sentence 2: 1 tokens, .* B-X, E-X are valid in IOBES"
+        ):
+            use([["a", "b"], ["a"]])
+
+
+def test_sets_of_labels_that_are_never_valid_together():
+    tagger = Tagger(CRF(), scheme="IOB2")
+    X = [["a"], ["a", "b"]]
+    with pytest.raises(CatenaError, match="sentence 2: of the labels .* valid together in IOB2"):
+        tagger.fit(X, [["O"], ["O", {"I-X"}]])
+    with pytest.raises(CatenaError, match="sentence 2: of the labels"):
+        tagger.fit(X, [["O"], [None, {"I-X", "I-Y"}]])
+    tagger.fit(X, [["B-X"], [None, {"I-X"}]])
+
+
 def test_one_label_only():
     for rung in (CRF(), HMM()):
         tagger = Tagger(rung).fit([["a"], ["b", "a"]], [["X"], ["X", "X"]])

@@ -66,6 +66,13 @@ def all_known(row: Sequence[Known]) -> bool:
     return all(isinstance(known, str) for known in row)
 
 
+def sets_of(labels: Sequence[Sequence[Known]]) -> list[list[AnySet[str]]]:
+    """The labels that each token may have; where any may be, all that are named anywhere."""
+    sets = [[{known} if isinstance(known, str) else known for known in row] for row in labels]
+    every = frozenset().union(*(one for row in sets for one in row if one is not None))
+    return [[every if one is None else one for one in row] for row in sets]
+
+
 def certain(labels: Iterable[Sequence[Known]]) -> list[list[str]]:
     """The labels of sentences whose labels are all known."""
     return [[label for label in row if isinstance(label, str)] for row in labels]

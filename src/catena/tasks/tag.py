@@ -20,7 +20,7 @@ from catena.learn.quasi_newton import QuasiNewton
 from catena.linear_chain import LinearChain
 from catena.metrics import accuracy
 from catena.save import restoring
-from catena.schemes import check, constraints, scheme_of
+from catena.schemes import OUTSIDE, check, constraints, may_be_valid, scheme_of
 from catena.sequences import Sequences
 from catena.space import Vectors
 from catena.tasks import tag_file
@@ -46,6 +46,7 @@ from catena.tasks.step_labels import (
     certain,
     checked_labels,
     known_labels,
+    sets_of,
     weights_of_sentences,
 )
 from catena.tasks.tag_file import TagLearner
@@ -436,7 +437,19 @@ class Tagger(Estimator):
         if self.scheme is not None:
             whole_rows = [row if all_known(row) else [] for row in labels]
             check(certain(whole_rows), self._scheme(self.scheme))
+            self._check_sets(labels, self._scheme(self.scheme))
         return Corpus(sentences, labels, weights_of_sentences(sample_weight, len(sentences)))
+
+    @staticmethod
+    def _check_sets(labels: list[list[Known]], scheme: str) -> None:
+        """Refuse a sentence whose tokens may have no labels that are valid together."""
+        for i, (row, sets) in enumerate(zip(labels, sets_of(labels), strict=True)):
+            if not all_known(row) and not may_be_valid(sets, scheme):
+                raise CatenaError(
+                    f"sentence {i + 1}: of the labels that its tokens may have none are valid "
+                    f"together in {scheme}",
+                    i,
+                )
 
     def _held_out(self, valid: tuple[Data, Iterable[Sequence[str]]] | None) -> HeldOut | None:
         if valid is None:
@@ -509,7 +522,22 @@ class Tagger(Estimator):
         return load_tagger(path, self.features)
 
     def _scores(self, X: Data) -> Sequences:
-        return self.labeller_.scores(checked(X))
+        sentences = checked(X)
+        if self.scheme is not None and OUTSIDE not in self.labels_:
+            self._check_possible(list(map(len, sentences)), self._scheme(self.scheme))
+        return self.labeller_.scores(sentences)
+
+    def _check_possible(self, lengths: list[int], scheme: str) -> None:
+        """Refuse sentences of lengths that the labels of training do not suffice for."""
+        possible = constraints(self.labels_, scheme).possible(max(lengths, default=0))
+        for i, length in enumerate(lengths):
+            if not possible[length]:
+                raise CatenaError(
+                    f"sentence {i + 1}: {length} tokens, for which no labels among "
+                    f"{', '.join(self.labels_)} are valid in {scheme}; learn from data that has "
+                    "what is missing, such as O",
+                    i,
+                )
 
 
 def load_tagger(path: str | Path, features: Features = None, rung: Rung | None = None) -> Tagger:
