@@ -214,7 +214,7 @@ def test_a_sentence_that_no_labels_of_training_suffice_for():
 def test_sets_of_labels_that_are_never_valid_together():
     tagger = Tagger(CRF(), scheme="IOB2")
     X = [["a"], ["a", "b"]]
-    with pytest.raises(CatenaError, match="sentence 2: of the labels .* valid together in IOB2"):
+    with pytest.raises(CatenaError, match=r"sentence 2: of the labels .* valid together in IOB2"):
         tagger.fit(X, [["O"], ["O", {"I-X"}]])
     with pytest.raises(CatenaError, match="sentence 2: of the labels"):
         tagger.fit(X, [["O"], [None, {"I-X", "I-Y"}]])
