@@ -10,6 +10,8 @@ perplexity, words a second in learning and in translating, minutes, the machine.
 German to English reached 41.65 BLEU in 10.65 epochs: 98 minutes by the clock on one thread of a
 machine that did other work, which gave it some 55 minutes of the processor. That run began before
 the loss over the vocabulary became quicker and the search waited for the best that still runs.
+
+English to German reached 33.33 BLEU with `en-de --epochs 5`, in 42 minutes on one such thread.
 """
 
 from __future__ import annotations
