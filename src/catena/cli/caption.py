@@ -12,7 +12,7 @@ from typing import Any
 from catena.cli import show
 from catena.cli.fit import checkpoint_of, choose, say_beginning
 from catena.cli.options import OF_MODELS
-from catena.cli.searching import beam, fields, picked
+from catena.cli.searching import beam, fields, picked, ranked
 from catena.cli.writing import check_writable
 from catena.comparing.measure import count_parameters
 from catena.errors import CatenaError
@@ -231,13 +231,12 @@ def _draw(captioner: Captioner, files: list[str], picture: Path) -> None:
 # -- what is said ---------------------------------------------------------------------------------
 
 
-def _written(name: str, found: list[Written], ranked: bool, as_json: bool) -> Iterator[str]:
+def _written(name: str, found: list[Written], several: bool, as_json: bool) -> Iterator[str]:
     """The lines for the captions of one source."""
     texts = fields(found)
     if as_json:
         yield show.json_text({"source": name, "captions": [one._asdict() for one in texts]})
-    elif ranked:
-        for one in texts:
-            yield f"{name}\t{one.log_prob:.4f}\t{one.score:.4f}\t{one.text}"
+    elif several:
+        yield from ranked(name, texts)
     else:
         yield f"{name}\t{texts[0].text if texts else ''}"

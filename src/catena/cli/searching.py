@@ -38,6 +38,11 @@ def beam(given: Mapping[str, Any]) -> Beam:
     return how
 
 
+def ranked(name: str | int, texts: list[Written]) -> list[str]:
+    """A line for each text: what it was written from, log p, its score and the text."""
+    return [f"{name}\t{one.log_prob:.4f}\t{one.score:.4f}\t{one.text}" for one in texts]
+
+
 def fields(found: list[Written]) -> list[Written]:
     """The texts, each on one line."""
     return [one._replace(text=one.text.translate(FIELD)) for one in found]

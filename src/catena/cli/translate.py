@@ -13,7 +13,7 @@ from typing import Any
 from catena.cli import show
 from catena.cli.fit import checkpoint_of, choose, say_beginning
 from catena.cli.options import OF_MODELS
-from catena.cli.searching import beam, fields, picked
+from catena.cli.searching import beam, fields, picked, ranked
 from catena.cli.writing import check_writable
 from catena.comparing.measure import count_parameters
 from catena.errors import CatenaError
@@ -274,14 +274,13 @@ def scores(found: Evaluation, heads: list[str], unit: str) -> None:
         show.result(f"{name}  {signature}")
 
 
-def _written(number: int, found: list[Written], ranked: bool, as_json: bool) -> Iterator[str]:
+def _written(number: int, found: list[Written], several: bool, as_json: bool) -> Iterator[str]:
     """The lines for the translations of one line."""
     texts = fields(found)
     if as_json:
         yield show.json_text({"line": number, "translations": [one._asdict() for one in texts]})
-    elif ranked:
-        for one in texts:
-            yield f"{number}\t{one.log_prob:.4f}\t{one.score:.4f}\t{one.text}"
+    elif several:
+        yield from ranked(number, texts)
     else:
         yield texts[0].text if texts else ""
 

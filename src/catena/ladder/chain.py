@@ -56,6 +56,7 @@ def _without_native(recurrence: Propagation) -> str | None:
 def _scan_natively(
     recurrence: Propagation, inputs: Tensor, layout: Layout, state: State
 ) -> tuple[Tensor, State]:
+    # A table of kernels is asked about the recurrence alone, not about what it is given.
     if torch.is_grad_enabled() and (inputs.requires_grad or state[0].requires_grad):
         return reference(recurrence, inputs, layout, state)
     found, last = native.beliefs(inputs, layout, recurrence.transition, state[0])

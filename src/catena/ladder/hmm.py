@@ -227,12 +227,13 @@ class HiddenMarkov(SequenceModel):
         scores = scores.masked_fill(impossible, 0.0)
         moves = self.log_transition, self.log_initial
         ending = Potentials(scores, sequences.lengths, *moves, self._log_end)
+        found = chain.expectations(ending, torch.ones_like(sequences.lengths).double())
+        endless = found.log_z == -torch.inf  # there the marginals are 0
+        if not bool(endless.any()):
+            return sequences.with_values(found.marginals)
         going_on = ending._replace(end=torch.zeros_like(ending.end))
-        ends = chain.log_z(ending) > -torch.inf
-        return sequences.with_values(
-            chain.expectations(ending, ends.double()).marginals
-            + chain.expectations(going_on, (~ends).double()).marginals
-        )
+        passed_over = chain.expectations(going_on, endless.double()).marginals
+        return sequences.with_values(found.marginals + passed_over)
 
     def _predicted(self, sequences: Sequences) -> tuple[Tensor, Tensor]:
         """p(z_t given x_1..x_{t-1}), and log p(x_t given z_t), `[total, K]` each."""
