@@ -1,6 +1,7 @@
 """Reading data: text, JSON lines, event tables, numeric arrays, files of tokens and of series,
-pairs of texts, dialogues, compressed or not; sessions of events from files and frames."""
+pairs of texts, dialogues, tunes, compressed or not; sessions of events from files and frames."""
 
+from catena.formats.abc import Tunes, read_tunes
 from catena.formats.conll import TokenFile, read_tokens
 from catena.formats.data import Data
 from catena.formats.dialogues import Dialogues, read_dialogues
@@ -18,6 +19,7 @@ __all__ = [
     "Sessions",
     "TextPairs",
     "TokenFile",
+    "Tunes",
     "read",
     "read_dialogues",
     "read_labelled",
@@ -26,4 +28,5 @@ __all__ = [
     "read_sessions",
     "read_to_label",
     "read_tokens",
+    "read_tunes",
 ]
