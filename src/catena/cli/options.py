@@ -408,7 +408,7 @@ Tolerance = Annotated[
 ]
 Pseudocount = Annotated[
     float | None,
-    _option("--pseudocount", panel=LEARNING, text="hmm: added to every count of a symbol."),
+    _option("--pseudocount", panel=LEARNING, text="hmm: added to every count of a symbol or bit."),
 ]
 AcrosticOf = Annotated[
     str | None,
