@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -127,6 +129,15 @@ def test_every_number_of_threads_gives_the_same_bits(valued, monkeypatch):
         torch.set_num_threads(1)
     for others in found[1:]:
         assert all(torch.equal(*both) for both in zip(others, found[0], strict=True))
+
+
+def test_pairs_are_seen_among_few_attributes_and_among_many():
+    data, labels = made(60, 200, 9, False)
+    own = data.ids.long() * 9 + labels.repeat_interleave(data.offsets.diff())
+    pairs = [divmod(key, 9) for key in sorted(set(own.tolist()))]
+    for attributes in (200, 1_000_000):
+        features = StateFeatures.seen(replace(data, attributes=attributes), labels, 9)
+        assert list(zip(features.owners.tolist(), features.labels.tolist(), strict=True)) == pairs
 
 
 def test_seen_pairs_and_how_often():
