@@ -340,7 +340,7 @@ def test_stopping_early_changes_nothing(penalty):
     for seed in range(8):
         model = random_chain(seed)
         found = search(model, starts(1), **options)
-        with patch("catena.search._Hunt._beaten", return_value=False):
+        with patch("catena.search.seeking._Hunt._beaten", return_value=False):
             patient = search(model, starts(1), **options)
         assert [h.numbers.tolist() for h in found] == [h.numbers.tolist() for h in patient]
 

@@ -207,6 +207,7 @@ def fit(
     start: o.Start = None,
     bidirectional: o.Bidirectional = None,
     variational: o.Variational = None,
+    layer_norm: o.LayerNorm = None,
     emission: o.Emission = None,
     features: o.Features = None,
     scheme: o.Scheme = None,

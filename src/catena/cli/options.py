@@ -22,7 +22,7 @@ OF_MODELS = frozenset({
     "embedding_dropout", "tied", "residual", "start", "bidirectional", "emission", "minutes",
     "epochs", "batch", "span", "optimizer", "rate", "momentum", "schedule", "warmup", "clip",
     "weight_decay", "average", "evaluations", "patience", "precision", "device", "iterations",
-    "restarts", "tolerance", "pseudocount", "variational",
+    "restarts", "tolerance", "pseudocount", "variational", "layer_norm",
 })  # fmt: skip
 
 # Those of a tagger beside `minimum` and those of its rung and learner.
@@ -230,6 +230,10 @@ Bidirectional = Annotated[
 Variational = Annotated[
     bool | None,
     _option("--variational", panel=RUNG, text="rnn, gru, lstm: dropout drawn once a sequence."),
+]
+LayerNorm = Annotated[
+    bool | None,
+    _option("--layer-norm", panel=RUNG, text="rnn, gru, lstm: normalise what enters the gates."),
 ]
 Emission = Annotated[
     str | None,
