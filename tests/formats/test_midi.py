@@ -135,6 +135,7 @@ NOTES = st.builds(
     velocity=st.integers(1, 127),
     channel=st.integers(0, 1) | st.integers(0, 15),
 )
+OVERLAPPING = st.builds(Note, st.integers(0, 12), st.just(60), st.integers(1, 12))
 TEMPOS = st.builds(
     lambda start, length: Tempo(start, 60_000_000 / length),
     st.integers(0, 1000),
@@ -154,7 +155,7 @@ def in_time(strategy):
 
 PIECES = st.builds(
     Piece,
-    notes=st.lists(NOTES, max_size=12),
+    notes=st.lists(NOTES | OVERLAPPING, max_size=12),
     resolution=st.integers(1, 0x7FFF),
     tempos=in_time(TEMPOS).map(tuple),
     metres=in_time(METRES).map(tuple),
@@ -175,6 +176,12 @@ def test_what_is_written_is_read_again_to_the_last_note(tmp_path, piece):
     ]
     assert sum(kind == "note_on" for kind, *_ in strokes) == len(piece.notes)
     assert sum(kind == "note_off" for kind, *_ in strokes) == len(piece.notes)
+
+
+def test_a_note_that_is_struck_again_at_once_ends_first_in_the_file(tmp_path):
+    write_midi(Piece((Note(0, 60, 4), Note(4, 60, 4))), tmp_path / "a.mid")
+    kinds = [message.type for message in mido.MidiFile(tmp_path / "a.mid").tracks[1]]
+    assert kinds == ["note_on", "note_off", "note_on", "note_off", "end_of_track"]
 
 
 def test_writing_twice_gives_the_same_bytes_and_replaces_the_file(tmp_path):
