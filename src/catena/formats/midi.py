@@ -281,14 +281,15 @@ def _layers(notes: Iterable[Note]) -> list[list[Note]]:
 
 
 def _strokes(notes: Iterable[Note]) -> list[tuple[int, Any]]:
-    """Messages at their ticks; at the same one, what ends comes before what begins."""
+    """Messages at their ticks; at the same one, what ends comes before what begins, since it began
+    earlier."""
     message = _mido().Message
     events = []
     for note in notes:
         key = {"channel": note.channel, "note": note.pitch}
         events.append((note.end, message("note_off", velocity=64, **key)))
         events.append((note.start, message("note_on", velocity=note.velocity, **key)))
-    return sorted(events, key=lambda event: (event[0], event[1].type == "note_on"))
+    return sorted(events, key=lambda event: event[0])
 
 
 def _times(piece: Piece) -> list[tuple[int, Any]]:
