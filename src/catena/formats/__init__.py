@@ -1,10 +1,11 @@
 """Reading data: text, JSON lines, event tables, numeric arrays, files of tokens and of series,
-pairs of texts, dialogues, compressed or not; sessions of events from files and frames."""
+pairs of texts, dialogues, compressed or not; sessions of events from files and frames; MIDI."""
 
 from catena.formats.conll import TokenFile, read_tokens
 from catena.formats.data import Data
 from catena.formats.dialogues import Dialogues, read_dialogues
 from catena.formats.labelled import Labelled, read_labelled, read_to_label
+from catena.formats.midi import read_midi, write_midi
 from catena.formats.pairs import TextPairs, read_pairs
 from catena.formats.reading import read
 from catena.formats.sessions import Sessions, read_sessions
@@ -21,9 +22,11 @@ __all__ = [
     "read",
     "read_dialogues",
     "read_labelled",
+    "read_midi",
     "read_pairs",
     "read_series",
     "read_sessions",
     "read_to_label",
     "read_tokens",
+    "write_midi",
 ]
