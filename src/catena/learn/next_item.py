@@ -86,7 +86,7 @@ class NextItem:
         sparse: bool = False,
     ) -> None:
         assert isinstance(model.head, ScoresByTable)
-        self._model, self._head, self._loss = model, model.head, loss
+        self._model, self._head, self._loss, self.counts = model, model.head, loss, counts
         self._sequences, self._span, self._sparse = sequences, span, sparse
         self._batches = Batches(sequences, rows, span)
         self._negatives = None
