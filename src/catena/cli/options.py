@@ -48,6 +48,8 @@ OF_CAPTIONERS = frozenset({
     "picture_size", "attention", "heads", "feeding", "coverage", "label_smoothing", "unit",
     "subwords", "minimum",
 })  # fmt: skip
+# Those of a composer, likewise.
+OF_COMPOSERS = frozenset({"form", "step", "transpose", "skip_bad"})
 # Those of the search of a text.
 OF_SEARCH = frozenset({
     "beam", "length_penalty", "gnmt", "coverage_penalty", "min_length", "max_length", "no_repeat",
@@ -168,6 +170,27 @@ Speaker = Annotated[
 Joint = Annotated[
     bool | None,
     _option("--joint", panel=READING, text="translate: sources and targets share their symbols."),
+]
+
+MusicForm = Annotated[
+    str | None,
+    _option(
+        "--form", panel=READING, text="compose: what a piece is, events (the usual) or frames."
+    ),
+]
+Step = Annotated[
+    int | None,
+    _option("--step", panel=READING, text="compose: count time in 1/16 notes (16), 1/12 (12), ..."),
+]
+Transpose = Annotated[
+    int | None,
+    _option(
+        "--transpose", panel=LEARNING, text="compose: learn all keys so many semitones away, too."
+    ),
+]
+SkipBad = Annotated[
+    bool | None,
+    _option("--skip-bad", panel=READING, text="compose: leave out bad files, and name them."),
 ]
 
 Label = Annotated[

@@ -6,6 +6,7 @@ from catena.formats.data import Data
 from catena.formats.dialogues import Dialogues, read_dialogues
 from catena.formats.labelled import Labelled, read_labelled, read_to_label
 from catena.formats.midi import read_midi, write_midi
+from catena.formats.music import Music, read_music
 from catena.formats.pairs import TextPairs, read_pairs
 from catena.formats.reading import read
 from catena.formats.sessions import Sessions, read_sessions
@@ -15,6 +16,7 @@ __all__ = [
     "Data",
     "Dialogues",
     "Labelled",
+    "Music",
     "Series",
     "Sessions",
     "TextPairs",
@@ -23,6 +25,7 @@ __all__ = [
     "read_dialogues",
     "read_labelled",
     "read_midi",
+    "read_music",
     "read_pairs",
     "read_series",
     "read_sessions",

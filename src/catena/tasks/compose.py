@@ -121,6 +121,15 @@ class Composer(Estimator):
 
     # -- measuring --------------------------------------------------------------------------
 
+    def encode(self, piece: Piece) -> Any:
+        """A piece as the `Generator` that models it takes it: frames `[length, 88]` or a list of
+        events.
+
+        Raises:
+            CatenaError: for a note that has no place in the form.
+        """
+        return self._form().encode(piece)
+
     def evaluate(self, pieces: Iterable[Piece]) -> Evaluation:
         """How well the model predicts pieces, as they are."""
         self._check_fitted()

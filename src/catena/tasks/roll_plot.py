@@ -60,7 +60,9 @@ def _notes(axes: Any, notes: list[Note], resolution: int, primer: int) -> None:
     up = np.stack([pitch - 0.4, pitch - 0.4, pitch + 0.4, pitch + 0.4], 1)
     corners = np.stack([across, up], 2)
     colours = [INK if note.start < primer else FOR for note in notes]
-    axes.add_collection(PolyCollection(list(corners), facecolors=colours, edgecolors="none"))
+    # The light edge keeps notes apart that touch.
+    edge = {"edgecolors": "white", "linewidths": 0.5}
+    axes.add_collection(PolyCollection(list(corners), facecolors=colours, **edge))
 
 
 def _lines(axes: Any, piece: Piece, quarters: float) -> None:
