@@ -1,6 +1,8 @@
 """Reading data: text, JSON lines, event tables, numeric arrays, files of tokens and of series,
-pairs of texts, dialogues, compressed or not; sessions of events from files and frames; MIDI."""
+pairs of texts, dialogues, tunes, compressed or not; sessions of events from files and frames;
+MIDI."""
 
+from catena.formats.abc import Tunes, read_tunes
 from catena.formats.conll import TokenFile, read_tokens
 from catena.formats.data import Data
 from catena.formats.dialogues import Dialogues, read_dialogues
@@ -21,6 +23,7 @@ __all__ = [
     "Sessions",
     "TextPairs",
     "TokenFile",
+    "Tunes",
     "read",
     "read_dialogues",
     "read_labelled",
@@ -31,5 +34,6 @@ __all__ = [
     "read_sessions",
     "read_to_label",
     "read_tokens",
+    "read_tunes",
     "write_midi",
 ]
