@@ -1,6 +1,7 @@
 """Taggers: whatever scores labels is fitted, asked, measured and kept in the same way."""
 
 import itertools
+import json
 import os
 import random
 import struct
@@ -34,6 +35,7 @@ from catena.learn.checkpoint import Checkpoint
 from catena.learn.labelled import LabelledHMM, count_labels
 from catena.metrics import span_scores
 from catena.schemes import first_invalid
+from catena.tasks.judging import measured
 from catena.tasks.picture import AGAINST, FOR
 from catena.tasks.tag import load_tagger
 
@@ -360,9 +362,35 @@ def test_an_evaluation_says_what_the_metrics_say(fitted):
     found, spans = tagger.evaluate(*TEST), span_scores(TEST[1], tagger.predict(TEST[0]))
     assert found.span_f1 == spans.micro.f1
     assert found.per_span == spans.per_label
+    strict = span_scores(TEST[1], tagger.predict(TEST[0]), "IOB2")
+    assert (found.strict_span_f1, found.scheme) == (strict.micro.f1, "IOB2")
     assert (found.sentences, found.tokens) == (20, sum(map(len, TEST[0])))
     plain = Tagger(HMM()).fit([["a", "b"]], [["X", "Y"]]).evaluate([["a"]], [["X"]])
     assert (plain.accuracy, plain.span_f1, plain.per_span) == (1.0, None, None)
+    assert (plain.strict_span_f1, plain.scheme, plain.odd) == (None, None, [])
+
+
+def test_spans_are_read_strictly_in_the_taggers_scheme_or_that_of_the_right_labels():
+    rows = [["B-A", "I-A", "O"]]
+    tagger = Tagger(HMM()).fit([["a", "b", "c"]], rows)
+    loose = tagger.judge(rows, [["I-A", "I-A", "O"]])
+    assert (loose.span_f1, loose.strict_span_f1, loose.scheme) == (1.0, 0.0, "IOB2")
+    own = Tagger(HMM(), scheme="iob1").fit([["a", "b", "c"]], rows)
+    own = own.judge(rows, [["I-A", "I-A", "O"]])
+    assert (own.span_f1, own.strict_span_f1, own.scheme) == (1.0, 0.0, "IOB1")
+    bare = tagger.judge([["I-A", "I-A", "O"]], [["I-A", "I-A", "O"]])
+    assert (bare.strict_span_f1, bare.scheme) == (1.0, "IOB1")
+    assert json.dumps(loose.describe())
+
+
+def test_an_odd_label_of_training_does_not_hide_the_spans():
+    X, y = [["a", "b", "c", "d"]] * 3, [["B-A", "I-A", "O", "JUNK"]] * 3
+    tagger = Tagger(CRF(l2=0.1)).fit(X, y, (X, y))
+    assert any("'JUNK' is no tag of a span" in note for note in tagger.history_.notes)
+    assert measured(y, tagger.labels_)[0] == "span F1"
+    found = tagger.evaluate(X, y)
+    assert (found.span_f1, found.strict_span_f1, found.accuracy) == (1.0, 1.0, 1.0)
+    assert (found.odd, found.unseen) == (["JUNK"], {})
 
 
 # -- bad input ----------------------------------------------------------------------------------

@@ -16,7 +16,15 @@ import typer
 from typer.core import TyperGroup
 
 from catena import __version__
-from catena.cli import captioning, chatting, generating, labelling, tasks, translating
+from catena.cli import (
+    captioning,
+    chatting,
+    composing,
+    generating,
+    labelling,
+    tasks,
+    translating,
+)
 from catena.cli import options as o
 from catena.errors import CatenaError
 
@@ -186,7 +194,8 @@ def fit(
         Path, typer.Option("-o", "--output", help="The file to write.", show_default=False)
     ],
     task: Annotated[
-        str, typer.Option(help="What for: generate, classify, tag, caption, translate or chat.")
+        str,
+        typer.Option(help="What for: generate, classify, tag, caption, translate, chat, compose."),
     ] = "generate",
     valid: Annotated[
         list[str] | None, typer.Option(help="Held-out data that says when to stop.")
@@ -207,6 +216,7 @@ def fit(
     start: o.Start = None,
     bidirectional: o.Bidirectional = None,
     variational: o.Variational = None,
+    layer_norm: o.LayerNorm = None,
     emission: o.Emission = None,
     features: o.Features = None,
     scheme: o.Scheme = None,
@@ -272,6 +282,10 @@ def fit(
     context: o.Context = None,
     speaker: o.Speaker = None,
     picture_size: o.PictureSize = None,
+    form: o.MusicForm = None,
+    step: o.Step = None,
+    transpose: o.Transpose = None,
+    skip_bad: o.SkipBad = None,
     label: o.Label = None,
     label_by: o.LabelBy = None,
 ) -> None:
@@ -287,6 +301,7 @@ def fit(
       catena fit train.de train.en --task translate --model lstm -o translator.safetensors
       catena fit train.tsv --task caption --model lstm -o captioner.safetensors
       catena fit dialogues.jsonl --task chat --model gru --context 3 -o chat.safetensors
+      catena fit tunes/ --task compose --model lstm -o composer.safetensors
     """
     # Options are told apart by name, so that what one task or model does not have is refused.
     given = {name: value for name, value in locals().items() if value is not None}
@@ -324,6 +339,7 @@ def evaluate(
     replace_unknown: o.ReplaceUnknown = None,
     exact: o.Exact = None,
     tokenize: o.Tokenize = None,
+    skip_bad: o.SkipBad = None,
 ) -> None:
     """How good a model is at its task, on some data.
 
@@ -334,6 +350,7 @@ def evaluate(
       catena evaluate tagger.safetensors test.conll
       catena evaluate translator.safetensors test.de test.en --beam 8
       catena evaluate chat.safetensors test.jsonl
+      catena evaluate composer.safetensors test/
     """
     given = {name: value for name, value in locals().items() if value is not None}
     task = tasks.task_of(model)
@@ -348,6 +365,7 @@ for name, command in {
     "align": translating.align,
     "chat": chatting.chat,
     "caption": captioning.caption,
+    "compose": composing.compose,
     "generate": generating.generate,
     "next": generating.next_,
     "surprise": generating.surprise,

@@ -22,7 +22,7 @@ OF_MODELS = frozenset({
     "embedding_dropout", "tied", "residual", "start", "bidirectional", "emission", "minutes",
     "epochs", "batch", "span", "optimizer", "rate", "momentum", "schedule", "warmup", "clip",
     "weight_decay", "average", "evaluations", "patience", "precision", "device", "iterations",
-    "restarts", "tolerance", "pseudocount", "variational",
+    "restarts", "tolerance", "pseudocount", "variational", "layer_norm",
 })  # fmt: skip
 
 # Those of a tagger beside `minimum` and those of its rung and learner.
@@ -48,6 +48,8 @@ OF_CAPTIONERS = frozenset({
     "picture_size", "attention", "heads", "feeding", "coverage", "label_smoothing", "unit",
     "subwords", "minimum",
 })  # fmt: skip
+# Those of a composer, likewise.
+OF_COMPOSERS = frozenset({"form", "step", "transpose", "skip_bad"})
 # Those of the search of a text.
 OF_SEARCH = frozenset({
     "beam", "length_penalty", "gnmt", "coverage_penalty", "min_length", "max_length", "no_repeat",
@@ -170,6 +172,27 @@ Joint = Annotated[
     _option("--joint", panel=READING, text="translate: sources and targets share their symbols."),
 ]
 
+MusicForm = Annotated[
+    str | None,
+    _option(
+        "--form", panel=READING, text="compose: what a piece is, events (the usual) or frames."
+    ),
+]
+Step = Annotated[
+    int | None,
+    _option("--step", panel=READING, text="compose: count time in 1/16 notes (16), 1/12 (12), ..."),
+]
+Transpose = Annotated[
+    int | None,
+    _option(
+        "--transpose", panel=LEARNING, text="compose: learn all keys so many semitones away, too."
+    ),
+]
+SkipBad = Annotated[
+    bool | None,
+    _option("--skip-bad", panel=READING, text="compose: leave out bad files, and name them."),
+]
+
 Label = Annotated[
     str | None,
     _option("--label", panel=READING, text="Of classes: their column or field (label)."),
@@ -230,6 +253,10 @@ Bidirectional = Annotated[
 Variational = Annotated[
     bool | None,
     _option("--variational", panel=RUNG, text="rnn, gru, lstm: dropout drawn once a sequence."),
+]
+LayerNorm = Annotated[
+    bool | None,
+    _option("--layer-norm", panel=RUNG, text="rnn, gru, lstm: normalise what enters the gates."),
 ]
 Emission = Annotated[
     str | None,

@@ -36,7 +36,7 @@ from catena.metrics import confusion, label_errors
 from catena.schemes import check, repair
 from catena.tasks.crf_learning import CRFLearner
 from catena.tasks.feature_crf import FeatureCRF
-from catena.tasks.judging import TagEvaluation, judge
+from catena.tasks.judging import TagEvaluation
 from catena.tasks.tag import Tagger, TagPath, load_tagger
 
 SPELLED = 50  # the size of what reads characters unless given
@@ -238,7 +238,7 @@ def evaluate(model: Path, sources: list[str], given: Mapping[str, Any]) -> None:
     else:
         corpus = _read(sources, reading(given), _columns(tagger))
     predicted = tagger.predict(corpus.sentences)
-    found = judge(corpus.labels, predicted, tagger.labels_)
+    found = tagger.judge(corpus.labels, predicted)
     taken = confusion(corpus.labels, predicted)
     wrong = _mistakes(corpus, predicted, mistakes)
     _say_unseen(corpus, found)
@@ -250,6 +250,7 @@ def evaluate(model: Path, sources: list[str], given: Mapping[str, Any]) -> None:
     rows = [["accuracy", f"{found.accuracy:.4f}"]]
     if found.span_f1 is not None:
         rows.append(["span F1", f"{found.span_f1:.4f}"])
+        rows.append([f"strict, {found.scheme}", f"{found.strict_span_f1:.4f}"])
     rows += [["tokens", f"{found.tokens:,}"], ["sentences", f"{found.sentences:,}"]]
     show.table([corpus.name, tagger.rung.kind], rows)
     for name, each in (("span", found.per_span), ("label", found.per_label)):
@@ -345,6 +346,10 @@ def _say_unseen(corpus: Corpus | AttributeCorpus, found: TagEvaluation) -> None:
         sentence = next(i for i, row in enumerate(corpus.labels) if label in row)
         place = corpus.place(sentence, corpus.labels[sentence].index(label))
         show.say(f"{place}: label {label!r} was not in training; its {times:,} count as wrong")
+    for label in found.odd:
+        show.say(
+            f"{corpus.name}: label {label!r} is no tag of a span; spans are counted without it"
+        )
 
 
 def _mistakes(

@@ -86,6 +86,11 @@ TASKS: dict[str, Task] = {
         fit=TEXTS | o.OF_CHATS,
         evaluate=TEXTS | {"tokenize"} | o.OF_SEARCH,
     ),
+    "compose": Task(
+        "catena.cli.compose",
+        fit=o.OF_COMPOSERS,
+        evaluate=frozenset({"skip_bad"}),
+    ),
 }
 
 

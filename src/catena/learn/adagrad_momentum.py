@@ -6,6 +6,9 @@
 
 Each parameter has a rate of its own, which falls with what it has been moved already: an item that
 is seen seldom moves far when it is. PyTorch's own Adagrad has no momentum.
+
+Of a table that gets a sparse gradient only the rows in it are moved, and only these rows' velocity
+falls and weights decay.
 """
 
 from __future__ import annotations
@@ -45,8 +48,25 @@ class Adagrad(torch.optim.Optimizer):
         if not state:
             state["sum"] = torch.zeros_like(parameter)
             state["velocity"] = torch.zeros_like(parameter)
-        parameter.mul_(1 - group["lr"] * group["weight_decay"])
-        state["sum"].addcmul_(gradient, gradient)
-        scale = (state["sum"] + EPSILON).sqrt_()
-        state["velocity"].mul_(group["momentum"]).addcdiv_(gradient, scale, value=-group["lr"])
-        parameter.add_(state["velocity"])
+        if gradient.is_sparse:
+            self._move_rows(parameter, gradient.coalesce(), group)
+        else:
+            _moved(parameter, state["sum"], state["velocity"], gradient, group)
+
+    def _move_rows(self, table: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
+        rows, state = gradient.indices()[0], self.state[table]
+        held = (table, state["sum"], state["velocity"])
+        parts = [whole.index_select(0, rows) for whole in held]
+        _moved(*parts, gradient.values(), group)
+        for whole, part in zip(held, parts, strict=True):
+            whole.index_copy_(0, rows, part)
+
+
+def _moved(
+    theta: Tensor, squares: Tensor, velocity: Tensor, gradient: Tensor, group: dict[str, Any]
+) -> None:
+    theta.mul_(1 - group["lr"] * group["weight_decay"])
+    squares.addcmul_(gradient, gradient)
+    scale = (squares + EPSILON).sqrt_()
+    velocity.mul_(group["momentum"]).addcdiv_(gradient, scale, value=-group["lr"])
+    theta.add_(velocity)

@@ -168,8 +168,11 @@ class Recommender(Estimator):
             )
         device, loss = device_named(learner.device), self.loss or CrossEntropy()
 
+        sparse = learner.optimizer == "adagrad"
+
         def objective(data: Sequences, rows: int) -> NextItem:
-            return NextItem(model, data.to(device), self.counts_, loss, rows, learner.span)
+            data = data.to(device)
+            return NextItem(model, data, self.counts_, loss, rows, learner.span, sparse)
 
         held_out = objective(valid, 4 * learner.batch) if valid is not None and len(valid) else None
         history = learner.descend(model, objective(train, learner.batch), held_out, run)

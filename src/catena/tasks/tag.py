@@ -20,7 +20,15 @@ from catena.learn.quasi_newton import QuasiNewton
 from catena.linear_chain import LinearChain
 from catena.metrics import accuracy
 from catena.save import restoring
-from catena.schemes import OUTSIDE, check, constraints, may_be_valid, scheme_of
+from catena.schemes import (
+    OUTSIDE,
+    check,
+    constraints,
+    mark_spans,
+    may_be_valid,
+    odd_labels,
+    scheme_of,
+)
 from catena.sequences import Sequences
 from catena.space import Vectors
 from catena.tasks import tag_file
@@ -184,6 +192,7 @@ class Tagger(Estimator):
             found = *learn_hmm(reader, corpus.sentences, certain(corpus.labels)), None
         self.learner_, self.columns_ = learner, None if columns is None else tuple(columns)
         self._take(*found)
+        self.history_.notes += _odd_notes(self.labels_)
         return self._end()
 
     def partial_fit(
@@ -281,7 +290,15 @@ class Tagger(Estimator):
         """Accuracy, span F1 and the figures of every label; labels not seen in training count as
         wrong."""
         sentences, gold = paired(X, y)
-        return judge(gold, self.predict(sentences), self.labels_)
+        return self.judge(gold, self.predict(sentences))
+
+    def judge(
+        self, gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]
+    ) -> TagEvaluation:
+        """How good labels are that this tagger predicted, beside the right ones."""
+        self._check_fitted()
+        scheme = None if self.scheme is None else self._scheme(self.scheme)
+        return judge(gold, predicted, self.labels_, scheme)
 
     def top_features(self, k: int = 10) -> str:
         """The k attributes that weigh most for or against each label, as text.
@@ -565,6 +582,14 @@ def _given(reader: Reader | Vectors) -> Features:
     if isinstance(reader, Vectors):
         return None
     return reader.function if reader.function is not None else reader.text
+
+
+def _odd_notes(labels: Sequence[str]) -> list[str]:
+    """Which labels are no tags of spans beside labels that are."""
+    odd = odd_labels(labels) if mark_spans(labels) else []
+    return [
+        f"the label {label!r} is no tag of a span; spans are counted without it" for label in odd
+    ]
 
 
 def paired(X: Data, y: Iterable[Sequence[str]]) -> Pair:
