@@ -65,9 +65,8 @@ class Neural(NamedTuple):
 
 LSTMS = {
     "jsb": Neural(
-        LSTM(units=300, dropout=0.3, embedding_dropout=0.1),
-        Gradient(epochs=18, batch=8, rate=0.01, average=0.99, evaluations=12, patience=None),
-        shift=5,
+        LSTM(units=256, dropout=0.4, embedding_dropout=0.2),
+        Gradient(epochs=50, batch=8, rate=0.008, average=0.99, evaluations=10, patience=None),
     ),
     "nottingham": Neural(
         LSTM(units=256, dropout=0.2),
