@@ -74,7 +74,7 @@ LSTMS = {
         shift=5,
     ),
 }
-HMMS = {"jsb": HMM(states=64), "nottingham": HMM(states=96)}
+HMMS = {"jsb": HMM(states=64), "nottingham": HMM(states=64)}
 KEY_ORDERS = {"jsb": 3, "nottingham": 3}
 
 
@@ -121,7 +121,7 @@ def _say(progress: Progress) -> None:
 
 
 def hmm(name: str, parts: Parts, seed: int) -> dict[str, Any]:
-    learner = EM(iterations=40, tolerance=1e-3)
+    learner = EM(iterations=25, tolerance=2e-3)
     model = Generator(HMMS[name], space=Bits(KEYS), learner=learner, seed=seed)
     return measured(model.fit(parts.train, parts.valid), parts)
 
