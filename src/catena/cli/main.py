@@ -16,7 +16,15 @@ import typer
 from typer.core import TyperGroup
 
 from catena import __version__
-from catena.cli import captioning, chatting, generating, labelling, tasks, translating
+from catena.cli import (
+    captioning,
+    chatting,
+    generating,
+    labelling,
+    recommending,
+    tasks,
+    translating,
+)
 from catena.cli import options as o
 from catena.errors import CatenaError
 
@@ -24,6 +32,7 @@ BAD_INPUT = 2
 STOPPED = 130
 # How DATA is read where it is sequences.
 OF_SEQUENCES = ("stream", "unit", "item", "space", "unknown")
+OF_SESSIONS = ("skip_bad", "drop_repeats")
 
 
 class Commands(TyperGroup):
@@ -106,12 +115,13 @@ def _silence_output() -> None:
 @app.command()
 def compare(
     data: o.Data,
-    task: Annotated[str, typer.Option(help="What for: generate, classify or tag.")] = "generate",
+    task: Annotated[str, typer.Option(help="What for: generate, classify, tag or recommend.")] = "generate",
     models: Annotated[
         str | None,
         typer.Option(
             help="Some of markov,hmm,window,rnn,gru,lstm; with --task classify also "
-            "majority,bilstm; with --task tag majority,crf,bilstm-crf, but not markov."
+            "majority,bilstm; with --task tag majority,crf,bilstm-crf, but not markov; with --task "
+            "recommend popularity,session-popularity,session-knn, but not hmm."
         ),
     ] = None,
     minutes: Annotated[
@@ -141,6 +151,8 @@ def compare(
     columns: o.Columns = None,
     label: o.Label = None,
     label_by: o.LabelBy = None,
+    skip_bad: o.SkipBad = None,
+    drop_repeats: o.DropRepeats = None,
 ) -> None:
     """Fit the whole ladder and say which rung your data needs.
 
@@ -150,6 +162,7 @@ def compare(
       catena compare visits.csv --group-by user --order-by time --item page
       catena compare train.tsv --task classify --test test.tsv
       catena compare train.conll --task tag --models majority,hmm,crf
+      catena compare clicks.csv --task recommend --models popularity,session-knn,gru
     """
     given = {name: value for name, value in locals().items() if value is not None}
     _check_compared(given)
@@ -178,7 +191,8 @@ def fit(
         typer.Option(
             help="markov, hmm, window, rnn, gru or lstm; with --task tag: crf, but not markov; "
             "with --task translate and chat: the encoder, window, rnn, gru or lstm; with --task "
-            "caption: the decoder, rnn, gru or lstm.",
+            "caption: the decoder, rnn, gru or lstm; with --task recommend also popularity, "
+            "session-popularity and session-knn.",
             show_default=False,
         ),
     ],
@@ -186,7 +200,10 @@ def fit(
         Path, typer.Option("-o", "--output", help="The file to write.", show_default=False)
     ],
     task: Annotated[
-        str, typer.Option(help="What for: generate, classify, tag, caption, translate or chat.")
+        str,
+        typer.Option(
+            help="What for: generate, classify, tag, caption, translate, chat or recommend."
+        ),
     ] = "generate",
     valid: Annotated[
         list[str] | None, typer.Option(help="Held-out data that says when to stop.")
@@ -231,6 +248,13 @@ def fit(
     copy: o.Copy = None,
     scheduled: o.Scheduled = None,
     label_smoothing: o.LabelSmoothing = None,
+    neighbours: o.Neighbours = None,
+    recent: o.Recent = None,
+    loss: o.ItemLoss = None,
+    samples: o.Samples = None,
+    exponent: o.Exponent = None,
+    logq: o.LogQ = None,
+    regularisation: o.Regularisation = None,
     learner: o.Learner = None,
     minutes: o.Minutes = None,
     epochs: o.Epochs = None,
@@ -274,6 +298,8 @@ def fit(
     picture_size: o.PictureSize = None,
     label: o.Label = None,
     label_by: o.LabelBy = None,
+    skip_bad: o.SkipBad = None,
+    drop_repeats: o.DropRepeats = None,
 ) -> None:
     """Learn a model from data and write it to one file.
 
@@ -287,6 +313,7 @@ def fit(
       catena fit train.de train.en --task translate --model lstm -o translator.safetensors
       catena fit train.tsv --task caption --model lstm -o captioner.safetensors
       catena fit dialogues.jsonl --task chat --model gru --context 3 -o chat.safetensors
+      catena fit clicks.csv --task recommend --model gru --tied -o shop.safetensors
     """
     # Options are told apart by name, so that what one task or model does not have is refused.
     given = {name: value for name, value in locals().items() if value is not None}
@@ -324,6 +351,10 @@ def evaluate(
     replace_unknown: o.ReplaceUnknown = None,
     exact: o.Exact = None,
     tokenize: o.Tokenize = None,
+    skip_bad: o.SkipBad = None,
+    drop_repeats: o.DropRepeats = None,
+    cutoffs: o.Cutoffs = None,
+    last_only: o.LastOnly = None,
 ) -> None:
     """How good a model is at its task, on some data.
 
@@ -334,6 +365,7 @@ def evaluate(
       catena evaluate tagger.safetensors test.conll
       catena evaluate translator.safetensors test.de test.en --beam 8
       catena evaluate chat.safetensors test.jsonl
+      catena evaluate shop.safetensors clicks.csv --cutoffs 5,20 --json
     """
     given = {name: value for name, value in locals().items() if value is not None}
     task = tasks.task_of(model)
@@ -348,6 +380,7 @@ for name, command in {
     "align": translating.align,
     "chat": chatting.chat,
     "caption": captioning.caption,
+    "recommend": recommending.recommend,
     "generate": generating.generate,
     "next": generating.next_,
     "surprise": generating.surprise,
@@ -393,12 +426,13 @@ def _check_compared(given: dict[str, Any]) -> None:
     """
     task = given["task"]
     foreign = {
-        "generate": ("columns", "label", "label_by", "valid", "test"),
-        "classify": ("columns", "stream"),
-        "tag": (*OF_SEQUENCES, "minimum", "label", "label_by"),
+        "generate": ("columns", "label", "label_by", "valid", "test", *OF_SESSIONS),
+        "classify": ("columns", "stream", *OF_SESSIONS),
+        "tag": (*OF_SEQUENCES, "minimum", "label", "label_by", *OF_SESSIONS),
+        "recommend": ("columns", "stream", "unit", "space", "unknown", "label", "label_by"),
     }
     if task not in foreign:
-        raise CatenaError(f"--task must be generate, classify or tag, not {task!r}")
+        raise CatenaError(f"--task must be generate, classify, tag or recommend, not {task!r}")
     _refuse(given, foreign[task], f"is not for --task {task}")
 
 
