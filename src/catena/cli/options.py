@@ -50,6 +50,10 @@ OF_CAPTIONERS = frozenset({
 })  # fmt: skip
 # Those of a composer, likewise.
 OF_COMPOSERS = frozenset({"form", "step", "transpose", "skip_bad"})
+# Those of a recommender beside its rung's and its learner's.
+OF_RECOMMENDERS = frozenset({
+    "minimum", "neighbours", "recent", "loss", "samples", "exponent", "logq", "regularisation",
+})  # fmt: skip
 # Those of the search of a text.
 OF_SEARCH = frozenset({
     "beam", "length_penalty", "gnmt", "coverage_penalty", "min_length", "max_length", "no_repeat",
@@ -190,7 +194,15 @@ Transpose = Annotated[
 ]
 SkipBad = Annotated[
     bool | None,
-    _option("--skip-bad", panel=READING, text="compose: leave out bad files, and name them."),
+    _option(
+        "--skip-bad",
+        panel=READING,
+        text="compose, recommend: leave out bad files, or rows without a value, and name them.",
+    ),
+]
+DropRepeats = Annotated[
+    bool | None,
+    _option("--drop-repeats", panel=READING, text="recommend: keep one of several equal events."),
 ]
 
 Label = Annotated[
@@ -316,6 +328,34 @@ Scheduled = Annotated[
 LabelSmoothing = Annotated[
     float | None,
     _option("--label-smoothing", panel=LEARNING, text="texts out: probability spread over all."),
+]
+Neighbours = Annotated[
+    int | None,
+    _option("--neighbours", panel=RUNG, text="session-knn: how many sessions count (100)."),
+]
+Recent = Annotated[
+    int | None,
+    _option("--recent", panel=RUNG, text="session-knn: of how many of the latest (1000)."),
+]
+ItemLoss = Annotated[
+    str | None,
+    _option("--loss", panel=LEARNING, text="recommend: cross_entropy, bpr_max or top1_max."),
+]
+Samples = Annotated[
+    int | None,
+    _option("--samples", panel=LEARNING, text="recommend: other items an update; 0 takes all."),
+]
+Exponent = Annotated[
+    float | None,
+    _option("--exponent", panel=LEARNING, text="recommend: they are drawn by count to this power."),
+]
+LogQ = Annotated[
+    bool | None,
+    _option("--logq/--no-logq", panel=LEARNING, text="cross_entropy: make that good."),
+]
+Regularisation = Annotated[
+    float | None,
+    _option("--regularisation", panel=LEARNING, text="bpr_max: what large scores cost."),
 ]
 Constrained = Annotated[
     bool | None,
@@ -474,6 +514,15 @@ Tokenize = Annotated[
 ]
 Json = Annotated[bool, Option("--json", help="Print JSON instead of a table.")]
 
+Cutoffs = Annotated[
+    str | None, Option(help="recommend: the k of recall@k and others: 5,10,20.", show_default=False)
+]
+LastOnly = Annotated[
+    bool | None,
+    Option(
+        "--last-only", help="recommend: only the last item of each session.", show_default=False
+    ),
+]
 BeamWidth = Annotated[
     int | None,
     _option("--beam", panel=SEARCH, text="So many side by side (5); 1 takes the likeliest steps."),
