@@ -236,6 +236,7 @@ def fit(
     characters: o.Characters = None,
     embeddings: o.Embeddings = None,
     fine_tune: o.FineTune = None,
+    all_vectors: o.AllVectors = None,
     word_dropout: o.WordDropout = None,
     l1: o.L1 = None,
     l2: o.L2 = None,

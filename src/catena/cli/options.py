@@ -28,7 +28,8 @@ OF_MODELS = frozenset({
 # Those of a tagger beside `minimum` and those of its rung and learner.
 OF_CRF = frozenset({"l1", "l2", "all_states", "all_transitions", "features", "learner"})
 OF_NETWORKS = frozenset({
-    "decoder", "constrained", "characters", "embeddings", "fine_tune", "word_dropout",
+    "decoder", "constrained", "characters", "embeddings", "fine_tune", "all_vectors",
+    "word_dropout",
 })  # fmt: skip
 OF_TAGGERS = OF_CRF | OF_NETWORKS
 
@@ -372,6 +373,10 @@ Embeddings = Annotated[
 FineTune = Annotated[
     bool | None,
     _option("--fine-tune/--freeze", panel=RUNG, text="Learn these vectors further, or do not."),
+]
+AllVectors = Annotated[
+    bool | None,
+    _option("--all-vectors", panel=RUNG, text="Keep those of words that the data lacks, too."),
 ]
 WordDropout = Annotated[
     float | None,
