@@ -359,6 +359,10 @@ def evaluate(
     no_repeat: o.NoRepeat = None,
     replace_unknown: o.ReplaceUnknown = None,
     exact: o.Exact = None,
+    limit: o.Limit = None,
+    truncate: o.Truncate = None,
+    ensemble: o.Ensemble = None,
+    mean: o.Mean = None,
     tokenize: o.Tokenize = None,
     skip_bad: o.SkipBad = None,
     drop_repeats: o.DropRepeats = None,
@@ -397,6 +401,25 @@ for name, command in {
     "surprise": generating.surprise,
 }.items():
     app.command(name)(command)
+
+
+@app.command()
+def average(
+    models: Annotated[
+        list[Path],
+        typer.Argument(metavar="MODEL...", help="Files of one kind of model.", show_default=False),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")],
+) -> None:
+    """One model of several, its parameters the average of theirs.
+
+    \b
+    Example:
+      catena average one.safetensors two.safetensors -o both.safetensors
+    """
+    from catena.cli.averaging import average as command
+
+    command(models, output)
 
 
 @app.command()

@@ -61,6 +61,11 @@ OF_SEARCH = frozenset({
     "exact",
 })  # fmt: skip
 
+# Those of `evaluate` that translators have beside these.
+OF_TRANSLATING = frozenset({
+    "source", "target", "replace_unknown", "limit", "truncate", "ensemble", "mean", "tokenize",
+})  # fmt: skip
+
 
 def _option(*flags: str, panel: str | None = None, text: str, **more: Any) -> Any:
     return Option(*flags, help=text, rich_help_panel=panel, show_default=False, **more)
@@ -515,7 +520,7 @@ Mistakes = Annotated[
 ]
 Tokenize = Annotated[
     str | None,
-    Option("--tokenize", help="chat: how BLEU cuts words, such as zh for Chinese (13a)."),
+    Option("--tokenize", help="texts out: how BLEU cuts words, such as zh for Chinese (13a)."),
 ]
 Json = Annotated[bool, Option("--json", help="Print JSON instead of a table.")]
 
@@ -554,6 +559,32 @@ MaxLength = Annotated[
 NoRepeat = Annotated[
     int | None, _option("--no-repeat", panel=SEARCH, text="No run of so many comes twice.")
 ]
+Ensemble = Annotated[
+    list[Path] | None,
+    _option(
+        "--ensemble", panel=SEARCH, text="A model that predicts with it; may be given repeatedly."
+    ),
+]
+Mean = Annotated[
+    str | None,
+    _option("--mean", panel=SEARCH, text="Of an ensemble's predictions: arithmetic or geometric."),
+]
+MustContain = Annotated[
+    list[str] | None,
+    _option("--contain", panel=SEARCH, text="Must occur in each; may be given repeatedly."),
+]
+MustNotContain = Annotated[
+    list[str] | None,
+    _option("--forbid", panel=SEARCH, text="Must not occur in any; likewise."),
+]
+Phrases = Annotated[
+    bool | None,
+    _option("--phrases", panel=SEARCH, text="After tabs, lines say what must occur in theirs."),
+]
+Limit = Annotated[
+    int | None, Option("--limit", help="Lines of more symbols are named on standard error (1000).")
+]
+Truncate = Annotated[bool | None, Option("--truncate", help="And only so many of theirs are read.")]
 ReplaceUnknown = Annotated[
     bool | None,
     _option(

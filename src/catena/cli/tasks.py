@@ -75,12 +75,12 @@ TASKS: dict[str, Task] = {
     "caption": Task(
         "catena.cli.caption",
         fit=TEXTS | o.OF_CAPTIONERS,
-        evaluate=TEXTS | o.OF_SEARCH,
+        evaluate=TEXTS | {"tokenize"} | o.OF_SEARCH,
     ),
     "translate": Task(
         "catena.cli.translate",
         fit=TEXTS | o.OF_TRANSLATORS,
-        evaluate=TEXTS | {"source", "target", "replace_unknown"} | o.OF_SEARCH,
+        evaluate=TEXTS | o.OF_SEARCH | o.OF_TRANSLATING,
     ),
     "chat": Task(
         "catena.cli.chat",
