@@ -205,7 +205,7 @@ def fit(
     task: Annotated[
         str,
         typer.Option(
-            help="What for: generate, classify, tag, caption, translate, chat, compose or recommend."
+            help="What for: generate, classify, tag, caption, translate, chat, compose, recommend."
         ),
     ] = "generate",
     valid: Annotated[
@@ -322,6 +322,7 @@ def fit(
       catena fit train.tsv --task caption --model lstm -o captioner.safetensors
       catena fit dialogues.jsonl --task chat --model gru --context 3 -o chat.safetensors
       catena fit tunes/ --task compose --model lstm -o composer.safetensors
+      catena fit tunes.abc --task compose --model lstm -o tunes.safetensors
       catena fit clicks.csv --task recommend --model gru --tied -o shop.safetensors
     """
     # Options are told apart by name, so that what one task or model does not have is refused.

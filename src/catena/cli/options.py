@@ -185,7 +185,9 @@ Joint = Annotated[
 MusicForm = Annotated[
     str | None,
     _option(
-        "--form", panel=READING, text="compose: what a piece is, events (the usual) or frames."
+        "--form",
+        panel=READING,
+        text="compose: what a piece is: events, frames, or abc (of .abc files).",
     ),
 ]
 Step = Annotated[
