@@ -43,6 +43,7 @@ from catena.comparing.compare import machine
 
 RESULTS = Path(__file__).parent / "results" / "sessions.json"
 Sessions = list[list[str]]
+HELD_OUT = 5000
 
 
 def lines(path: Path) -> Iterator[str]:
@@ -74,7 +75,18 @@ SETS = {"diginetica": diginetica, "beauty": beauty, "lastfm": lastfm}
 
 
 def recommenders(epochs: float) -> dict[str, Recommender]:
-    gradient = Gradient(epochs=epochs, batch=64, span=16, rate=3e-3)
+    gradient = Gradient(
+        epochs=epochs,
+        batch=8,
+        span=16,
+        optimizer="adagrad",
+        rate=0.05,
+        momentum=0.1,
+        schedule="linear",
+        clip=0.0,
+        weight_decay=0.0,
+        evaluations=round(2 * epochs),
+    )
     return {
         "popularity": Recommender(Popularity()),
         "session popularity": Recommender(SessionPopularity()),
@@ -111,10 +123,14 @@ def main() -> None:
 def run(name: str, kind: str, model: Recommender, train: Sessions, test: Sessions) -> Any:
     """Fit, measure the last item of each session, and say how it went."""
     began = time.perf_counter()
-    model.fit(train)
+    if isinstance(model.learner, Gradient):
+        model.fit(train[:-HELD_OUT], train[-HELD_OUT:], report=lambda told: print(told, flush=True))
+    else:
+        model.fit(train)
     fitted = time.perf_counter()
     found = model.evaluate(test, (5, 10, 20), last_only=True)
     done = time.perf_counter()
+    model.save(f"/tmp/recx/{name}-{kind}.safetensors")
     print(
         f"{name:10} {kind:18} Recall@20 {found.recall[20]:.4f}  MRR@20 {found.mrr[20]:.4f}  "
         f"coverage {found.coverage[20]:.3f}  {(done - began) / 60:.1f} minutes",

@@ -16,7 +16,16 @@ import typer
 from typer.core import TyperGroup
 
 from catena import __version__
-from catena.cli import captioning, chatting, generating, labelling, tasks, translating
+from catena.cli import (
+    captioning,
+    chatting,
+    composing,
+    generating,
+    labelling,
+    recommending,
+    tasks,
+    translating,
+)
 from catena.cli import options as o
 from catena.errors import CatenaError
 
@@ -24,6 +33,7 @@ BAD_INPUT = 2
 STOPPED = 130
 # How DATA is read where it is sequences.
 OF_SEQUENCES = ("stream", "unit", "item", "space", "unknown")
+OF_SESSIONS = ("skip_bad", "drop_repeats")
 
 
 class Commands(TyperGroup):
@@ -106,12 +116,15 @@ def _silence_output() -> None:
 @app.command()
 def compare(
     data: o.Data,
-    task: Annotated[str, typer.Option(help="What for: generate, classify or tag.")] = "generate",
+    task: Annotated[
+        str, typer.Option(help="What for: generate, classify, tag or recommend.")
+    ] = "generate",
     models: Annotated[
         str | None,
         typer.Option(
             help="Some of markov,hmm,window,rnn,gru,lstm; with --task classify also "
-            "majority,bilstm; with --task tag majority,crf,bilstm-crf, but not markov."
+            "majority,bilstm; with --task tag majority,crf,bilstm-crf, but not markov; with --task "
+            "recommend popularity,session-popularity,session-knn, but not hmm."
         ),
     ] = None,
     minutes: Annotated[
@@ -141,6 +154,8 @@ def compare(
     columns: o.Columns = None,
     label: o.Label = None,
     label_by: o.LabelBy = None,
+    skip_bad: o.SkipBad = None,
+    drop_repeats: o.DropRepeats = None,
 ) -> None:
     """Fit the whole ladder and say which rung your data needs.
 
@@ -150,6 +165,7 @@ def compare(
       catena compare visits.csv --group-by user --order-by time --item page
       catena compare train.tsv --task classify --test test.tsv
       catena compare train.conll --task tag --models majority,hmm,crf
+      catena compare clicks.csv --task recommend --models popularity,session-knn,gru
     """
     given = {name: value for name, value in locals().items() if value is not None}
     _check_compared(given)
@@ -178,7 +194,8 @@ def fit(
         typer.Option(
             help="markov, hmm, window, rnn, gru or lstm; with --task tag: crf, but not markov; "
             "with --task translate and chat: the encoder, window, rnn, gru or lstm; with --task "
-            "caption: the decoder, rnn, gru or lstm.",
+            "caption: the decoder, rnn, gru or lstm; with --task recommend also popularity, "
+            "session-popularity and session-knn.",
             show_default=False,
         ),
     ],
@@ -186,7 +203,10 @@ def fit(
         Path, typer.Option("-o", "--output", help="The file to write.", show_default=False)
     ],
     task: Annotated[
-        str, typer.Option(help="What for: generate, classify, tag, caption, translate or chat.")
+        str,
+        typer.Option(
+            help="What for: generate, classify, tag, caption, translate, chat, compose or recommend."
+        ),
     ] = "generate",
     valid: Annotated[
         list[str] | None, typer.Option(help="Held-out data that says when to stop.")
@@ -207,6 +227,7 @@ def fit(
     start: o.Start = None,
     bidirectional: o.Bidirectional = None,
     variational: o.Variational = None,
+    layer_norm: o.LayerNorm = None,
     emission: o.Emission = None,
     features: o.Features = None,
     scheme: o.Scheme = None,
@@ -232,6 +253,13 @@ def fit(
     copy: o.Copy = None,
     scheduled: o.Scheduled = None,
     label_smoothing: o.LabelSmoothing = None,
+    neighbours: o.Neighbours = None,
+    recent: o.Recent = None,
+    loss: o.ItemLoss = None,
+    samples: o.Samples = None,
+    exponent: o.Exponent = None,
+    logq: o.LogQ = None,
+    regularisation: o.Regularisation = None,
     learner: o.Learner = None,
     minutes: o.Minutes = None,
     epochs: o.Epochs = None,
@@ -273,8 +301,13 @@ def fit(
     context: o.Context = None,
     speaker: o.Speaker = None,
     picture_size: o.PictureSize = None,
+    form: o.MusicForm = None,
+    step: o.Step = None,
+    transpose: o.Transpose = None,
     label: o.Label = None,
     label_by: o.LabelBy = None,
+    skip_bad: o.SkipBad = None,
+    drop_repeats: o.DropRepeats = None,
 ) -> None:
     """Learn a model from data and write it to one file.
 
@@ -288,6 +321,8 @@ def fit(
       catena fit train.de train.en --task translate --model lstm -o translator.safetensors
       catena fit train.tsv --task caption --model lstm -o captioner.safetensors
       catena fit dialogues.jsonl --task chat --model gru --context 3 -o chat.safetensors
+      catena fit tunes/ --task compose --model lstm -o composer.safetensors
+      catena fit clicks.csv --task recommend --model gru --tied -o shop.safetensors
     """
     # Options are told apart by name, so that what one task or model does not have is refused.
     given = {name: value for name, value in locals().items() if value is not None}
@@ -324,7 +359,15 @@ def evaluate(
     no_repeat: o.NoRepeat = None,
     replace_unknown: o.ReplaceUnknown = None,
     exact: o.Exact = None,
+    limit: o.Limit = None,
+    truncate: o.Truncate = None,
+    ensemble: o.Ensemble = None,
+    mean: o.Mean = None,
     tokenize: o.Tokenize = None,
+    skip_bad: o.SkipBad = None,
+    drop_repeats: o.DropRepeats = None,
+    cutoffs: o.Cutoffs = None,
+    last_only: o.LastOnly = None,
 ) -> None:
     """How good a model is at its task, on some data.
 
@@ -335,6 +378,8 @@ def evaluate(
       catena evaluate tagger.safetensors test.conll
       catena evaluate translator.safetensors test.de test.en --beam 8
       catena evaluate chat.safetensors test.jsonl
+      catena evaluate composer.safetensors test/
+      catena evaluate shop.safetensors clicks.csv --cutoffs 5,20 --json
     """
     given = {name: value for name, value in locals().items() if value is not None}
     task = tasks.task_of(model)
@@ -349,11 +394,32 @@ for name, command in {
     "align": translating.align,
     "chat": chatting.chat,
     "caption": captioning.caption,
+    "compose": composing.compose,
+    "recommend": recommending.recommend,
     "generate": generating.generate,
     "next": generating.next_,
     "surprise": generating.surprise,
 }.items():
     app.command(name)(command)
+
+
+@app.command()
+def average(
+    models: Annotated[
+        list[Path],
+        typer.Argument(metavar="MODEL...", help="Files of one kind of model.", show_default=False),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")],
+) -> None:
+    """One model of several, its parameters the average of theirs.
+
+    \b
+    Example:
+      catena average one.safetensors two.safetensors -o both.safetensors
+    """
+    from catena.cli.averaging import average as command
+
+    command(models, output)
 
 
 @app.command()
@@ -394,12 +460,13 @@ def _check_compared(given: dict[str, Any]) -> None:
     """
     task = given["task"]
     foreign = {
-        "generate": ("columns", "label", "label_by", "valid", "test"),
-        "classify": ("columns", "stream"),
-        "tag": (*OF_SEQUENCES, "minimum", "label", "label_by"),
+        "generate": ("columns", "label", "label_by", "valid", "test", *OF_SESSIONS),
+        "classify": ("columns", "stream", *OF_SESSIONS),
+        "tag": (*OF_SEQUENCES, "minimum", "label", "label_by", *OF_SESSIONS),
+        "recommend": ("columns", "stream", "unit", "space", "unknown", "label", "label_by"),
     }
     if task not in foreign:
-        raise CatenaError(f"--task must be generate, classify or tag, not {task!r}")
+        raise CatenaError(f"--task must be generate, classify, tag or recommend, not {task!r}")
     _refuse(given, foreign[task], f"is not for --task {task}")
 
 
