@@ -51,6 +51,12 @@ def feature_scores(*call: int) -> None:
 def feature_order(*call: int) -> None:
     """The attributes of each step in rising order."""
 
+def top_items(*call: float) -> None:
+    """The best of many items; see native/items.hpp."""
+
+def move_rows(*call: float) -> None:
+    """Adagrad for some rows of a table; see native/items.hpp."""
+
 class Columns:
     """Sparse attributes of steps, attribute by attribute; see native/columns.hpp."""
 

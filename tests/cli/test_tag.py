@@ -362,7 +362,8 @@ def test_a_model_of_crfsuites(catena, refused, tmp_path):
     data.write_text("N\ta\n\nQ\tb\n")
     told = f"{data}, line 3: label 'Q' was not in training; its 1 count as wrong\n"
     assert catena("evaluate", model, data).err == told
-    assert "files of columns" in refused("tag", model, data, "--n-best", "2")
+    told = f"{data}: CRFsuite's data has room for one label a line"
+    assert told in refused("tag", model, data, "--n-best", "2")
     assert "--columns is for files of columns" in refused("tag", model, data, "--columns", "a,b")
     data.write_bytes(model.read_bytes()[:100])
     assert "damaged or cut short" in refused("tag", data, data)

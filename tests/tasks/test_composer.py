@@ -2,6 +2,7 @@
 
 import math
 import pickle
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -23,9 +24,12 @@ from catena import (
     load,
 )
 from catena.music import Metre, Note, Piece, Tempo
+from catena.music.abc import Tune, transposed
+from catena.music.abc import piece as played
 from catena.music.events import to_events
 from catena.music.frames import to_frames
 from catena.music.grid import to_grid
+from catena.tasks.music_forms import is_tune
 
 QUICK = Gradient(epochs=1, batch=2, span=16)
 NEURAL = [Window(width=2, units=8), RNN(units=8), GRU(units=8), LSTM(units=8)]
@@ -116,7 +120,9 @@ def test_nats_an_event_by_hand():
 
 
 def test_nats_a_frame_by_hand():
-    model = Composer(HMM(states=1), form="frames", step=4).fit([melody(60, 62), melody(60, 64)])
+    learner = EM(pseudocount=0.0)
+    model = Composer(HMM(states=1), form="frames", step=4, learner=learner)
+    model.fit([melody(60, 62), melody(60, 64)])
     found = model.evaluate([melody(60, 62)])
     # One state: middle C is down in a half of the frames, D and E in a quarter each.
     c, d, e = (math.log(p) for p in (1 / 2, 1 / 4, 3 / 4))
@@ -137,6 +143,72 @@ def test_transposed_pieces_are_learned_and_held_out_ones_are_not():
 def test_tempo_and_metre_are_those_of_the_pieces():
     model = fitted(Markov(), "events")
     assert (model.metre_, model.tempo_) == (Metre(0, 3, 4), 100.0)
+
+
+# -- tunes of ABC ---------------------------------------------------------------------------------
+
+TUNES = [
+    Tune("X:1\nT:One\nM:3/4\nL:1/4\nQ:1/4=90\nK:C\nCEG|c2G|EDC|]\n"),
+    Tune("X:2\nT:Two\nM:3/4\nL:1/4\nK:C\nCEG|B2G|EDC|]\n"),
+]
+
+
+def test_tunes_are_written_as_they_are_learned():
+    model = Composer(Markov(order=4), form="abc").fit(TUNES, TUNES[:1])
+    assert (model.metre_, model.tempo_) == (Metre(0, 3, 4), 105.0)
+    found = model.compose(n=5, temperature=0.7, seed=1)
+    assert [tune.text.split("\n")[0] for tune in found] == [f"X:{i}" for i in range(1, 6)]
+    assert all(played(tune).notes for tune in found)
+    assert model.compose(n=5, temperature=0.7, seed=1) == found
+    begun = model.compose(Tune("X:1\nT:Begun\nM:3/4\nL:1/4\nK:C\nCEG|B2"), seed=2)
+    assert begun[0].text.startswith("X:1\nT:Untitled\nM:3/4\nL:1/4\nK:C\nCEG|B2")
+    with pytest.raises(CatenaError, match="a tune of ABC ends where the model ends it"):
+        model.compose(bars=4)
+
+
+def test_nats_a_symbol_by_hand():
+    model = Composer(Markov(order=1, smoothing="none"), form="abc").fit(TUNES)
+    found = model.evaluate(TUNES[1:])
+    symbols = model.encode(TUNES[1])
+    assert (found.steps, found.unit, found.unknown) == (len(symbols) + 1, "symbol", 0)
+    plain = Generator(Markov(order=1, smoothing="none")).fit([model.encode(t) for t in TUNES])
+    assert found.log_likelihood == pytest.approx(plain.evaluate([symbols]).log_likelihood)
+    assert model.evaluate([Tune("X:1\nT:G\nK:G\ng'|]\n")]).unknown == 2
+
+
+def test_what_is_no_tune_is_drawn_again_and_not_for_ever():
+    broken = ["X:1", "\n"]
+    assert not is_tune(Tune("X:1\nT:no notes\nK:C\nz4|]\n"))
+    assert not is_tune(Tune("".join(broken)))
+    model = Composer(Markov(order=1), form="abc").fit(TUNES)
+    good = model.encode(TUNES[0])
+    rows = iter([[good, broken, broken], [broken, good], [good]])
+    with patch.object(Generator, "sample", lambda *given, **more: next(rows)):
+        assert [tune.text[:3] for tune in model.compose(n=3)] == ["X:1", "X:2", "X:3"]
+    with (
+        patch.object(Generator, "sample", lambda self, n, *given, **more: [broken] * n),
+        pytest.raises(CatenaError, match="only 0 of 2 tunes are valid ABC after 20 rounds"),
+    ):
+        model.compose(n=2)
+
+
+def test_tunes_in_all_keys_and_from_a_file(tmp_path):
+    model = Composer(Markov(order=4), form="abc", transpose=1).fit(TUNES)
+    assert model.evaluate([transposed(TUNES[0], 1)]).unknown == 0
+    model.save(tmp_path / "m")
+    again = load(tmp_path / "m")
+    assert again.compose(temperature=0.7) == model.compose(temperature=0.7)
+    model.draw(tmp_path / "tune.svg", TUNES[0], TUNES[1])
+    assert "C4" in (tmp_path / "tune.svg").read_text()
+
+
+def test_pieces_are_no_tunes_and_tunes_no_pieces():
+    with pytest.raises(CatenaError, match="piece 1 is a Piece, not a Tune of catena"):
+        Composer(Markov(), form="abc").fit(WALTZES)
+    with pytest.raises(CatenaError, match="piece 1 is a Tune, not a Piece of catena"):
+        Composer(Markov()).fit(TUNES)
+    with pytest.raises(CatenaError, match=r"the tune, line 3"):
+        Composer(Markov(), form="abc").fit([Tune("X:1\nT:Bad\nK:nothing\nCEG|]\n")])
 
 
 # -- files ----------------------------------------------------------------------------------------
@@ -212,7 +284,7 @@ def test_a_piano_roll_is_drawn(tmp_path):
 @pytest.mark.parametrize(
     ("options", "data", "told"),
     [
-        ({"form": "songs"}, WALTZES, "form must be one of events, frames, not 'songs'"),
+        ({"form": "songs"}, WALTZES, "form must be one of events, frames, abc, not 'songs'"),
         ({"step": 0}, WALTZES, "step must be a whole number from 1 to 960"),
         ({"transpose": -1}, WALTZES, "whole number of semitones"),
         ({}, [], "no piece has a note"),

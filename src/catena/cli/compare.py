@@ -12,13 +12,14 @@ from catena.cli.classify import check_known
 from catena.cli.classify import reading as labelled_reading
 from catena.cli.labelled import notes_on
 from catena.cli.reading import Reading, encode, learn_space
+from catena.cli.recommend import read as read_sessions
 from catena.cli.tokens import Corpus, TokenReading, read_labelled
 from catena.cli.writing import check_writable
 from catena.comparing.compare import compare as run
 from catena.errors import CatenaError
 from catena.formats import Labelled
 from catena.space import Space
-from catena.split import Split, split, split_labelled
+from catena.split import Split, split, split_by_end, split_labelled
 
 OF_SEQUENCES = tuple(field.name for field in fields(Reading))
 OF_TOKENS = tuple(field.name for field in fields(TokenReading))
@@ -125,7 +126,22 @@ def _to_tag(job: Job) -> Material:
     return Material(corpus.name, parts)
 
 
-READERS = {"generate": _to_generate, "classify": _to_classify, "tag": _to_tag}
+def _to_recommend(job: Job) -> Material:
+    data = read_sessions(job.sources, job.given)
+    if not job.valid and not job.test:
+        return Material(data.name, split_by_end(data.sequences, data.ends))
+    if not (job.valid and job.test):
+        raise CatenaError("sessions are held out by their times: give --valid and --test, or none")
+    valid, test = (read_sessions(part, job.given).sequences for part in (job.valid, job.test))
+    return Material(data.name, Split(data.sequences, valid, test, rule="the parts as given"))
+
+
+READERS = {
+    "generate": _to_generate,
+    "classify": _to_classify,
+    "tag": _to_tag,
+    "recommend": _to_recommend,
+}
 
 
 def _split(name: str, data: tuple[Any, Any], valid: Any, test: Any, job: Job) -> Split:

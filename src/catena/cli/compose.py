@@ -13,14 +13,18 @@ from catena.cli.options import OF_MODELS
 from catena.cli.searching import picked
 from catena.cli.writing import check_writable
 from catena.comparing.measure import count_parameters
+from catena.container import write_atomically
 from catena.errors import CatenaError
-from catena.formats import read_midi, read_music, write_midi
-from catena.formats.music import MIDI
+from catena.formats import Music, read_music, write_midi
+from catena.formats.abc import read_tunes
+from catena.formats.music import ABC, MIDI, files_in, is_abc
 from catena.ladder import describe
+from catena.music.abc import Tune
+from catena.music.abc import piece as played
 from catena.music.piece import Piece
 from catena.tasks.compose import Composer, load
 
-OWN = ("form", "step", "transpose")
+OWN = ("step", "transpose")
 
 
 def fit(given: Mapping[str, Any]) -> None:
@@ -30,7 +34,11 @@ def fit(given: Mapping[str, Any]) -> None:
         given: all that stands on the command line, by name.
     """
     rung, learner = choose(given["model"], picked(given, OF_MODELS))
-    composer = Composer(rung, learner=learner, seed=given["seed"], **picked(given, OWN))
+    form = given.get("form") or _usual_form(given["data"])
+    if form == "abc" and "step" in given:
+        raise CatenaError("--step is for events and frames: a tune of ABC has lengths of its own")
+    own = picked(given, OWN)
+    composer = Composer(rung, form=form, learner=learner, seed=given["seed"], **own)
     output = given["output"]
     check_writable(output)
     train = _read(given["data"], composer, given)
@@ -50,32 +58,37 @@ def fit(given: Mapping[str, Any]) -> None:
     for note in composer.history_.notes:
         show.say(note)
     pieces = "1 piece" if len(train) == 1 else f"{len(train):,} pieces"
-    show.say(f"wrote {output}: {rung}, {composer.form} of 1/{composer.step} notes, {pieces}")
+    show.say(f"wrote {output}: {rung}, {_seen_as(composer)}, {pieces}")
 
 
 def compose(
     model: Path,
     output: Path,
     primer: Path | None,
-    bars: int,
+    bars: int | None,
     n: int,
     drawing: Mapping[str, Any],
 ) -> None:
-    """New pieces, each with its picture."""
+    """New music, each piece with its picture: MIDI files, or one of ABC."""
     if n < 1:
         raise CatenaError(f"-n must be at least 1, not {n}")
-    if output.suffix.lower() not in MIDI:
-        raise CatenaError(f"{output}: the name of a MIDI file ends in .mid")
-    names = [output.with_stem(f"{output.stem}-{i + 1}") for i in range(n)] if n > 1 else [output]
-    for name in names:
-        check_writable(name)
-        check_writable(_picture(name))
     composer = load(model)
-    begin = None if primer is None else read_midi(primer)
-    for name, piece in zip(names, composer.compose(begin, bars, n=n, **drawing), strict=True):
-        write_midi(piece, name)
-        composer.draw(_picture(name), piece, begin)
-        show.say(f"wrote {name} and {_picture(name)}: {len(piece.notes):,} notes")
+    _check_name(output, composer)
+    names = [output.with_stem(f"{output.stem}-{i + 1}") for i in range(n)] if n > 1 else [output]
+    pictures = [name.with_suffix(".png") for name in names]
+    as_abc = is_abc(output)
+    for name in ([output] if as_abc else names) + pictures:
+        check_writable(name)
+    begin = None if primer is None else _primer(primer, composer)
+    works = composer.compose(begin, bars, n=n, **drawing)
+    if as_abc:
+        write_atomically(output, "\n".join(tune.text for tune in works).encode())
+        show.say(f"wrote {output}: {'1 tune' if n == 1 else f'{n:,} tunes'}")
+    for name, work, picture in zip(names, works, pictures, strict=True):
+        composer.draw(picture, work, begin)
+        if not as_abc:
+            write_midi(played(work) if isinstance(work, Tune) else work, name)
+        show.say(f"wrote {picture}" if as_abc else f"wrote {name} and {picture}")
 
 
 def evaluate(model: Path, sources: list[str], given: Mapping[str, Any]) -> None:
@@ -91,6 +104,7 @@ def evaluate(model: Path, sources: list[str], given: Mapping[str, Any]) -> None:
         ["log-likelihood (nats)", f"{found.log_likelihood:,.2f}"],
         [f"{found.unit}s", f"{found.steps:,}"],
         ["pieces", f"{found.pieces:,}"],
+        ["unknown symbols", f"{found.unknown:,}"],
     ]
     show.table([name, composer.rung.kind], rows)
 
@@ -105,7 +119,7 @@ def info(model: Path, as_json: bool) -> None:
         "task": "compose",
         "model": describe(composer.rung),
         "form": composer.form,
-        "step": f"1/{composer.step}",
+        "step": None if composer.form == "abc" else f"1/{composer.step}",
         "transpose": composer.transpose,
         "metre": f"{metre.beats}/{metre.unit}",
         "tempo": composer.tempo_,
@@ -120,29 +134,68 @@ def info(model: Path, as_json: bool) -> None:
     show.facts(facts, as_json)
 
 
-def _picture(name: Path) -> Path:
-    """Where the picture of a piece is written."""
-    return name.with_suffix(".png")
+# -- what is read and written ---------------------------------------------------------------------
 
 
-def _read(sources: list[str], composer: Composer, given: Mapping[str, Any]) -> list[Piece]:
-    """The pieces that a composer can take; those that are skipped are named."""
+def _usual_form(sources: list[str]) -> str:
+    """What pieces are for a model unless the user says so: tunes of ABC as they are written."""
+    return "abc" if all(map(is_abc, files_in(sources, (*MIDI, *ABC)))) else "events"
+
+
+def _seen_as(composer: Composer) -> str:
+    if composer.form == "abc":
+        return "tunes of ABC"
+    return f"{composer.form} of 1/{composer.step} notes"
+
+
+def _read(sources: list[str], composer: Composer, given: Mapping[str, Any]) -> list[Any]:
+    """The pieces or tunes that a composer can take; those that are skipped are named."""
     skip = given.get("skip_bad", False)
-    music = read_music(sources, skip_bad=skip)
+    if composer.form == "abc":
+        tunes = read_tunes(files_in(sources, ABC), skip_bad=skip)
+        works, skipped = tunes.tunes, tunes.skipped
+    else:
+        works, skipped = _fitting(read_music(sources, skip_bad=skip), composer)
+        if skipped and not skip:
+            raise CatenaError(f"{skipped[0]}; --skip-bad leaves such pieces out")
+    for reason in skipped:
+        show.say(f"skipped: {reason}")
+    if skipped:
+        show.say(f"skipped {len(skipped):,} of {len(skipped) + len(works):,}")
+    if not works:
+        raise CatenaError(f"{', '.join(sources)}: no piece is left")
+    return works
+
+
+def _fitting(music: Music, composer: Composer) -> tuple[list[Piece], list[str]]:
+    """The pieces that have a place in the form, and what is wrong with the others."""
     pieces, skipped = [], list(music.skipped)
     for piece in music.pieces:
         try:
             composer.encode(piece)
+            pieces.append(piece)
         except CatenaError as error:
             skipped.append(f"{piece.name}: {error}")
-        else:
-            pieces.append(piece)
-    if skipped and not skip:
-        raise CatenaError(f"{skipped[0]}; --skip-bad leaves such files out")
-    for reason in skipped:
-        show.say(f"skipped: {reason}")
-    if skipped:
-        show.say(f"skipped {len(skipped):,} of {len(skipped) + len(pieces):,} files")
-    if not pieces:
-        raise CatenaError(f"{music.name}: no file is left")
-    return pieces
+    return pieces, skipped
+
+
+def _primer(path: Path, composer: Composer) -> Piece | Tune:
+    """The one piece, or the one tune, in a file.
+
+    Raises:
+        CatenaError: where there are several.
+    """
+    if composer.form == "abc":
+        found: list[Any] = read_tunes(path).tunes
+    else:
+        found = read_music([path]).pieces
+    if len(found) != 1:
+        raise CatenaError(f"{path}: {len(found):,} tunes; a primer is one")
+    return found[0]
+
+
+def _check_name(output: Path, composer: Composer) -> None:
+    """Refuse the name of a file of another kind than can be written."""
+    suffixes = (*MIDI, *ABC) if composer.form == "abc" else MIDI
+    if output.suffix.lower() not in suffixes:
+        raise CatenaError(f"{output}: the name of what is composed ends in {' or '.join(suffixes)}")

@@ -14,12 +14,18 @@ def compose(
     model: o.Model,
     output: Annotated[
         Path,
-        typer.Option("-o", "--output", help="The MIDI file to write, .mid.", show_default=False),
+        typer.Option(
+            "-o", "--output", help="The file to write: .mid, or of tunes .abc.", show_default=False
+        ),
     ],
     primer: Annotated[
-        Path | None, typer.Option(help="A MIDI file that it begins with.", show_default=False)
+        Path | None,
+        typer.Option(help="A file, .mid or .abc, that it begins with.", show_default=False),
     ] = None,
-    bars: Annotated[int, typer.Option(help="So many follow the primer.")] = 16,
+    bars: Annotated[
+        int | None,
+        typer.Option(help="So many follow the primer (16); tunes of ABC end by themselves."),
+    ] = None,
     n: Annotated[
         int, typer.Option("-n", "--n", help="How many; of several, new.mid is new-1.mid, ...")
     ] = 1,
@@ -38,8 +44,9 @@ def compose(
     """Write new music, and beside each piece its piano roll (.png).
 
     \b
-    Example:
+    Examples:
       catena compose composer.safetensors --primer tune.mid -o new.mid --bars 16
+      catena compose tunes.safetensors -o new.abc -n 4 --temperature 0.8
     """
     from catena.cli import compose as command
 

@@ -22,6 +22,7 @@ from catena.cli import (
     composing,
     generating,
     labelling,
+    recommending,
     tasks,
     translating,
 )
@@ -32,6 +33,7 @@ BAD_INPUT = 2
 STOPPED = 130
 # How DATA is read where it is sequences.
 OF_SEQUENCES = ("stream", "unit", "item", "space", "unknown")
+OF_SESSIONS = ("skip_bad", "drop_repeats")
 
 
 class Commands(TyperGroup):
@@ -114,12 +116,15 @@ def _silence_output() -> None:
 @app.command()
 def compare(
     data: o.Data,
-    task: Annotated[str, typer.Option(help="What for: generate, classify or tag.")] = "generate",
+    task: Annotated[
+        str, typer.Option(help="What for: generate, classify, tag or recommend.")
+    ] = "generate",
     models: Annotated[
         str | None,
         typer.Option(
             help="Some of markov,hmm,window,rnn,gru,lstm; with --task classify also "
-            "majority,bilstm; with --task tag majority,crf,bilstm-crf, but not markov."
+            "majority,bilstm; with --task tag majority,crf,bilstm-crf, but not markov; with --task "
+            "recommend popularity,session-popularity,session-knn, but not hmm."
         ),
     ] = None,
     minutes: Annotated[
@@ -149,6 +154,8 @@ def compare(
     columns: o.Columns = None,
     label: o.Label = None,
     label_by: o.LabelBy = None,
+    skip_bad: o.SkipBad = None,
+    drop_repeats: o.DropRepeats = None,
 ) -> None:
     """Fit the whole ladder and say which rung your data needs.
 
@@ -158,6 +165,7 @@ def compare(
       catena compare visits.csv --group-by user --order-by time --item page
       catena compare train.tsv --task classify --test test.tsv
       catena compare train.conll --task tag --models majority,hmm,crf
+      catena compare clicks.csv --task recommend --models popularity,session-knn,gru
     """
     given = {name: value for name, value in locals().items() if value is not None}
     _check_compared(given)
@@ -186,7 +194,8 @@ def fit(
         typer.Option(
             help="markov, hmm, window, rnn, gru or lstm; with --task tag: crf, but not markov; "
             "with --task translate and chat: the encoder, window, rnn, gru or lstm; with --task "
-            "caption: the decoder, rnn, gru or lstm.",
+            "caption: the decoder, rnn, gru or lstm; with --task recommend also popularity, "
+            "session-popularity and session-knn.",
             show_default=False,
         ),
     ],
@@ -195,7 +204,9 @@ def fit(
     ],
     task: Annotated[
         str,
-        typer.Option(help="What for: generate, classify, tag, caption, translate, chat, compose."),
+        typer.Option(
+            help="What for: generate, classify, tag, caption, translate, chat, compose, recommend."
+        ),
     ] = "generate",
     valid: Annotated[
         list[str] | None, typer.Option(help="Held-out data that says when to stop.")
@@ -225,6 +236,7 @@ def fit(
     characters: o.Characters = None,
     embeddings: o.Embeddings = None,
     fine_tune: o.FineTune = None,
+    all_vectors: o.AllVectors = None,
     word_dropout: o.WordDropout = None,
     l1: o.L1 = None,
     l2: o.L2 = None,
@@ -241,6 +253,13 @@ def fit(
     copy: o.Copy = None,
     scheduled: o.Scheduled = None,
     label_smoothing: o.LabelSmoothing = None,
+    neighbours: o.Neighbours = None,
+    recent: o.Recent = None,
+    loss: o.ItemLoss = None,
+    samples: o.Samples = None,
+    exponent: o.Exponent = None,
+    logq: o.LogQ = None,
+    regularisation: o.Regularisation = None,
     learner: o.Learner = None,
     minutes: o.Minutes = None,
     epochs: o.Epochs = None,
@@ -285,9 +304,10 @@ def fit(
     form: o.MusicForm = None,
     step: o.Step = None,
     transpose: o.Transpose = None,
-    skip_bad: o.SkipBad = None,
     label: o.Label = None,
     label_by: o.LabelBy = None,
+    skip_bad: o.SkipBad = None,
+    drop_repeats: o.DropRepeats = None,
 ) -> None:
     """Learn a model from data and write it to one file.
 
@@ -302,6 +322,8 @@ def fit(
       catena fit train.tsv --task caption --model lstm -o captioner.safetensors
       catena fit dialogues.jsonl --task chat --model gru --context 3 -o chat.safetensors
       catena fit tunes/ --task compose --model lstm -o composer.safetensors
+      catena fit tunes.abc --task compose --model lstm -o tunes.safetensors
+      catena fit clicks.csv --task recommend --model gru --tied -o shop.safetensors
     """
     # Options are told apart by name, so that what one task or model does not have is refused.
     given = {name: value for name, value in locals().items() if value is not None}
@@ -338,8 +360,15 @@ def evaluate(
     no_repeat: o.NoRepeat = None,
     replace_unknown: o.ReplaceUnknown = None,
     exact: o.Exact = None,
+    limit: o.Limit = None,
+    truncate: o.Truncate = None,
+    ensemble: o.Ensemble = None,
+    mean: o.Mean = None,
     tokenize: o.Tokenize = None,
     skip_bad: o.SkipBad = None,
+    drop_repeats: o.DropRepeats = None,
+    cutoffs: o.Cutoffs = None,
+    last_only: o.LastOnly = None,
 ) -> None:
     """How good a model is at its task, on some data.
 
@@ -351,6 +380,7 @@ def evaluate(
       catena evaluate translator.safetensors test.de test.en --beam 8
       catena evaluate chat.safetensors test.jsonl
       catena evaluate composer.safetensors test/
+      catena evaluate shop.safetensors clicks.csv --cutoffs 5,20 --json
     """
     given = {name: value for name, value in locals().items() if value is not None}
     task = tasks.task_of(model)
@@ -366,11 +396,31 @@ for name, command in {
     "chat": chatting.chat,
     "caption": captioning.caption,
     "compose": composing.compose,
+    "recommend": recommending.recommend,
     "generate": generating.generate,
     "next": generating.next_,
     "surprise": generating.surprise,
 }.items():
     app.command(name)(command)
+
+
+@app.command()
+def average(
+    models: Annotated[
+        list[Path],
+        typer.Argument(metavar="MODEL...", help="Files of one kind of model.", show_default=False),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")],
+) -> None:
+    """One model of several, its parameters the average of theirs.
+
+    \b
+    Example:
+      catena average one.safetensors two.safetensors -o both.safetensors
+    """
+    from catena.cli.averaging import average as command
+
+    command(models, output)
 
 
 @app.command()
@@ -411,12 +461,13 @@ def _check_compared(given: dict[str, Any]) -> None:
     """
     task = given["task"]
     foreign = {
-        "generate": ("columns", "label", "label_by", "valid", "test"),
-        "classify": ("columns", "stream"),
-        "tag": (*OF_SEQUENCES, "minimum", "label", "label_by"),
+        "generate": ("columns", "label", "label_by", "valid", "test", *OF_SESSIONS),
+        "classify": ("columns", "stream", *OF_SESSIONS),
+        "tag": (*OF_SEQUENCES, "minimum", "label", "label_by", *OF_SESSIONS),
+        "recommend": ("columns", "stream", "unit", "space", "unknown", "label", "label_by"),
     }
     if task not in foreign:
-        raise CatenaError(f"--task must be generate, classify or tag, not {task!r}")
+        raise CatenaError(f"--task must be generate, classify, tag or recommend, not {task!r}")
     _refuse(given, foreign[task], f"is not for --task {task}")
 
 

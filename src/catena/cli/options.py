@@ -28,7 +28,8 @@ OF_MODELS = frozenset({
 # Those of a tagger beside `minimum` and those of its rung and learner.
 OF_CRF = frozenset({"l1", "l2", "all_states", "all_transitions", "features", "learner"})
 OF_NETWORKS = frozenset({
-    "decoder", "constrained", "characters", "embeddings", "fine_tune", "word_dropout",
+    "decoder", "constrained", "characters", "embeddings", "fine_tune", "all_vectors",
+    "word_dropout",
 })  # fmt: skip
 OF_TAGGERS = OF_CRF | OF_NETWORKS
 
@@ -50,10 +51,19 @@ OF_CAPTIONERS = frozenset({
 })  # fmt: skip
 # Those of a composer, likewise.
 OF_COMPOSERS = frozenset({"form", "step", "transpose", "skip_bad"})
+# Those of a recommender beside its rung's and its learner's.
+OF_RECOMMENDERS = frozenset({
+    "minimum", "neighbours", "recent", "loss", "samples", "exponent", "logq", "regularisation",
+})  # fmt: skip
 # Those of the search of a text.
 OF_SEARCH = frozenset({
     "beam", "length_penalty", "gnmt", "coverage_penalty", "min_length", "max_length", "no_repeat",
     "exact",
+})  # fmt: skip
+
+# Those of `evaluate` that translators have beside these.
+OF_TRANSLATING = frozenset({
+    "source", "target", "replace_unknown", "limit", "truncate", "ensemble", "mean", "tokenize",
 })  # fmt: skip
 
 
@@ -175,7 +185,9 @@ Joint = Annotated[
 MusicForm = Annotated[
     str | None,
     _option(
-        "--form", panel=READING, text="compose: what a piece is, events (the usual) or frames."
+        "--form",
+        panel=READING,
+        text="compose: what a piece is: events, frames, or abc (of .abc files).",
     ),
 ]
 Step = Annotated[
@@ -190,7 +202,15 @@ Transpose = Annotated[
 ]
 SkipBad = Annotated[
     bool | None,
-    _option("--skip-bad", panel=READING, text="compose: leave out bad files, and name them."),
+    _option(
+        "--skip-bad",
+        panel=READING,
+        text="compose, recommend: leave out bad files, or rows without a value, and name them.",
+    ),
+]
+DropRepeats = Annotated[
+    bool | None,
+    _option("--drop-repeats", panel=READING, text="recommend: keep one of several equal events."),
 ]
 
 Label = Annotated[
@@ -317,6 +337,34 @@ LabelSmoothing = Annotated[
     float | None,
     _option("--label-smoothing", panel=LEARNING, text="texts out: probability spread over all."),
 ]
+Neighbours = Annotated[
+    int | None,
+    _option("--neighbours", panel=RUNG, text="session-knn: how many sessions count (100)."),
+]
+Recent = Annotated[
+    int | None,
+    _option("--recent", panel=RUNG, text="session-knn: of how many of the latest (1000)."),
+]
+ItemLoss = Annotated[
+    str | None,
+    _option("--loss", panel=LEARNING, text="recommend: cross_entropy, bpr_max or top1_max."),
+]
+Samples = Annotated[
+    int | None,
+    _option("--samples", panel=LEARNING, text="recommend: other items an update; 0 takes all."),
+]
+Exponent = Annotated[
+    float | None,
+    _option("--exponent", panel=LEARNING, text="recommend: they are drawn by count to this power."),
+]
+LogQ = Annotated[
+    bool | None,
+    _option("--logq/--no-logq", panel=LEARNING, text="cross_entropy: make that good."),
+]
+Regularisation = Annotated[
+    float | None,
+    _option("--regularisation", panel=LEARNING, text="bpr_max: what large scores cost."),
+]
 Constrained = Annotated[
     bool | None,
     _option("--constrained", panel=RUNG, text="Likewise: learn under the scheme's rules too."),
@@ -332,6 +380,10 @@ Embeddings = Annotated[
 FineTune = Annotated[
     bool | None,
     _option("--fine-tune/--freeze", panel=RUNG, text="Learn these vectors further, or do not."),
+]
+AllVectors = Annotated[
+    bool | None,
+    _option("--all-vectors", panel=RUNG, text="Keep those of words that the data lacks, too."),
 ]
 WordDropout = Annotated[
     float | None,
@@ -470,10 +522,19 @@ Mistakes = Annotated[
 ]
 Tokenize = Annotated[
     str | None,
-    Option("--tokenize", help="chat: how BLEU cuts words, such as zh for Chinese (13a)."),
+    Option("--tokenize", help="texts out: how BLEU cuts words, such as zh for Chinese (13a)."),
 ]
 Json = Annotated[bool, Option("--json", help="Print JSON instead of a table.")]
 
+Cutoffs = Annotated[
+    str | None, Option(help="recommend: the k of recall@k and others: 5,10,20.", show_default=False)
+]
+LastOnly = Annotated[
+    bool | None,
+    Option(
+        "--last-only", help="recommend: only the last item of each session.", show_default=False
+    ),
+]
 BeamWidth = Annotated[
     int | None,
     _option("--beam", panel=SEARCH, text="So many side by side (5); 1 takes the likeliest steps."),
@@ -500,6 +561,32 @@ MaxLength = Annotated[
 NoRepeat = Annotated[
     int | None, _option("--no-repeat", panel=SEARCH, text="No run of so many comes twice.")
 ]
+Ensemble = Annotated[
+    list[Path] | None,
+    _option(
+        "--ensemble", panel=SEARCH, text="A model that predicts with it; may be given repeatedly."
+    ),
+]
+Mean = Annotated[
+    str | None,
+    _option("--mean", panel=SEARCH, text="Of an ensemble's predictions: arithmetic or geometric."),
+]
+MustContain = Annotated[
+    list[str] | None,
+    _option("--contain", panel=SEARCH, text="Must occur in each; may be given repeatedly."),
+]
+MustNotContain = Annotated[
+    list[str] | None,
+    _option("--forbid", panel=SEARCH, text="Must not occur in any; likewise."),
+]
+Phrases = Annotated[
+    bool | None,
+    _option("--phrases", panel=SEARCH, text="After tabs, lines say what must occur in theirs."),
+]
+Limit = Annotated[
+    int | None, Option("--limit", help="Lines of more symbols are named on standard error (1000).")
+]
+Truncate = Annotated[bool | None, Option("--truncate", help="And only so many of theirs are read.")]
 ReplaceUnknown = Annotated[
     bool | None,
     _option(

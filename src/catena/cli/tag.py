@@ -37,6 +37,7 @@ from catena.schemes import check, repair
 from catena.tasks.crf_learning import CRFLearner
 from catena.tasks.feature_crf import FeatureCRF
 from catena.tasks.judging import TagEvaluation
+from catena.tasks.step_labels import names_of
 from catena.tasks.tag import Tagger, TagPath, load_tagger
 
 SPELLED = 50  # the size of what reads characters unless given
@@ -215,17 +216,24 @@ def tag(model: Path, source: str, reading: TokenReading, k: int | None, marginal
     tagger = _loaded(model)
     if _reads_attributes(tagger):
         if k is not None or marginals:
-            raise CatenaError("--n-best and --marginals are for files of columns")
+            raise CatenaError(
+                f"{source}: CRFsuite's data has room for one label a line; --n-best and "
+                "--marginals are for files of columns, JSON lines and tables"
+            )
         return _tag_attributes(tagger, source, reading)
     columns = _columns(tagger)
     file, label = reading.read_as(source, columns), label_of(columns)
     rows = sentences(file, inputs(columns))
     if k is not None:
-        show.raw(_ranked(file, label, tagger.n_best(rows, k)))
+        found = tagger.n_best(rows, k)
+        paths = [
+            [path._replace(labels=[*map(str, path.labels)]) for path in each] for each in found
+        ]
+        show.raw(_ranked(file, label, paths))
     elif marginals:
         show.raw(_with_marginals(tagger, file, label, rows))
     else:
-        show.raw(file.replaced(tagger.predict(rows), label))
+        show.raw(file.replaced(names_of(tagger.predict(rows)), label))
 
 
 def evaluate(model: Path, sources: list[str], given: Mapping[str, Any]) -> None:
@@ -237,7 +245,7 @@ def evaluate(model: Path, sources: list[str], given: Mapping[str, Any]) -> None:
         corpus = read_attributes(sources, reading(given))
     else:
         corpus = _read(sources, reading(given), _columns(tagger))
-    predicted = tagger.predict(corpus.sentences)
+    predicted = names_of(tagger.predict(corpus.sentences))
     found = tagger.judge(corpus.labels, predicted)
     taken = confusion(corpus.labels, predicted)
     wrong = _mistakes(corpus, predicted, mistakes)
@@ -382,8 +390,8 @@ def _with_marginals(
 ) -> bytes:
     """The file with labels, and behind the last column, in CoNLL-U within it, how probable each
     is."""
-    number = {name: i for i, name in enumerate(tagger.labels_)}
-    labels = tagger.predict(rows)
+    number = {name: i for i, name in enumerate(tagger.labeller_.labels)}
+    labels = names_of(tagger.predict(rows))
     sure = [
         [round(float(p[number[name]]), 6) for p, name in zip(table, row, strict=True)]
         for table, row in zip(tagger.predict_proba(rows), labels, strict=True)
@@ -407,13 +415,10 @@ def _in_misc(file: TokenFile, probabilities: list[list[str]]) -> list[list[str]]
 
 
 def _ranked(file: Tokens, label: str, paths: list[list[TagPath]]) -> bytes:
-    """The file with each sentence once for each of its paths.
-
-    Raises:
-        CatenaError: for a table, whose sentences are found by what stands in a column.
-    """
+    """The file with each sentence once for each of its paths; a table, whose rows are its own, with
+    the paths side by side."""
     if isinstance(file, TokenTable):
-        raise CatenaError(f"{file.name}: --n-best is for JSON lines and files of a token a line")
+        return file.beside(paths, label)
     if isinstance(file, TokenLines):
         return file.ranked(paths, label)
     return file.encoded("\n".join([*_blocks(file, label, paths), ""]))

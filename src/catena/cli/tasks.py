@@ -16,6 +16,7 @@ from catena.errors import CatenaError
 
 TEXTS = frozenset({"encoding", "errors"})
 EVENTS = TEXTS | {"group_by", "order_by"}
+SESSIONS = frozenset({"group_by", "order_by", "item", "skip_bad", "drop_repeats"})
 SEQUENCES = EVENTS | {"unit", "item", "space"}
 
 
@@ -74,12 +75,12 @@ TASKS: dict[str, Task] = {
     "caption": Task(
         "catena.cli.caption",
         fit=TEXTS | o.OF_CAPTIONERS,
-        evaluate=TEXTS | o.OF_SEARCH,
+        evaluate=TEXTS | {"tokenize"} | o.OF_SEARCH,
     ),
     "translate": Task(
         "catena.cli.translate",
         fit=TEXTS | o.OF_TRANSLATORS,
-        evaluate=TEXTS | {"source", "target", "replace_unknown"} | o.OF_SEARCH,
+        evaluate=TEXTS | o.OF_SEARCH | o.OF_TRANSLATING,
     ),
     "chat": Task(
         "catena.cli.chat",
@@ -90,6 +91,11 @@ TASKS: dict[str, Task] = {
         "catena.cli.compose",
         fit=o.OF_COMPOSERS,
         evaluate=frozenset({"skip_bad"}),
+    ),
+    "recommend": Task(
+        "catena.cli.recommend",
+        fit=SESSIONS | o.OF_RECOMMENDERS,
+        evaluate=SESSIONS | {"cutoffs", "last_only"},
     ),
 }
 

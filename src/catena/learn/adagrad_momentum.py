@@ -19,6 +19,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from catena.kernels.items import Rule, move, move_rows
+
 EPSILON = 1e-6
 
 
@@ -48,25 +50,21 @@ class Adagrad(torch.optim.Optimizer):
         if not state:
             state["sum"] = torch.zeros_like(parameter)
             state["velocity"] = torch.zeros_like(parameter)
+        rule = Rule(
+            group["lr"], group["momentum"], 1 - group["lr"] * group["weight_decay"], EPSILON
+        )
+        held = (parameter, state["sum"], state["velocity"])
         if gradient.is_sparse:
-            self._move_rows(parameter, gradient.coalesce(), group)
+            move_rows(*held, *_parts(gradient), rule)
         else:
-            _moved(parameter, state["sum"], state["velocity"], gradient, group)
-
-    def _move_rows(self, table: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
-        rows, state = gradient.indices()[0], self.state[table]
-        held = (table, state["sum"], state["velocity"])
-        parts = [whole.index_select(0, rows) for whole in held]
-        _moved(*parts, gradient.values(), group)
-        for whole, part in zip(held, parts, strict=True):
-            whole.index_copy_(0, rows, part)
+            move(*held, gradient, rule)
 
 
-def _moved(
-    theta: Tensor, squares: Tensor, velocity: Tensor, gradient: Tensor, group: dict[str, Any]
-) -> None:
-    theta.mul_(1 - group["lr"] * group["weight_decay"])
-    squares.addcmul_(gradient, gradient)
-    scale = (squares + EPSILON).sqrt_()
-    velocity.mul_(group["momentum"]).addcdiv_(gradient, scale, value=-group["lr"])
-    theta.add_(velocity)
+def _parts(gradient: Tensor) -> tuple[Tensor, Tensor]:
+    """The rows of a sparse gradient, distinct, and theirs."""
+    rows = gradient._indices()[0]
+    # Autograd forgets that rows are in order; to look costs less than to sort them again.
+    if not gradient.is_coalesced() and not bool((rows[1:] > rows[:-1]).all()):
+        gradient = gradient.coalesce()
+        rows = gradient._indices()[0]
+    return rows, gradient._values()

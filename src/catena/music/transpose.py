@@ -42,14 +42,19 @@ def in_all_keys(
     Raises:
         CatenaError: where `within` is no whole number from 0 up.
     """
-    if not isinstance(within, int) or isinstance(within, bool) or within < 0:
-        raise CatenaError(f"keys lie a whole number of semitones away, not {within!r}")
+    check_within(within)
     found = []
     for piece in pieces:
         lowest, highest = compass(piece)
         away = range(max(-within, low - lowest), min(within, high - highest) + 1)
         found += [piece, *(transpose(piece, by) for by in away if by)]
     return found
+
+
+def check_within(semitones: int) -> None:
+    """Raise for what keys cannot be away."""
+    if not isinstance(semitones, int) or isinstance(semitones, bool) or semitones < 0:
+        raise CatenaError(f"keys lie a whole number of semitones away, not {semitones!r}")
 
 
 def compass(piece: Piece) -> tuple[int, int]:
