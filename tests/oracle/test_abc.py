@@ -252,6 +252,12 @@ def test_symbols_and_back():
         assert left_out not in again.text
 
 
+def test_fields_and_lines_that_a_model_runs_together_are_parted():
+    made = tune_of(["K:D", "A", "B", "M:6/8", "\n", "\n", "d", "|]"])
+    assert made.text.splitlines()[2:] == ["K:D", "AB", "M:6/8", "d|]"]
+    assert symbols(made) == ["K:D", "\n", "A", "B", "\n", "M:6/8", "\n", "d", "|]"]
+
+
 @pytest.mark.parametrize("semitones", range(-7, 8))
 def test_transposed(semitones: int):
     moved = transposed(Tune(AIR), semitones)

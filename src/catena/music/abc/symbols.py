@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from catena.music.abc.tokens import Token, tokens
+from catena.music.abc.tokens import FIELD, Token, tokens
 from catena.music.abc.tune import Tune
 
 KEPT = frozenset(
@@ -43,7 +43,7 @@ def symbols(tune: Tune) -> list[str]:
 
 
 def tune_of(symbols: Sequence[str], number: int = 1, title: str = UNTITLED) -> Tune:
-    """The tune that symbols stand for, with a number and a title.
+    """The tune that symbols stand for, with a number and a title; fields have lines of their own.
 
     >>> print(tune_of(["K:D", "\\n", "d2", " ", "f2", "|]"], 7, "Air").text)
     X:7
@@ -51,7 +51,13 @@ def tune_of(symbols: Sequence[str], number: int = 1, title: str = UNTITLED) -> T
     K:D
     d2 f2|]
     """
-    return Tune(f"X:{number}\nT:{title}\n{''.join(symbols).rstrip()}\n", title)
+    text = ""
+    for symbol in symbols:
+        begun = text and not text.endswith("\n")
+        if begun and (FIELD.match(symbol) or FIELD.match(text, text.rfind("\n") + 1)):
+            text += "\n"
+        text += symbol.lstrip("\n") if text.endswith("\n") else symbol
+    return Tune(f"X:{number}\nT:{title}\n{text.rstrip()}\n", title)
 
 
 def _kept(found: Sequence[Token]) -> Iterator[str]:
