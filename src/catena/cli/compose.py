@@ -104,8 +104,9 @@ def evaluate(model: Path, sources: list[str], given: Mapping[str, Any]) -> None:
         ["log-likelihood (nats)", f"{found.log_likelihood:,.2f}"],
         [f"{found.unit}s", f"{found.steps:,}"],
         ["pieces", f"{found.pieces:,}"],
-        ["unknown symbols", f"{found.unknown:,}"],
     ]
+    if composer.form == "abc":
+        rows.append(["unknown symbols", f"{found.unknown:,}"])
     show.table([name, composer.rung.kind], rows)
 
 
