@@ -61,20 +61,31 @@ float length(const float* from, long count) {
     return static_cast<float>(std::sqrt(sum));
 }
 
-// A query made ready, and room for the bounds of all items.
+// Room for the bounds of all items, kept from call to call: to ask the system for it takes longer than to
+// fill it.
+float* room(long count) {
+    thread_local std::vector<float> held;
+    if (held.size() < static_cast<std::size_t>(count)) held.resize(count);
+    return held.data();
+}
+
+// A query made ready.
 struct Search {
     const TopItems& call;
     std::vector<std::int8_t> codes;  // [lead]
-    std::vector<float> bounds;       // [blocks * kItems]
+    float* bounds;                   // [blocks * kItems]
     std::int32_t offset = 0;         // what the 128 more add to a product
     float step, reach, rest, slack;
 
-    explicit Search(const TopItems& call) : call(call), codes(call.lead), bounds((call.items + kItems - 1) / kItems * kItems) {
-        std::vector<float> turned(std::max(call.width, call.lead));
+    Search(const TopItems& call, long blocks) : call(call), codes(call.lead), bounds(room(blocks * kItems)) {
+        std::vector<double> sums(call.width);
         for (long i = 0; i < call.width; ++i) {
-            const float* axis = call.axes + i * call.width;
-            for (long j = 0; j < call.width; ++j) turned[j] += call.query[i] * axis[j];
+            const double* axis = call.axes + i * call.width;
+            for (long j = 0; j < call.width; ++j) sums[j] += call.query[i] * axis[j];
         }
+        std::vector<float> turned(std::max(call.width, call.lead));
+        std::copy(sums.begin(), sums.end(), turned.begin());
+        const float whole = length(turned.data(), call.width);
         float highest = 0;
         for (long j = 0; j < call.lead; ++j) highest = std::max(highest, std::abs(turned[j]));
         step = highest / kSteps;
@@ -85,26 +96,29 @@ struct Search {
             offset += 128 * codes[j];
             turned[j] -= step * codes[j];
         }
-        slack = call.longest * length(turned.data(), call.lead) +
-                kRounding * (call.largest * length(call.query, call.width) + 1);
+        slack = call.longest * length(turned.data(), call.lead) + kRounding * (call.largest * whole + 1);
     }
 };
 
-// What kItems codes say of their scores, before they are scaled.
+// What the codes of kItems items say of their scores, before they are scaled.
 void products(const Search& search, const std::uint8_t* codes, std::int32_t* to) {
     const long lead = search.call.lead;
     const std::int8_t* own = search.codes.data();
 #if defined(__AVX2__) && !defined(CATENA_SANITIZE)
     const __m256i ones = _mm256_set1_epi16(1);
-    __m256i sum = _mm256_set1_epi32(-search.offset);
+    __m256i sums[2] = {_mm256_set1_epi32(-search.offset), _mm256_set1_epi32(-search.offset)};
     for (long g = 0; g < lead; g += 4) {
         std::int32_t four;
         std::memcpy(&four, own + g, 4);
-        const __m256i items = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(codes + g * kItems));
-        const __m256i pairs = _mm256_maddubs_epi16(items, _mm256_set1_epi32(four));
-        sum = _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, ones));
+        const __m256i query = _mm256_set1_epi32(four);
+        const auto* items = reinterpret_cast<const __m256i*>(codes + g * kItems);
+#pragma GCC unroll 2
+        for (int half = 0; half < 2; ++half) {
+            const __m256i pairs = _mm256_maddubs_epi16(_mm256_loadu_si256(items + half), query);
+            sums[half] = _mm256_add_epi32(sums[half], _mm256_madd_epi16(pairs, ones));
+        }
     }
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), sum);
+    for (int half = 0; half < 2; ++half) _mm256_storeu_si256(reinterpret_cast<__m256i*>(to) + half, sums[half]);
 #else
     for (long i = 0; i < kItems; ++i) to[i] = -search.offset;
     for (long g = 0; g < lead; g += 4) {
@@ -115,37 +129,50 @@ void products(const Search& search, const std::uint8_t* codes, std::int32_t* to)
 #endif
 }
 
+// Whether one of kItems numbers is at least so much.
+bool reaches(const Row& row, float least) {
+    Integers found = {};
+    CATENA_EACH(i) found |= row.v[i] >= Vector{} + least;
+    std::int64_t parts[kLanes / 2], any = 0;
+    std::memcpy(parts, &found, sizeof parts);
+    for (const std::int64_t part : parts) any |= part;
+    return any != 0;
+}
+
 // Puts the bounds of a block, and says whether one of them reaches `least`.
-bool bound(Search& search, long block, float least) {
+bool bound(const Search& search, long block, float least) {
     const TopItems& call = search.call;
-    std::int32_t found[kItems];
+    alignas(64) std::int32_t found[kItems];
     products(search, call.codes + block * call.lead * kItems, found);
     const long first = block * kItems;
-    float* to = search.bounds.data() + first;
-    bool reaches = false;
-    for (long i = 0; i < kItems; ++i) {
-        const float scaled = call.scale[first + i] * (search.step * static_cast<float>(found[i]) + search.reach);
-        const float bias = call.bias[first + i];
-        to[i] = bias + kRounding * std::abs(bias) + scaled + call.rest[first + i] * search.rest + search.slack;
-        reaches |= to[i] >= least;
+    Row row, reach;
+    CATENA_EACH(i) {
+        Integers whole;
+        std::memcpy(&whole, found + i * kLanes, sizeof whole);
+        row.v[i] = __builtin_convertvector(whole, Vector);
+        reach.v[i] = Vector{} + search.reach;
     }
-    return reaches;
+    row = load_full(call.scale + first) * (search.step * row + reach) + search.rest * load_full(call.rest + first);
+    CATENA_EACH(i) reach.v[i] = Vector{} + search.slack;
+    row = row + (load_full(call.ceiling + first) + reach);
+    store_full(search.bounds + first, row);
+    return reaches(row, least);
 }
 
 float score(const TopItems& call, long item) {
     const float* row = call.table + item * call.width;
     Vector sum{};
-    for (long j = 0; j < call.width; j += kLanes) {
-        const int wide = static_cast<int>(std::min<long>(kLanes, call.width - j));
-        sum += load_lanes(row + j, wide) * load_lanes(call.query + j, wide);
-    }
+    long j = 0;
+    for (; j + kLanes <= call.width; j += kLanes) sum += load(row + j) * load(call.query + j);
+    const int left = static_cast<int>(call.width - j);
+    if (left) sum += load_lanes(row + j, left) * load_lanes(call.query + j, left);
     float total = sum[0];
     for (int lane = 1; lane < kLanes; ++lane) total += sum[lane];
     return total + call.bias[item];
 }
 
 // The k items of the highest bounds; all bounds are put.
-std::vector<Scored> promising(Search& search, long blocks) {
+std::vector<Scored> promising(const Search& search, long blocks) {
     const TopItems& call = search.call;
     Best best(call.k);
     for (long block = 0; block < blocks; ++block) {
@@ -158,16 +185,14 @@ std::vector<Scored> promising(Search& search, long blocks) {
 
 void top(const TopItems& call) {
     const long blocks = (call.items + kItems - 1) / kItems;
-    Search search(call);
+    const Search search(call, blocks);
     // What k items reach, the k-th best does too.
     float least = std::numeric_limits<float>::infinity();
     for (const Scored& one : promising(search, blocks)) least = std::min(least, score(call, one.item));
     Best best(call.k);
     for (long block = 0; block < blocks; ++block) {
-        const float* bounds = search.bounds.data() + block * kItems;
-        bool reaches = false;
-        for (long i = 0; i < kItems; ++i) reaches |= bounds[i] >= least;
-        if (!reaches) continue;
+        const float* bounds = search.bounds + block * kItems;
+        if (!reaches(load_full(bounds), least)) continue;
         const long last = std::min(kItems, call.items - block * kItems);
         for (long i = 0; i < last; ++i) {
             const long item = block * kItems + i;

@@ -351,8 +351,8 @@ def check(
             step = min(wrong.step, len(tags) - 1)
             where = place(i, step) if place else f"sequence {i + 1}, token {step + 1}"
             raise CatenaError(
-                f"{where}: {wrong.reason}; --repair reads the spans as conlleval does and writes "
-                "valid tags",
+                f"{where}: {wrong.reason}; catena.schemes.repair, on the command line --repair, "
+                "reads the spans as conlleval does and writes valid tags",
                 sequence=i,
                 step=step,
             )

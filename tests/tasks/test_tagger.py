@@ -407,6 +407,24 @@ def test_whole_numbers_come_back_as_such(rung, tmp_path):
     assert tagger.fit(X, [["3", "10"], ["2"], []]).predict([["c"]]) == [["2"]]
 
 
+@pytest.mark.parametrize("tagger", [Tagger(HMM()), Tagger(CRF(l2=0.1), learner=AdaGrad(epochs=2))])
+def test_labels_stay_of_the_kind_that_they_began_as(tagger):
+    X = [["a", "b"]]
+    for first, later, told in (
+        ([[1, 2]], [["X", "Y"]], "were whole numbers, and now they are strings"),
+        ([["X", "Y"]], [[1, 2]], "were strings, and now they are whole numbers"),
+    ):
+        tagger.fit(X, first).partial_fit([[]], [[]]).partial_fit(X, first)
+        with pytest.raises(CatenaError, match=told):
+            tagger.partial_fit(X, later)
+        assert tagger.predict(X) == first
+
+
+def test_held_out_labels_of_a_counted_model_are_checked_too():
+    with pytest.raises(CatenaError, match="sentence 1 has 1 tokens, but 2 labels"):
+        Tagger(HMM()).fit([["a"]], [["X"]], ([["a"]], [["X", "Y"]]))
+
+
 def test_strings_of_numpy_come_back_as_plain_ones():
     X, y = [["a", "b"]], [np.array(["X", "Y"])]
     tagger = Tagger(CRF(l2=0.1)).fit(X, y)

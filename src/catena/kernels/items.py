@@ -1,13 +1,15 @@
 """The best of many items for one query, and Adagrad for rows of a table: C++ beside eager PyTorch.
 
-A query q scores item i with w_i · q + b_i. Turned to the principal axes of the table (as in FEXIPRO,
-Li et al. 2017), the first few of its numbers, the lead, hold most of what is different between
-items. With ŵ_i the lead in steps of a_i = max |w_i| / 127, and likewise q̂, no score is above
+A query q scores item i with w_i · q + b_i = (Aᵀ w_i) · (A⁻¹ q) + b_i. A is chosen so that the first
+few numbers of both, the lead, hold most of their products: it makes the second moments of w and of q
+the same and diagonal, the largest first (as balanced truncation does with a linear system; with an
+orthogonal A it is the search of FEXIPRO, Li et al. 2017). With ŵ_i the lead in steps of
+a_i = max |w_i| / 127, and likewise q̂, no score is above
 
     b_i + ŵ_i · q̂ + a_i ½√lead |q_lead| + max |ŵ| |q_lead - q̂| + |w_i's rest| |q's rest|
 
-by Cauchy and Schwarz, which reads a third of a byte where the score reads four. Only items for
-which this reaches the k-th best are scored, so that the k best are exact.
+by Cauchy and Schwarz, which reads a tenth of what the scores would. Only items for which this
+reaches the k-th best are scored, so that the k best are exact, however well the bound holds.
 """
 
 from __future__ import annotations
@@ -22,8 +24,12 @@ from torch.nn.functional import linear, pad
 import catena._native as _native
 
 # So many items are worked on together; see native/items.hpp.
-TOGETHER = 8
+TOGETHER = 16
 LEAD = 32
+# How much is added to the diagonal of second moments, as a share of its mean.
+RIDGE = 1e-4
+# What rounding may add to a bias, as a share of it.
+ROUNDING = 1e-5
 STEPS = 127  # the codes of items go from -127 to 127
 # So many rows are turned at a time.
 ROWS = 1 << 16
@@ -32,13 +38,15 @@ ROWS = 1 << 16
 class Index(NamedTuple):
     """A table of items as the search reads it.
 
-    table: float32 `[items, width]`. bias, scale, rest: float32 `[blocks * TOGETHER]`, -inf and 0
-    beyond the items. codes: uint8 `[blocks, lead / 4, TOGETHER, 4]`. axes: float32 `[width, width]`,
-    the lead's first. longest, largest: the largest |ŵ| and |w|.
+    table: float32 `[items, width]`. bias: float32 `[items]`. ceiling, scale, rest: float32
+    `[blocks * TOGETHER]`, -inf and 0 beyond the items. codes: uint8
+    `[blocks, lead / 4, TOGETHER, 4]`. axes: float64 `[width, width]`, for queries. longest, largest:
+    the largest |ŵ| and |Aᵀ w|.
     """
 
     table: Tensor
     bias: Tensor
+    ceiling: Tensor
     codes: Tensor
     scale: Tensor
     rest: Tensor
@@ -49,36 +57,48 @@ class Index(NamedTuple):
 
 
 @torch.no_grad()
-def index(table: Tensor, bias: Tensor) -> Index:
-    """Make ready to search a table `[items, width]` with biases `[items]`: float32 on the CPU."""
+def index(table: Tensor, bias: Tensor, queries: Tensor | None = None) -> Index:
+    """Make ready to search a table `[items, width]` with biases `[items]`: float32 on the CPU.
+
+    Args:
+        queries: the second moment of queries `[width, width]`, as far as it is known. The search is
+            exact whatever they are, and fast where they are like this.
+    """
     table, (items, width) = table.detach().contiguous(), table.shape
     lead = min(-(-width // 4) * 4, max(LEAD, width // 16 * 4))
-    axes = torch.linalg.eigh((table.T @ table).double()).eigenvectors.flip(1).float().contiguous()
+    axes, own = _axes(table, torch.eye(width) if queries is None else queries)
     spare = -items % TOGETHER
-    parts = [_coded(part @ axes, lead) for part in table.split(ROWS)]
-    codes, scale, rest = (torch.cat(part) for part in zip(*parts, strict=True))
+    parts = [_coded((part.double() @ own).float(), lead) for part in table.split(ROWS)]
+    codes, scale, rest, norm = (torch.cat(part) for part in zip(*parts, strict=True))
     longest = float((codes.float().norm(dim=1) * scale).max())
     blocks = pad(codes + 128, (0, 0, 0, spare)).to(torch.uint8)
     blocks = blocks.view(-1, TOGETHER, lead // 4, 4).transpose(1, 2).contiguous()
-    return Index(
-        table,
-        pad(bias.detach().float(), (0, spare), value=-math.inf),
-        blocks,
-        pad(scale, (0, spare)),
-        pad(rest, (0, spare)),
-        axes,
-        lead,
-        longest,
-        float(table.norm(dim=1).max()),
-    )
+    bias = bias.detach().float().contiguous()
+    ceiling = pad(bias + ROUNDING * bias.abs(), (0, spare), value=-math.inf)
+    scale, rest = pad(scale, (0, spare)), pad(rest, (0, spare))
+    return Index(table, bias, ceiling, blocks, scale, rest, axes, lead, longest, float(norm.max()))
 
 
-def _coded(rows: Tensor, lead: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Codes int16 `[n, lead]`, how much a step is `[n]`, and the norm of the rest `[n]`."""
+def _axes(table: Tensor, queries: Tensor) -> tuple[Tensor, Tensor]:
+    """A⁻ᵀ, which turns rows of queries, and A, which turns those of the table."""
+    one, other = map(_root, (table.T @ table / len(table), queries))
+    left, sizes, right = torch.linalg.svd(other.T @ one)
+    return one @ right.T / sizes.sqrt(), other @ left / sizes.sqrt()
+
+
+def _root(moment: Tensor) -> Tensor:
+    """A triangular L with L Lᵀ the second moment, and a little more so that there is one."""
+    diagonal = moment.double().diagonal()
+    ridge = RIDGE * float(diagonal.mean()) or 1.0
+    return torch.linalg.cholesky(moment.double() + ridge * torch.eye(len(moment)))
+
+
+def _coded(rows: Tensor, lead: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Codes int16 `[n, lead]`, how much a step is, and the norms of the rest and of all, `[n]`."""
     first = pad(rows[:, :lead], (0, max(0, lead - rows.shape[1])))
     scale = first.abs().amax(1) / STEPS
     codes = (first / scale.clamp_min(torch.finfo(rows.dtype).tiny)[:, None]).round()
-    return codes.to(torch.int16), scale, rows[:, lead:].norm(dim=1)
+    return codes.to(torch.int16), scale, rows[:, lead:].norm(dim=1), rows.norm(dim=1)
 
 
 @torch.no_grad()
@@ -93,7 +113,8 @@ def top(index: Index, query: Tensor, k: int) -> tuple[Tensor, Tensor]:
     found, scores = torch.empty(k, dtype=torch.int64), torch.empty(k)
     _native.top_items(
         *(items, width, index.lead, k, index.table.data_ptr(), index.bias.data_ptr()),
-        *(index.codes.data_ptr(), index.scale.data_ptr(), index.rest.data_ptr()),
+        *(index.ceiling.data_ptr(), index.codes.data_ptr()),
+        *(index.scale.data_ptr(), index.rest.data_ptr()),
         *(index.axes.data_ptr(), query.data_ptr(), index.longest, index.largest),
         *(found.data_ptr(), scores.data_ptr()),
     )

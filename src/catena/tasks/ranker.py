@@ -81,8 +81,18 @@ class StateRanker:
             return None
         stamp = [(part.data_ptr(), part._version) for part in head.table]
         if self._ready is None or self._ready[0] != stamp:
-            self._ready = stamp, index(*head.table)
+            self._ready = stamp, index(*head.table, _moment(self._model, head))
         return self._ready[1]
+
+
+@torch.no_grad()
+def _moment(model: SequenceModel, head: ScoresByTable) -> Tensor:
+    """The second moment of what the rows are multiplied with, if features were drawn from -1 to 1
+    and the head did nothing but turn and shift them."""
+    width = model.read(model.start(1)).shape[-1]
+    shift, *ends = head.hidden(torch.cat([torch.zeros(1, width), torch.eye(width)]))
+    turned = torch.stack(ends) - shift
+    return turned.T @ turned / 3 + shift[:, None] * shift
 
 
 class _Walk:

@@ -34,8 +34,9 @@ def names_of(rows: Iterable[Iterable[Label]]) -> list[list[str]]:
     return [[str(label) for label in row] for row in rows]
 
 
-def are_numbers(labels: Iterable[Iterable[Any]]) -> bool:
-    """Whether labels, sets of them among these, are whole numbers and not strings.
+def are_numbers(labels: Iterable[Iterable[Any]]) -> bool | None:
+    """Whether labels, sets of them among these, are whole numbers and not strings; None where there
+    are none.
 
     Raises:
         CatenaError: when some are and some are not.
@@ -45,7 +46,7 @@ def are_numbers(labels: Iterable[Iterable[Any]]) -> bool:
     kinds = {isinstance(label, str) for label in named if name_of(label) is not None}
     if len(kinds) > 1:
         raise CatenaError("some labels are strings and some are numbers; make all strings")
-    return kinds == {False}
+    return kinds == {False} if kinds else None
 
 
 def checked_labels(sentences: Sequence[Sized], y: Iterable[Sequence[Label]]) -> list[list[str]]:

@@ -200,6 +200,8 @@ class Tagger(Estimator):
             found = *net, None
         else:
             self._refuse(corpus, sample_weight)
+            if valid is not None:
+                self._judged_by(*valid)
             reader = Reader.learn(None, corpus.sentences)
             found = *learn_hmm(reader, corpus.sentences, certain(corpus.labels)), None
         self.learner_, self.columns_ = learner, None if columns is None else tuple(columns)
@@ -465,12 +467,21 @@ class Tagger(Estimator):
         sentences = checked(X)
         rows = rows_of(sentences, y)
         labels = known_labels(sentences, rows)
-        self._numbers = are_numbers(rows)
+        self._settle_kind(are_numbers(rows))
         if self.scheme is not None:
             whole_rows = [row if all_known(row) else [] for row in labels]
             check(certain(whole_rows), self._scheme(self.scheme))
             self._check_sets(labels, self._scheme(self.scheme))
         return Corpus(sentences, labels, weights_of_sentences(sample_weight, len(sentences)))
+
+    def _settle_kind(self, numbers: bool | None) -> None:
+        """Whether labels are numbers is settled by the first ones."""
+        fitted = hasattr(self, "labeller_")
+        if fitted and numbers not in (None, self._numbers):
+            kinds = ("whole numbers", "strings") if self._numbers else ("strings", "whole numbers")
+            raise CatenaError("labels were {}, and now they are {}; make them alike".format(*kinds))
+        if not fitted:
+            self._numbers = bool(numbers)
 
     @staticmethod
     def _check_sets(labels: list[list[Known]], scheme: str) -> None:
