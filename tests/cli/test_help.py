@@ -11,6 +11,7 @@ from catena import __version__
 
 COMMANDS = [
     "compare", "fit", "evaluate", "tag", "classify", "translate", "align", "chat", "caption",
+    "recommend",
     "generate", "next", "surprise", "info",
 ]  # fmt: skip
 HEAVY = ("torch", "numpy", "scipy", "pyarrow", "matplotlib", "rich", "safetensors")

@@ -115,7 +115,9 @@ def _silence_output() -> None:
 @app.command()
 def compare(
     data: o.Data,
-    task: Annotated[str, typer.Option(help="What for: generate, classify, tag or recommend.")] = "generate",
+    task: Annotated[
+        str, typer.Option(help="What for: generate, classify, tag or recommend.")
+    ] = "generate",
     models: Annotated[
         str | None,
         typer.Option(

@@ -495,7 +495,9 @@ Cutoffs = Annotated[
 ]
 LastOnly = Annotated[
     bool | None,
-    Option("--last-only", help="recommend: only the last item of each session.", show_default=False),
+    Option(
+        "--last-only", help="recommend: only the last item of each session.", show_default=False
+    ),
 ]
 BeamWidth = Annotated[
     int | None,

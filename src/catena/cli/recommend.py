@@ -87,17 +87,15 @@ def evaluate(model: Path, sources: list[str], given: Mapping[str, Any]) -> None:
     cutoffs = _cutoffs(given)
     recommender = load(model)
     data = read(sources, given)
-    found = recommender.evaluate(
-        data.sequences, cutoffs, last_only=given.get("last_only", False)
-    )
+    found = recommender.evaluate(data.sequences, cutoffs, last_only=given.get("last_only", False))
     if given["json"]:
         show.as_json(found.describe() | {"model": str(model), "data": data.name})
         return
     show.table([data.name, *(f"@{k}" for k in found.recall)], _figures(found))
     show.result("")
     show.result(
-        f"{found.predictions:,} predictions in {found.sessions:,} sessions, {found.short:,} of them "
-        f"too short for one; {found.cold:,} of items that training did not show, which are missed; "
+        f"{found.predictions:,} predictions in {found.sessions:,} sessions, of which {found.short:,} "
+        f"are too short for one; {found.cold:,} of items that training did not show, which are missed; "
         f"{found.tied:.1%} tied, counted {found.ties}ly: an item comes after all of its score"
     )
 
@@ -105,7 +103,7 @@ def evaluate(model: Path, sources: list[str], given: Mapping[str, Any]) -> None:
 def info(model: Path, as_json: bool) -> None:
     """What a recommender's file holds."""
     recommender = load(model)
-    history, loss = recommender.history_, recommender.loss
+    history, loss, learner = recommender.history_, recommender.loss, recommender.learner_
     rung = recommender.model
     described = asdict(rung) if rung.kind in BASELINES else describe(rung)  # type: ignore[arg-type]
     facts: dict[str, Any] = {
@@ -113,12 +111,12 @@ def info(model: Path, as_json: bool) -> None:
         "bytes": model.stat().st_size,
         "task": "recommend",
         "model": {"kind": rung.kind, **described},
-        "loss": None if loss is None else {"kind": loss.kind, **asdict(loss)},
+        "loss": None if loss is None else {"kind": loss.kind, **asdict(loss)},  # type: ignore[call-overload]
         "items": len(recommender.space_.items),
         "events": int(recommender.counts_.sum()),
         "minimum": recommender.minimum,
         "parameters": count_parameters(recommender.model_),
-        "learner": {"kind": recommender.learner_.kind, **asdict(recommender.learner_)},
+        "learner": {"kind": learner.kind, **asdict(learner)},  # type: ignore[call-overload]
         "epochs": history.epochs,
         "seconds": history.seconds,
         "notes": history.notes,
@@ -185,9 +183,7 @@ def _loss(given: Mapping[str, Any]) -> ItemLoss:
 def _refuse(given: Mapping[str, Any], names: Iterable[str], own: set[str]) -> None:
     for name in picked(given, [name for name in sorted(names) if name not in own]):
         has = f"; it has {', '.join(f'--{one}' for one in sorted(own))}" if own else ""
-        raise CatenaError(
-            f"--{name.replace('_', '-')} is not an option of {given['model']}{has}"
-        )
+        raise CatenaError(f"--{name.replace('_', '-')} is not an option of {given['model']}{has}")
 
 
 def _cutoffs(given: Mapping[str, Any]) -> tuple[int, ...]:

@@ -105,7 +105,11 @@ class Recommending:
         self.seed, self.name, self.rule = seed, name, parts.rule
         self.sizes = (len(self.train), len(self.valid), len(self.test))
         self.asked = torch.tensor([max(len(row) - 1, 0) for row in self.test])
-        for part, rows in (("training", self.train), ("validation", self.valid), ("test", self.test)):
+        for part, rows in (
+            ("training", self.train),
+            ("validation", self.valid),
+            ("test", self.test),
+        ):
             if all(len(row) < 2 for row in rows):
                 raise CatenaError(f"{name}: nothing comes next in any session of the {part} part")
         self.bootstrap = Bootstrap(torch.ones(self.sizes[2], dtype=torch.int64), seed)

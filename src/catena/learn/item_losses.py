@@ -123,7 +123,9 @@ class TOP1Max:
 
     def gain(self, scores: Tensor, own: Tensor, log_times: Tensor, log_draws: Tensor) -> Tensor:
         share = _others(scores, own, log_times).softmax(1)
-        below = torch.sigmoid(scores - scores.gather(1, own[:, None])) + torch.sigmoid(scores.square())
+        below = torch.sigmoid(scores - scores.gather(1, own[:, None])) + torch.sigmoid(
+            scores.square()
+        )
         return -(share * below).sum(1)
 
 

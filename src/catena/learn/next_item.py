@@ -132,7 +132,9 @@ class NextItem:
         return self._among(piece, piece.others, state)
 
     def _among_all(self, piece: SessionPiece, state: State | None) -> Scored:
-        hidden, targets, after = self._walked(piece, self._model.embed(piece.sequences.values), state)
+        hidden, targets, after = self._walked(
+            piece, self._model.embed(piece.sequences.values), state
+        )
         scores = linear(hidden, *self._head.table).float()
         gain = scores.log_softmax(1).gather(1, targets[:, None]).squeeze(1)
         return _scored(gain, after)
