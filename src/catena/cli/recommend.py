@@ -94,9 +94,10 @@ def evaluate(model: Path, sources: list[str], given: Mapping[str, Any]) -> None:
     show.table([data.name, *(f"@{k}" for k in found.recall)], _figures(found))
     show.result("")
     show.result(
-        f"{found.predictions:,} predictions in {found.sessions:,} sessions, of which {found.short:,} "
-        f"are too short for one; {found.cold:,} of items that training did not show, which are missed; "
-        f"{found.tied:.1%} tied, counted {found.ties}ly: an item comes after all of its score"
+        f"{found.predictions:,} predictions in {found.sessions:,} sessions, {found.short:,} of "
+        f"which are too short for one; {found.cold:,} of items that training did not show, which "
+        f"are missed; {found.tied:.1%} tied, counted {found.ties}ly: an item comes after all of "
+        "its score"
     )
 
 

@@ -2,9 +2,9 @@
 
 A query q scores item i with w_i · q + b_i = (Aᵀ w_i) · (A⁻¹ q) + b_i. A is chosen so that the
 first few numbers of both, the lead, hold most of their products: it makes the second moments of w
-and of q the same and diagonal, the largest first (as balanced truncation does with a linear system; with an
-orthogonal A it is the search of FEXIPRO, Li et al. 2017). With ŵ_i the lead in steps of
-a_i = max |w_i| / 127, and likewise q̂, no score is above
+and of q the same and diagonal, the largest first (as balanced truncation does with a linear
+system; with an orthogonal A it is the search of FEXIPRO, Li et al. 2017). With ŵ_i the lead in
+steps of a_i = max |w_i| / 127, and likewise q̂, no score is above
 
     b_i + ŵ_i · q̂ + a_i ½√lead |q_lead| + max |ŵ| |q_lead - q̂| + |w_i's rest| |q's rest|
 
