@@ -53,9 +53,11 @@ NOT_RUN = {
     "catena caption captioner.safetensors holiday/*.jpg": "needs that model",
     "catena caption captioner.safetensors dog.png --picture looked.svg": "needs that model",
     "catena evaluate captioner.safetensors test.tsv --beam 8 --json": "needs that model",
-    'catena generate lstm.safetensors --prompt "ROMEO:" -n 3 --temperature 0.8': "needs that model",
-    "catena fit chorales/ --valid held-out/ --task compose --form frames --transpose 5 --model lstm "
-    "--units 256 -o chorales.safetensors": "needs those files",
+    'catena generate lstm.safetensors --prompt "ROMEO:" -n 3 --temperature 0.8': (
+        "needs that model"
+    ),
+    "catena fit chorales/ --valid held-out/ --task compose --form frames --transpose 5 "
+    "--model lstm --units 256 -o chorales.safetensors": "needs those files",
 }
 
 
