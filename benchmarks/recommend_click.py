@@ -110,9 +110,7 @@ def _timed(model: SequenceModel, clicks: list[int], turns: int) -> dict[str, Any
     return facts
 
 
-def _microseconds(
-    work: Callable[[int], object], clicks: list[int], turns: int
-) -> dict[str, float]:
+def _microseconds(work: Callable[[int], object], clicks: list[int], turns: int) -> dict[str, float]:
     taken = []
     for _ in range(turns):
         began = time.perf_counter()

@@ -62,6 +62,8 @@ class Columns:
 
     def __init__(self, total: int, steps: int, ids: int, values: int, places: int) -> None: ...
     def share(self, threads: int, to: int) -> None: ...
+    def scores(self, *call: int) -> None:
+        """Scores of labels; see native/features.hpp."""
     def gradient(self, *call: int) -> None:
         """The way back from scores to weights; see native/features.hpp."""
 

@@ -25,6 +25,7 @@ PARTS = ("task", "rung", "space", "learner")
 COUNTED = ("layers", "order")
 
 _Module = TypeVar("_Module", bound=nn.Module)
+_Kind = TypeVar("_Kind")
 
 
 def pack(rung: Rung, space: Space, learner: Learner, task: Mapping[str, Any]) -> dict[str, Any]:
@@ -79,7 +80,12 @@ def restoring(path: Path) -> Iterator[None]:
         if str(error).startswith(str(path)):
             raise
         raise CatenaError(f"{path}: {error}") from error
-    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError, OverflowError) as error:
+    except KeyError as error:
+        raise CatenaError(
+            f"{path}: its description lacks {error}: another version of catena wrote it, or it is "
+            "damaged; fit the model again"
+        ) from error
+    except (TypeError, ValueError, RuntimeError, AttributeError, OverflowError) as error:
         raise CatenaError(f"{path}: damaged: {_first_line(error)}") from error
 
 
@@ -121,13 +127,19 @@ def load_module(
 
 def space_from(described: Mapping[str, Any]) -> Space:
     """The space that a file describes."""
-    return SPACES[described["kind"]].from_description(described)
+    return _known(SPACES, described["kind"], "space").from_description(described)
 
 
 def learner_from(described: Mapping[str, Any]) -> Learner:
     """The learner that a file describes."""
     chosen = {name: value for name, value in described.items() if name != "kind"}
-    return LEARNERS[described["kind"]](**chosen)
+    return _known(LEARNERS, described["kind"], "learner")(**chosen)
+
+
+def _known(table: Mapping[str, _Kind], kind: object, what: str) -> _Kind:
+    if not isinstance(kind, str) or kind not in table:
+        raise ValueError(f"there is no {what} {kind!r}")
+    return table[kind]
 
 
 def _checked(path: Path, facts: dict[str, Any]) -> dict[str, Any]:

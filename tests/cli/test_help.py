@@ -11,8 +11,8 @@ from catena import __version__
 
 COMMANDS = [
     "compare", "fit", "evaluate", "tag", "classify", "translate", "align", "chat", "caption",
-    "recommend",
-    "generate", "next", "surprise", "info",
+    "compose", "recommend", "generate", "next", "surprise", "average",
+    "info",
 ]  # fmt: skip
 HEAVY = ("torch", "numpy", "scipy", "pyarrow", "matplotlib", "rich", "safetensors")
 

@@ -13,6 +13,7 @@ from catena.cli.main import main
 from catena.formats import lines
 from catena.scheduled import ScheduledSampling
 from catena.tasks.encoder_decoder import Looking
+from catena.tasks.translators import TranslatorEnsemble
 
 PAIRS = [
     ("das Haus ist alt", "the house is old"),
@@ -201,11 +202,88 @@ def test_long_lines_are_named_and_cut_off_where_asked(catena, pairs, translator,
     result = catena("translate", translator, *given, "--truncate", stdin=long)
     assert (result.status, result.out) == (0, "a dog\na dog\n")
     assert result.err == f"{place.replace('3', '2')}: cut off after 2\n"
+    (tmp_path / "pair.tsv").write_text("ein Hund ist alt\ta dog\n")
+    result = catena("evaluate", translator, tmp_path / "pair.tsv", *given, "--truncate", "--json")
+    assert json.loads(result.out)["chrf"] == pytest.approx(100)
+    assert (
+        result.err
+        == f"{tmp_path / 'pair.tsv'}, line 1 has 4 symbols, more than 2: cut off after 2\n"
+    )
     (tmp_path / "long.tsv").write_text("ein Hund\ta dog\n" + "ein " * 1001 + "\ta dog\n")
     result = catena("evaluate", translator, tmp_path / "long.tsv", "--beam", "1")
     assert result.err == (
         f"{tmp_path / 'long.tsv'}, line 2 has 1001 symbols, more than 1000: translated whole\n"
     )
+
+
+def test_words_that_must_and_must_not_occur(catena, translator):
+    free = catena("translate", translator, stdin=b"ein Hund\nder Hund ist alt\n").out.split("\n")
+    assert free == ["a dog", "the dog is old", ""]
+    given = ["--contain", "new", "--contain", "the dog", "--forbid", "old"]
+    result = catena("translate", translator, *given, stdin=b"ein Hund\n\nder Hund ist alt\n")
+    assert (result.status, result.err) == (0, "")
+    first, empty, second, _ = result.out.split("\n")
+    assert empty == ""
+    for text in (first, second):
+        assert "the dog" in text
+        assert {"new", "old"} & set(text.split()) == {"new"}
+    told = catena("translate", translator, "--forbid", "dog", "--json", stdin=b"ein Hund\n").out
+    assert "dog" not in json.loads(told)["translations"][0]["text"]
+
+
+def test_phrases_beside_each_line(catena, translator):
+    lines = "ein Hund\thouse\tnew\nein Hund\n\tdog\nein Hund\t\n"
+    result = catena("translate", translator, "--phrases", stdin=lines.encode())
+    asked, *free = result.out.splitlines()
+    assert {"house", "new"} <= set(asked.split())
+    assert (free, result.err) == (["a dog", "", "a dog"], "")
+
+
+def test_what_no_translation_can_hold_is_refused_by_its_line(refused, translator):
+    given = ["translate", translator]
+    told = refused(*given, "--phrases", stdin=b"ein Hund alt neu\nein Hund\tzebra\n")
+    assert "standard input, line 2: 'zebra' holds a symbol that the model has not seen" in told
+    told = refused(*given, "--contain", "zebra", stdin=b"ein Hund\n")
+    assert "'zebra' holds a symbol that the model has not seen" in told
+    short = b"ein Hund alt ist neu\nein Hund\tdog house new\n"
+    told = refused(*given, "--phrases", "--max-length", "2", stdin=short)
+    assert "standard input, line 2: the constraint needs 3 symbols more" in told
+
+
+def test_an_ensemble_translates_and_is_measured(catena, refused, pairs, translator, tmp_path):
+    pytest.importorskip("sacrebleu")
+    other = tmp_path / "other"
+    assert catena("fit", pairs / "p.tsv", *GOOD, "--seed", "1", "-o", other).status == 0
+    with_it = ["--ensemble", other]
+    told = catena("translate", translator, *with_it, "--json", stdin=b"ein Hund\n").out
+    both = TranslatorEnsemble([load(translator), load(other)])
+    assert json.loads(told)["translations"][0] == both.candidates(["ein Hund"])[0][0]._asdict()
+    mean = [*with_it, "--mean", "geometric"]
+    apart = catena("translate", translator, *mean, "--json", stdin=b"ein Hund\n").out
+    assert apart != told
+    result = catena("evaluate", translator, pairs / "p.tsv", *with_it)
+    assert result.out.splitlines()[0].split()[-1] == "ensemble"
+    told = catena("evaluate", translator, pairs / "p.tsv", *with_it, "--json").out
+    assert json.loads(told)["perplexity"] == both.evaluate(PAIRS).perplexity
+    (tmp_path / "few.tsv").write_text("ein Hund\ta dog\n")
+    few = tmp_path / "few"
+    assert catena("fit", tmp_path / "few.tsv", *QUICK, "-o", few).status == 0
+    told = refused("translate", translator, "--ensemble", few, stdin=b"ein Hund\n")
+    assert "translator 2 of the ensemble has other symbols than the first" in told
+    told = refused("translate", translator, "--mean", "geometric", stdin=b"ein Hund\n")
+    assert "--mean is for several models" in told
+
+
+def test_the_average_of_models(catena, refused, pairs, translator, tmp_path):
+    out = tmp_path / "mean"
+    result = catena("average", translator, translator, "-o", out)
+    assert (result.status, result.out) == (0, "")
+    assert result.err == f"wrote {out}: the average of 2 models\n"
+    assert same(out, translator)
+    few = tmp_path / "few"
+    assert catena("fit", pairs / "p.tsv", *QUICK, "-o", few).status == 0
+    told = refused("average", translator, few, "-o", tmp_path / "no")
+    assert f"{few} is not like the first: they differ in rung" in told
 
 
 def test_unknown_words_are_read_and_may_be_replaced(catena, tmp_path):
@@ -245,6 +323,8 @@ def test_evaluate(catena, pairs, translator):
     given = [pairs / "p.jsonl", "--source", "de", "--target", "en", "--json", "--beam", "2"]
     told = json.loads(catena("evaluate", translator, *given).out)
     assert told["signatures"] == found.signatures
+    cut = json.loads(catena("evaluate", translator, *given, "--tokenize", "char").out)
+    assert "tok:char" in cut["signatures"]["bleu"]
     assert told["perplexity"] == pytest.approx(load(translator).perplexity(PAIRS))
     keys = ["bleu", "chrf", "signatures", "perplexity", "sentences", "model", "data"]
     assert (list(told), told["sentences"]) == (keys, 6)
@@ -363,9 +443,9 @@ def test_models_and_commands_that_do_not_go_together(refused, translator, model,
     assert "nowhere: there is no such file" in refused("translate", translator, "nowhere")
     tensors, facts = container.read(model("markov"))
     other = tmp_path / "other"
-    container.write(other, tensors, {**facts, "task": {"kind": "recommend"}})
+    container.write(other, tensors, {**facts, "task": {"kind": "paint"}})
     for command in (["info", other], ["evaluate", other, pairs / "p.tsv"]):
-        assert "for the task 'recommend', which is used in Python" in refused(*command)
+        assert "for the task 'paint', which is used in Python" in refused(*command)
 
 
 # -- Ctrl-C -------------------------------------------------------------------------------------

@@ -17,7 +17,8 @@ from catena.constraints import Acrostic, All, Containing, Forced, Lines, Rhyme, 
 from catena.emission import Categorical
 from catena.guiding import Guide
 from catena.ladder import GRU
-from catena.search import Beam, Sampling, _best, beam, sample
+from catena.search import Beam, Sampling, beam, sample
+from catena.search.ranking import best_pairs
 
 SPACE = Symbols(("⟨unk⟩", "a", "b", "c", "/"), "char")
 STREAM = Symbols(SPACE.items, "char", end=False)
@@ -322,12 +323,12 @@ def test_a_narrow_beam_keeps_room_for_what_is_far_fetched(monkeypatch):
         return found[0].log_prob
 
     with_room = best()
-    monkeypatch.setattr("catena.search._Hunt._with_room", _without_room)
+    monkeypatch.setattr("catena.search.seeking._Hunt._with_room", _without_room)
     assert with_room > best() + 0.1
 
 
 def _without_room(hunt, rows, log_p):
-    return _best(rows.total, log_p, rows.owner, hunt.width)
+    return best_pairs(rows.total, log_p, rows.owner, hunt.width)
 
 
 def test_where_the_model_gives_no_chance_sampling_obeys_and_the_beam_finds_nothing():

@@ -190,6 +190,7 @@ OPTIONS = [
     {"residual": True, "layers": 3},
     {"start": "zero"},
     {"tied": True},
+    {"layer_norm": True, "layers": 2},
     {"dropout": 0.4, "embedding_dropout": 0.2, "layers": 2},
     {"variational": True, "dropout": 0.4, "layers": 2},
 ]

@@ -94,7 +94,8 @@ def evaluate(model: Path, sources: list[str], given: Mapping[str, Any]) -> None:
     captioner = load(model)
     data = _read(sources, given)
     with _naming(data.name):
-        found = captioner.evaluate(_seen(data, captioner), data.captions, how)
+        seen = _seen(data, captioner)
+        found = captioner.evaluate(seen, data.captions, how, tokenize=given.get("tokenize"))
     if given["json"]:
         show.as_json(asdict(found) | {"model": str(model), "data": data.name})
         return

@@ -19,6 +19,7 @@ from catena import __version__
 from catena.cli import (
     captioning,
     chatting,
+    composing,
     generating,
     labelling,
     recommending,
@@ -204,7 +205,7 @@ def fit(
     task: Annotated[
         str,
         typer.Option(
-            help="What for: generate, classify, tag, caption, translate, chat or recommend."
+            help="What for: generate, classify, tag, caption, translate, chat, compose, recommend."
         ),
     ] = "generate",
     valid: Annotated[
@@ -226,6 +227,7 @@ def fit(
     start: o.Start = None,
     bidirectional: o.Bidirectional = None,
     variational: o.Variational = None,
+    layer_norm: o.LayerNorm = None,
     emission: o.Emission = None,
     features: o.Features = None,
     scheme: o.Scheme = None,
@@ -234,6 +236,7 @@ def fit(
     characters: o.Characters = None,
     embeddings: o.Embeddings = None,
     fine_tune: o.FineTune = None,
+    all_vectors: o.AllVectors = None,
     word_dropout: o.WordDropout = None,
     l1: o.L1 = None,
     l2: o.L2 = None,
@@ -298,6 +301,9 @@ def fit(
     context: o.Context = None,
     speaker: o.Speaker = None,
     picture_size: o.PictureSize = None,
+    form: o.MusicForm = None,
+    step: o.Step = None,
+    transpose: o.Transpose = None,
     label: o.Label = None,
     label_by: o.LabelBy = None,
     skip_bad: o.SkipBad = None,
@@ -315,6 +321,8 @@ def fit(
       catena fit train.de train.en --task translate --model lstm -o translator.safetensors
       catena fit train.tsv --task caption --model lstm -o captioner.safetensors
       catena fit dialogues.jsonl --task chat --model gru --context 3 -o chat.safetensors
+      catena fit tunes/ --task compose --model lstm -o composer.safetensors
+      catena fit tunes.abc --task compose --model lstm -o tunes.safetensors
       catena fit clicks.csv --task recommend --model gru --tied -o shop.safetensors
     """
     # Options are told apart by name, so that what one task or model does not have is refused.
@@ -352,6 +360,10 @@ def evaluate(
     no_repeat: o.NoRepeat = None,
     replace_unknown: o.ReplaceUnknown = None,
     exact: o.Exact = None,
+    limit: o.Limit = None,
+    truncate: o.Truncate = None,
+    ensemble: o.Ensemble = None,
+    mean: o.Mean = None,
     tokenize: o.Tokenize = None,
     skip_bad: o.SkipBad = None,
     drop_repeats: o.DropRepeats = None,
@@ -367,6 +379,7 @@ def evaluate(
       catena evaluate tagger.safetensors test.conll
       catena evaluate translator.safetensors test.de test.en --beam 8
       catena evaluate chat.safetensors test.jsonl
+      catena evaluate composer.safetensors test/
       catena evaluate shop.safetensors clicks.csv --cutoffs 5,20 --json
     """
     given = {name: value for name, value in locals().items() if value is not None}
@@ -382,12 +395,32 @@ for name, command in {
     "align": translating.align,
     "chat": chatting.chat,
     "caption": captioning.caption,
+    "compose": composing.compose,
     "recommend": recommending.recommend,
     "generate": generating.generate,
     "next": generating.next_,
     "surprise": generating.surprise,
 }.items():
     app.command(name)(command)
+
+
+@app.command()
+def average(
+    models: Annotated[
+        list[Path],
+        typer.Argument(metavar="MODEL...", help="Files of one kind of model.", show_default=False),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")],
+) -> None:
+    """One model of several, its parameters the average of theirs.
+
+    \b
+    Example:
+      catena average one.safetensors two.safetensors -o both.safetensors
+    """
+    from catena.cli.averaging import average as command
+
+    command(models, output)
 
 
 @app.command()

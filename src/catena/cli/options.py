@@ -22,13 +22,14 @@ OF_MODELS = frozenset({
     "embedding_dropout", "tied", "residual", "start", "bidirectional", "emission", "minutes",
     "epochs", "batch", "span", "optimizer", "rate", "momentum", "schedule", "warmup", "clip",
     "weight_decay", "average", "evaluations", "patience", "precision", "device", "iterations",
-    "restarts", "tolerance", "pseudocount", "variational",
+    "restarts", "tolerance", "pseudocount", "variational", "layer_norm",
 })  # fmt: skip
 
 # Those of a tagger beside `minimum` and those of its rung and learner.
 OF_CRF = frozenset({"l1", "l2", "all_states", "all_transitions", "features", "learner"})
 OF_NETWORKS = frozenset({
-    "decoder", "constrained", "characters", "embeddings", "fine_tune", "word_dropout",
+    "decoder", "constrained", "characters", "embeddings", "fine_tune", "all_vectors",
+    "word_dropout",
 })  # fmt: skip
 OF_TAGGERS = OF_CRF | OF_NETWORKS
 
@@ -48,6 +49,8 @@ OF_CAPTIONERS = frozenset({
     "picture_size", "attention", "heads", "feeding", "coverage", "label_smoothing", "unit",
     "subwords", "minimum",
 })  # fmt: skip
+# Those of a composer, likewise.
+OF_COMPOSERS = frozenset({"form", "step", "transpose", "skip_bad"})
 # Those of a recommender beside its rung's and its learner's.
 OF_RECOMMENDERS = frozenset({
     "minimum", "neighbours", "recent", "loss", "samples", "exponent", "logq", "regularisation",
@@ -56,6 +59,11 @@ OF_RECOMMENDERS = frozenset({
 OF_SEARCH = frozenset({
     "beam", "length_penalty", "gnmt", "coverage_penalty", "min_length", "max_length", "no_repeat",
     "exact",
+})  # fmt: skip
+
+# Those of `evaluate` that translators have beside these.
+OF_TRANSLATING = frozenset({
+    "source", "target", "replace_unknown", "limit", "truncate", "ensemble", "mean", "tokenize",
 })  # fmt: skip
 
 
@@ -174,10 +182,30 @@ Joint = Annotated[
     _option("--joint", panel=READING, text="translate: sources and targets share their symbols."),
 ]
 
+MusicForm = Annotated[
+    str | None,
+    _option(
+        "--form",
+        panel=READING,
+        text="compose: what a piece is: events, frames, or abc (of .abc files).",
+    ),
+]
+Step = Annotated[
+    int | None,
+    _option("--step", panel=READING, text="compose: count time in 1/16 notes (16), 1/12 (12), ..."),
+]
+Transpose = Annotated[
+    int | None,
+    _option(
+        "--transpose", panel=LEARNING, text="compose: learn all keys so many semitones away, too."
+    ),
+]
 SkipBad = Annotated[
     bool | None,
     _option(
-        "--skip-bad", panel=READING, text="recommend: leave out rows without a value, and say so."
+        "--skip-bad",
+        panel=READING,
+        text="compose, recommend: leave out bad files, or rows without a value, and name them.",
     ),
 ]
 DropRepeats = Annotated[
@@ -245,6 +273,10 @@ Bidirectional = Annotated[
 Variational = Annotated[
     bool | None,
     _option("--variational", panel=RUNG, text="rnn, gru, lstm: dropout drawn once a sequence."),
+]
+LayerNorm = Annotated[
+    bool | None,
+    _option("--layer-norm", panel=RUNG, text="rnn, gru, lstm: normalise what enters the gates."),
 ]
 Emission = Annotated[
     str | None,
@@ -349,6 +381,10 @@ FineTune = Annotated[
     bool | None,
     _option("--fine-tune/--freeze", panel=RUNG, text="Learn these vectors further, or do not."),
 ]
+AllVectors = Annotated[
+    bool | None,
+    _option("--all-vectors", panel=RUNG, text="Keep those of words that the data lacks, too."),
+]
 WordDropout = Annotated[
     float | None,
     _option("--word-dropout", panel=RUNG, text="Likewise: how often a word is made unknown."),
@@ -451,7 +487,7 @@ Tolerance = Annotated[
 ]
 Pseudocount = Annotated[
     float | None,
-    _option("--pseudocount", panel=LEARNING, text="hmm: added to every count of a symbol."),
+    _option("--pseudocount", panel=LEARNING, text="hmm: added to every count of a symbol or bit."),
 ]
 AcrosticOf = Annotated[
     str | None,
@@ -486,7 +522,7 @@ Mistakes = Annotated[
 ]
 Tokenize = Annotated[
     str | None,
-    Option("--tokenize", help="chat: how BLEU cuts words, such as zh for Chinese (13a)."),
+    Option("--tokenize", help="texts out: how BLEU cuts words, such as zh for Chinese (13a)."),
 ]
 Json = Annotated[bool, Option("--json", help="Print JSON instead of a table.")]
 
@@ -525,6 +561,32 @@ MaxLength = Annotated[
 NoRepeat = Annotated[
     int | None, _option("--no-repeat", panel=SEARCH, text="No run of so many comes twice.")
 ]
+Ensemble = Annotated[
+    list[Path] | None,
+    _option(
+        "--ensemble", panel=SEARCH, text="A model that predicts with it; may be given repeatedly."
+    ),
+]
+Mean = Annotated[
+    str | None,
+    _option("--mean", panel=SEARCH, text="Of an ensemble's predictions: arithmetic or geometric."),
+]
+MustContain = Annotated[
+    list[str] | None,
+    _option("--contain", panel=SEARCH, text="Must occur in each; may be given repeatedly."),
+]
+MustNotContain = Annotated[
+    list[str] | None,
+    _option("--forbid", panel=SEARCH, text="Must not occur in any; likewise."),
+]
+Phrases = Annotated[
+    bool | None,
+    _option("--phrases", panel=SEARCH, text="After tabs, lines say what must occur in theirs."),
+]
+Limit = Annotated[
+    int | None, Option("--limit", help="Lines of more symbols are named on standard error (1000).")
+]
+Truncate = Annotated[bool | None, Option("--truncate", help="And only so many of theirs are read.")]
 ReplaceUnknown = Annotated[
     bool | None,
     _option(

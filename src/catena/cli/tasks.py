@@ -75,17 +75,22 @@ TASKS: dict[str, Task] = {
     "caption": Task(
         "catena.cli.caption",
         fit=TEXTS | o.OF_CAPTIONERS,
-        evaluate=TEXTS | o.OF_SEARCH,
+        evaluate=TEXTS | {"tokenize"} | o.OF_SEARCH,
     ),
     "translate": Task(
         "catena.cli.translate",
         fit=TEXTS | o.OF_TRANSLATORS,
-        evaluate=TEXTS | {"source", "target", "replace_unknown"} | o.OF_SEARCH,
+        evaluate=TEXTS | o.OF_SEARCH | o.OF_TRANSLATING,
     ),
     "chat": Task(
         "catena.cli.chat",
         fit=TEXTS | o.OF_CHATS,
         evaluate=TEXTS | {"tokenize"} | o.OF_SEARCH,
+    ),
+    "compose": Task(
+        "catena.cli.compose",
+        fit=o.OF_COMPOSERS,
+        evaluate=frozenset({"skip_bad"}),
     ),
     "recommend": Task(
         "catena.cli.recommend",

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from catena.cli import show
+from catena.cli.asking import asked
 from catena.cli.fit import checkpoint_of, choose, say_beginning
 from catena.cli.options import OF_MODELS
 from catena.cli.searching import beam, fields, picked, ranked
@@ -27,6 +28,7 @@ from catena.tasks.attention_plot import END
 from catena.tasks.encoder_decoder import Looking
 from catena.tasks.picture import picture_format
 from catena.tasks.translate import Alignment, Evaluation, LongSource, Translator, load
+from catena.tasks.translators import TranslatorEnsemble
 from catena.tasks.writing import Written
 
 OF_READING = ("source", "target", "encoding", "errors")
@@ -80,13 +82,14 @@ def fit(given: Mapping[str, Any]) -> None:
 def translate(model: Path, source: str, given: Mapping[str, Any]) -> None:
     """Each line's translation on a line of its own, or its n best."""
     how, limits, n_best = _search(given), _limits(given), given.get("n_best")
-    translator = load(model)
+    translator = _loaded(model, given)
     name = "standard input" if source == STDIN else source
     number = 0
     for block in blocks_of_lines(source, **picked(given, ("encoding", "errors"))):
         written: list[str] = []
+        texts, forms = asked(block, translator.target_, given)
         with _naming(lambda i, before=number: f"{name}, line {before + i + 1}"):
-            found = translator.candidates(block, how, **limits)
+            found = translator.candidates(texts, how, constraint=forms, **limits)
         for own in found:
             number += 1
             written += _written(number, own[: n_best or 1], n_best is not None, given["json"])
@@ -95,15 +98,15 @@ def translate(model: Path, source: str, given: Mapping[str, Any]) -> None:
 
 def evaluate(model: Path, sources: list[str], given: Mapping[str, Any]) -> None:
     """How good translations are beside others."""
-    how = _search(given)
-    translator = load(model)
+    how, limits = _search(given), _limits(given)
+    translator = _loaded(model, given)
     pairs = _read(sources, given)
     with _naming(pairs.place):
-        found = translator.evaluate(pairs.pairs(), how)
+        found = translator.evaluate(pairs.pairs(), how, tokenize=given.get("tokenize"), **limits)
     if given["json"]:
         show.as_json(asdict(found) | {"model": str(model), "data": pairs.name})
         return
-    scores(found, [pairs.name, translator.rung.kind], "pairs")
+    scores(found, [pairs.name, _kind(translator)], "pairs")
 
 
 def align(model: Path, sources: list[str], picture: Path | None, given: Mapping[str, Any]) -> None:
@@ -207,6 +210,20 @@ def _search(given: Mapping[str, Any]) -> Beam:
     return replace(beam(given), unknown=given.get("replace_unknown", False))
 
 
+def _loaded(model: Path, given: Mapping[str, Any]) -> Translator | TranslatorEnsemble:
+    """The translator in a file, or with others what they are together.
+
+    Raises:
+        CatenaError: where one of them has other symbols.
+    """
+    others = given.get("ensemble", [])
+    if not others:
+        if "mean" in given:
+            raise CatenaError("--mean is for several models; name the others with --ensemble")
+        return load(model)
+    return TranslatorEnsemble([load(path) for path in (model, *others)], **picked(given, ["mean"]))
+
+
 def _limits(given: Mapping[str, Any]) -> dict[str, Any]:
     """From what length on lines are named, and whether they are cut off there."""
     if given.get("limit", 1) < 1:
@@ -216,7 +233,7 @@ def _limits(given: Mapping[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def _naming(place: Callable[[int], str]) -> Iterator[None]:
-    """Lines that are too long are named by where they stand."""
+    """Lines that are too long, or cannot be what is asked, are named by where they stand."""
     with warnings.catch_warnings():
         warnings.simplefilter("always", LongSource)
         show_others = warnings.showwarning
@@ -228,7 +245,12 @@ def _naming(place: Callable[[int], str]) -> Iterator[None]:
                 show_others(message, *more, **named)
 
         warnings.showwarning = tell
-        yield
+        try:
+            yield
+        except CatenaError as error:
+            if error.sequence is None:
+                raise
+            raise CatenaError(f"{place(error.sequence)}: {error}") from error
 
 
 # -- what is said ---------------------------------------------------------------------------------
@@ -296,6 +318,10 @@ def _aligned(place: str, own: Alignment, as_json: bool) -> Iterator[str]:
         read = "" if most is None else show.visible(own.source[most])
         weight = "" if most is None else f"{weights[most]:.4f}"
         yield f"{place}\t{show.visible(symbol)}\t{read}\t{weight}"
+
+
+def _kind(translator: Translator | TranslatorEnsemble) -> str:
+    return translator.rung.kind if isinstance(translator, Translator) else "ensemble"
 
 
 def _symbols(translator: Translator) -> str:

@@ -25,12 +25,8 @@ def translate(
         typer.Option(help="So many of each: line number, log p, score and text, with tabs."),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
-    limit: Annotated[
-        int | None, typer.Option(help="Lines of more symbols are named on standard error (1000).")
-    ] = None,
-    truncate: Annotated[
-        bool | None, typer.Option("--truncate", help="And only so many of theirs are read.")
-    ] = None,
+    limit: o.Limit = None,
+    truncate: o.Truncate = None,
     beam: o.BeamWidth = None,
     length_penalty: o.LengthPenalty = None,
     gnmt: o.Gnmt = None,
@@ -40,14 +36,20 @@ def translate(
     no_repeat: o.NoRepeat = None,
     replace_unknown: o.ReplaceUnknown = None,
     exact: o.Exact = None,
+    contain: o.MustContain = None,
+    forbid: o.MustNotContain = None,
+    phrases: o.Phrases = None,
+    ensemble: o.Ensemble = None,
+    mean: o.Mean = None,
     encoding: o.Encoding = None,
     errors: o.Errors = None,
 ) -> None:
     """Translate lines: one out for each line in, as they come.
 
     \b
-    Example:
+    Examples:
       catena translate translator.safetensors new.de --beam 5 > new.en
+      catena translate a.safetensors new.de --ensemble b.safetensors --ensemble c.safetensors
     """
     given = {name: value for name, value in locals().items() if value is not None}
     from catena.cli import translate as command

@@ -16,7 +16,6 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor
-from torch.nn.functional import linear
 
 from catena.kernels.cell.cell import Cell
 from catena.ladder.neural import Gated, Recurrent, fast
@@ -30,20 +29,21 @@ class GRU(Recurrent):
     kind: ClassVar[str] = "gru"
 
     def cell(self, inputs: int) -> GRUCell:
-        return GRUCell(inputs, self.units, self.start == "learned")
+        return GRUCell(inputs, self.units, self.start == "learned", self.layer_norm)
 
 
 @fast
 class GRUCell(Gated):
     """One layer: x `[batch, inputs]`, state (h `[batch, units]`,)."""
 
-    def __init__(self, inputs: int, units: int, learned_start: bool = True) -> None:
-        super().__init__(Cell("gru"), inputs, units, learned_start)
+    def __init__(
+        self, inputs: int, units: int, learned_start: bool = True, norm: bool = False
+    ) -> None:
+        super().__init__(Cell("gru"), inputs, units, learned_start, norm)
 
     def step(self, state: State, x: Tensor) -> State:
         (h,) = state
-        x_r, x_z, x_n = linear(x, self.weight_ih, self.bias_ih).chunk(3, -1)
-        h_r, h_z, h_n = linear(h, self.weight_hh, self.bias_hh).chunk(3, -1)
+        (x_r, x_z, x_n), (h_r, h_z, h_n) = (half.chunk(3, -1) for half in self.halves(x, h))
         r, z = torch.sigmoid(x_r + h_r), torch.sigmoid(x_z + h_z)
         n = torch.tanh(x_n + r * h_n)
         return ((1 - z) * n + z * h,)

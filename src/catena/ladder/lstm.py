@@ -18,9 +18,9 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor
-from torch.nn.functional import linear
 
 from catena.kernels.cell.cell import Cell
+from catena.kernels.cell.reference import shown
 from catena.ladder.neural import Gated, Recurrent, fast
 from catena.recurrence import State
 
@@ -32,21 +32,23 @@ class LSTM(Recurrent):
     kind: ClassVar[str] = "lstm"
 
     def cell(self, inputs: int) -> LSTMCell:
-        return LSTMCell(inputs, self.units, self.start == "learned")
+        return LSTMCell(inputs, self.units, self.start == "learned", self.layer_norm)
 
 
 @fast
 class LSTMCell(Gated):
     """One layer: x `[batch, inputs]`, state (h, c), each `[batch, units]`."""
 
-    def __init__(self, inputs: int, units: int, learned_start: bool = True) -> None:
-        super().__init__(Cell("lstm"), inputs, units, learned_start)
+    def __init__(
+        self, inputs: int, units: int, learned_start: bool = True, norm: bool = False
+    ) -> None:
+        super().__init__(Cell("lstm"), inputs, units, learned_start, norm)
         # A forget gate that starts open lets the gradient reach back (Jozefowicz et al. 2015).
         self.bias_ih.data[units : 2 * units] = 1.0
 
     def step(self, state: State, x: Tensor) -> State:
         h, c = state
-        x_part = linear(x, self.weight_ih, self.bias_ih)
-        i, f, g, o = (x_part + linear(h, self.weight_hh, self.bias_hh)).chunk(4, -1)
+        a, u = self.halves(x, h)
+        i, f, g, o = (a + u).chunk(4, -1)
         c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
-        return torch.sigmoid(o) * torch.tanh(c), c
+        return torch.sigmoid(o) * torch.tanh(shown(c, self.norm_c)), c

@@ -20,6 +20,7 @@ from catena.emission import Emission, emission_for
 from catena.errors import CatenaError
 from catena.kernels.cell.cell import Cell, Weights
 from catena.kernels.cell.dispatch import refusal, scan_cell
+from catena.kernels.cell.reference import affine
 from catena.kernels.cell.walker import CellWalker, walks
 from catena.kernels.registry import register
 from catena.ladder.encoder import Encoder
@@ -145,6 +146,8 @@ class Recurrent:
         bidirectional: read from both ends, for tasks that label or classify; predicting what
             comes next refuses it.
         variational: draw what is dropped once a sequence and not at every step, for the same tasks.
+        layer_norm: normalise W x and U h over all gates together, before their biases (Ba et al.
+            2016); an LSTM, the c_t inside tanh too.
     """
 
     kind: ClassVar[str]
@@ -160,6 +163,7 @@ class Recurrent:
     emission: str | None = None
     bidirectional: bool = False
     variational: bool = False
+    layer_norm: bool = False
 
     def __post_init__(self) -> None:
         whole("units", self.units, 1)
@@ -256,9 +260,13 @@ class Gated(nn.Module):
         cell: the kind of cell.
         inputs, units: sizes; `weight_ih [gates·units, inputs]`, `weight_hh [gates·units, units]`.
         learned_start: whether the initial state is a parameter `[states, units]` or zero.
+        norm: whether there are gains of layer normalisation, `norm_ih` and `norm_hh
+            [gates·units]`, and with a memory `norm_c [2, units]`.
     """
 
-    def __init__(self, cell: Cell, inputs: int, units: int, learned_start: bool) -> None:
+    def __init__(
+        self, cell: Cell, inputs: int, units: int, learned_start: bool, norm: bool
+    ) -> None:
         super().__init__()
         self.cell, self.units = cell, units
         gates, states = cell.gates, cell.states
@@ -271,6 +279,10 @@ class Gated(nn.Module):
             nn.init.xavier_uniform_(block)
         for block in self.weight_hh.data.chunk(gates):
             nn.init.orthogonal_(block)
+        self.norm_ih = nn.Parameter(torch.ones(gates * units)) if norm else None
+        self.norm_hh = nn.Parameter(torch.ones(gates * units)) if norm else None
+        gain_and_bias = torch.tensor([[1.0], [0.0]]).repeat(1, units)
+        self.norm_c = nn.Parameter(gain_and_bias) if norm and states > 1 else None
 
     def start(self, batch: int) -> tuple[Tensor, ...]:
         return tuple(part.expand(batch, -1) for part in self.initial)
@@ -278,10 +290,25 @@ class Gated(nn.Module):
     def read(self, state: tuple[Tensor, ...]) -> Tensor:
         return state[0]
 
+    def halves(self, x: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
+        """What the input and the state before bring to the gates, `[batch, gates·units]` each."""
+        return (
+            affine(x, self.weight_ih, self.bias_ih, self.norm_ih),
+            affine(h, self.weight_hh, self.bias_hh, self.norm_hh),
+        )
+
     @property
     def weights(self) -> Weights:
         """As the kernels take them."""
-        return Weights(self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
+        return Weights(
+            self.weight_ih,
+            self.weight_hh,
+            self.bias_ih,
+            self.bias_hh,
+            norm_ih=self.norm_ih,
+            norm_hh=self.norm_hh,
+            norm_c=self.norm_c,
+        )
 
 
 _Kind = TypeVar("_Kind", bound=type[Gated])

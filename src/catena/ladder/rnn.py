@@ -13,7 +13,6 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor
-from torch.nn.functional import linear
 
 from catena.kernels.cell.cell import Cell
 from catena.ladder.neural import Gated, Recurrent, fast
@@ -27,17 +26,19 @@ class RNN(Recurrent):
     kind: ClassVar[str] = "rnn"
 
     def cell(self, inputs: int) -> ElmanCell:
-        return ElmanCell(inputs, self.units, self.start == "learned")
+        return ElmanCell(inputs, self.units, self.start == "learned", self.layer_norm)
 
 
 @fast
 class ElmanCell(Gated):
     """One layer: x `[batch, inputs]`, state (h `[batch, units]`,)."""
 
-    def __init__(self, inputs: int, units: int, learned_start: bool = True) -> None:
-        super().__init__(Cell("rnn_tanh"), inputs, units, learned_start)
+    def __init__(
+        self, inputs: int, units: int, learned_start: bool = True, norm: bool = False
+    ) -> None:
+        super().__init__(Cell("rnn_tanh"), inputs, units, learned_start, norm)
 
     def step(self, state: State, x: Tensor) -> State:
         (h,) = state
-        x_part = linear(x, self.weight_ih, self.bias_ih)
-        return (torch.tanh(x_part + linear(h, self.weight_hh, self.bias_hh)),)
+        a, u = self.halves(x, h)
+        return (torch.tanh(a + u),)

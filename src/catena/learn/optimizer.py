@@ -19,7 +19,7 @@ def optimizer_for(
 ) -> torch.optim.Optimizer:
     """AdamW, SGD or Adagrad over the parameters that are learned.
 
-    Decay pulls on weights only: a bias or an initial state has no reason to be small.
+    Decay pulls on weights only: a bias, a gain or an initial state has no reason to be small.
 
     Raises:
         CatenaError: when nothing in the model can be learned by gradient.
@@ -27,7 +27,7 @@ def optimizer_for(
     learned = {n: p for n, p in model.named_parameters() if p.requires_grad}
     if not learned:
         raise CatenaError("this model has no parameters that a gradient could change")
-    weights = [name for name, p in learned.items() if p.dim() > 1 and not _is_initial(name)]
+    weights = [name for name, p in learned.items() if p.dim() > 1 and not _is_free(name)]
     groups = [
         {"params": [learned[n] for n in weights], "weight_decay": weight_decay},
         {"params": [p for n, p in learned.items() if n not in weights], "weight_decay": 0.0},
@@ -37,6 +37,13 @@ def optimizer_for(
     if name == "adagrad":
         return Adagrad(groups, rate or PEAKS[name], momentum)
     return torch.optim.AdamW(groups, lr=rate or PEAKS[name], betas=(0.9, 0.99), fused=True)
+
+
+def _is_free(name: str) -> bool:
+    """Whether a parameter is the initial state of a recurrence, or belongs to layer
+    normalisation."""
+    own = name.rpartition(".")[2]
+    return own == "initial" or own.startswith("norm_")
 
 
 def clip_norm(parameters: Iterable[nn.Parameter], most: float) -> None:
@@ -51,11 +58,6 @@ def clip_norm(parameters: Iterable[nn.Parameter], most: float) -> None:
     share = float((most / (norm + 1e-6)).clamp(max=1.0))
     for part in (*dense, *(one._values() for one in thin)):
         part.mul_(share)
-
-
-def _is_initial(name: str) -> bool:
-    """Whether a parameter is the initial state of a recurrence."""
-    return name.rpartition(".")[2] == "initial"
 
 
 def moments(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -49,8 +49,9 @@ def average(models: Sequence[_Task | str | Path]) -> _Task:
     if not fitted:
         raise CatenaError("there is no model to take the average of")
     facts = [_facts(task) for task in fitted]
-    for number, own in enumerate(facts):
-        _refuse_unlike(facts[0], own, number)
+    for number, (one, own) in enumerate(zip(models, facts, strict=True), 1):
+        named = str(one) if isinstance(one, str | Path) else f"model {number}"
+        _refuse_unlike(facts[0], own, named)
     made = copy.deepcopy(fitted[0])
     tensors = [_model(task).state_dict() for task in fitted]
     _model(made).load_state_dict({name: _mean(name, tensors) for name in tensors[0]})
@@ -84,10 +85,10 @@ def _facts(task: Estimator) -> dict[str, Any]:
     return {"rung": facts["rung"], "space": facts["space"], **own}
 
 
-def _refuse_unlike(one: dict[str, Any], other: dict[str, Any], number: int) -> None:
+def _refuse_unlike(one: dict[str, Any], other: dict[str, Any], named: str) -> None:
     for name in sorted(one.keys() | other.keys()):
         if one.get(name) != other.get(name):
             raise CatenaError(
-                f"model {number + 1} is not like the first: they differ in {name}; an average "
+                f"{named} is not like the first: they differ in {name}; an average "
                 "needs models of one kind with the same symbols"
             )

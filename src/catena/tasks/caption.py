@@ -260,20 +260,30 @@ class Captioner(Estimator):
 
     # -- measuring --------------------------------------------------------------------------
 
-    def evaluate(self, sources: Any, captions: Captions, how: int | Beam = 5) -> Evaluation:
+    def evaluate(
+        self,
+        sources: Any,
+        captions: Captions,
+        how: int | Beam = 5,
+        *,
+        tokenize: str | None = None,
+    ) -> Evaluation:
         """How good the captions found for the sources are, beside those given.
 
+        Args:
+            tokenize: how sacreBLEU cuts words, such as "zh" for Chinese; "13a" unless given.
+
         Raises:
-            CatenaError: where sacreBLEU is not installed.
+            CatenaError: where sacreBLEU is not installed, or knows no such way.
         """
         model = self._model()
-        bleu, _ = metrics("captions")
+        bleu, _ = metrics("captions", tokenize)
         seen, targets, owner = self._coupled(sources, captions)
         references = [_several(own) for own in captions]
         texts = self.caption(sources, how)
         right = [text in own for text, own in zip(texts, references, strict=True)]
         total = float(scores(model, seen, targets, owner).sum())
-        judges = [bleu(max_ngram_order=order) for order in (1, 2, 3, 4)]
+        judges = [bleu(max_ngram_order=order, tokenize=tokenize) for order in (1, 2, 3, 4)]
         streams = _streams(references)
         return Evaluation(
             bleu=[judge.corpus_score(texts, streams).score for judge in judges],

@@ -11,7 +11,7 @@ import torch
 
 from catena.errors import CatenaError
 from catena.ladder import Rung
-from catena.ladder.rung import one_of, whole
+from catena.ladder.rung import whole
 from catena.learn import Gradient, Progress
 from catena.save import pack, restoring, save_model, task_facts
 from catena.scheduled import ScheduledSampling
@@ -193,9 +193,7 @@ class Chat(Estimator):
             CatenaError: where sacreBLEU is not installed, or knows no such way.
         """
         translator, pairs = self._fitted(), self.pairs(dialogues)
-        bleu_of, _ = metrics("replies")
-        if tokenize is not None:
-            one_of("tokenize", tokenize, tuple(bleu_of.TOKENIZERS))
+        metrics("replies", tokenize)  # before the work, not after it
         sources = [source.split(BETWEEN) for source, _ in pairs]
         return translator.judged(pairs, self.replies(sources, how, seed), tokenize)
 

@@ -52,6 +52,10 @@ class Language:
         """Numbers over the symbols of each text."""
         return self.space.encode(texts if self.subwords is None else self.subwords.cut(texts))
 
+    def phrase(self, text: str) -> str | list[str]:
+        """A text as constraints take one: itself, or the pieces that it is cut into."""
+        return text if self.subwords is None else self.subwords.cut([text])[0]
+
     def decode(self, numbers: Tensor) -> str:
         """The text of numbers `[length]`."""
         if self.subwords is None:

@@ -303,15 +303,28 @@ class Translator(Estimator):
         symbols = self.target_.encode(targets).total + len(targets)
         return math.exp(-float(self.score(pairs).sum()) / max(1, symbols))
 
-    def evaluate(self, pairs: Iterable[Pair], how: int | Beam = 5) -> Evaluation:
+    def evaluate(
+        self,
+        pairs: Iterable[Pair],
+        how: int | Beam = 5,
+        *,
+        tokenize: str | None = None,
+        limit: int = LIMIT,
+        truncate: bool = False,
+    ) -> Evaluation:
         """How good the translations of the sources are, beside the targets.
 
+        Args:
+            tokenize: how sacreBLEU cuts words, such as "zh" for Chinese; "13a" unless given.
+            limit, truncate: as in `translate`; the perplexity is of whole sources.
+
         Raises:
-            CatenaError: where sacreBLEU is not installed.
+            CatenaError: where sacreBLEU is not installed, or knows no such way.
         """
         pairs = list(pairs)
-        metrics("translations")  # before the work, not after it
-        return self.judged(pairs, self.translate(_sides(pairs)[0], how))
+        metrics("translations", tokenize)  # before the work, not after it
+        texts = self.translate(_sides(pairs)[0], how, limit=limit, truncate=truncate)
+        return self.judged(pairs, texts, tokenize)
 
     def judged(
         self, pairs: Sequence[Pair], texts: Sequence[str], tokenize: str | None = None

@@ -26,6 +26,8 @@ class TranslatorEnsemble:
         translators: fitted, with the same symbols on both sides.
         mean: "arithmetic" of their probabilities, or "geometric".
 
+    `source_` and `target_` are the symbols that they have in common.
+
     Raises:
         CatenaError: for none, for one that is not fitted, and for other symbols than the first's.
     """
@@ -44,6 +46,7 @@ class TranslatorEnsemble:
                     f"translator {number} of the ensemble has other symbols than the first: "
                     "fit them to the same pairs with the same unit and vocabulary"
                 )
+        self.source_, self.target_ = first.source_, first.target_
         # All that a Translator does with its network is done with the networks together.
         self._translator = copy(first)
         self._translator.model_ = _Networks([one.model_ for one in translators], mean)  # type: ignore[assignment]
@@ -70,9 +73,9 @@ class TranslatorEnsemble:
         """log p of each target given its source, in nats: `[n]`; see `Translator.score`."""
         return self._translator.score(pairs)
 
-    def evaluate(self, pairs: Iterable[Pair], how: int | Beam = 5) -> Evaluation:
+    def evaluate(self, pairs: Iterable[Pair], how: int | Beam = 5, **options: Any) -> Evaluation:
         """How good the translations of the sources are; see `Translator.evaluate`."""
-        return self._translator.evaluate(pairs, how)
+        return self._translator.evaluate(pairs, how, **options)
 
 
 class _Networks(nn.Module):

@@ -15,6 +15,7 @@ from catena.constraints import Constraint
 from catena.container import write_atomically
 from catena.errors import CatenaError
 from catena.ladder import RUNGS, Rung
+from catena.ladder.rung import one_of
 from catena.model import groups
 from catena.search import Beam, beam
 from catena.sequences import Sequences
@@ -86,7 +87,10 @@ def found(
             own = [constraints[row] for row in chosen.tolist()]
             needed = torch.tensor([int(automaton.distance[0]) for automaton in own])
             most = most.maximum(needed.clamp(max=how.max_length))
-        hypotheses = beam(given, prompts[chosen], how, most, own)
+        try:
+            hypotheses = beam(given, prompts[chosen], how, most, own)
+        except CatenaError as error:
+            raise _of_source(error, chosen) from error
         for row, every in zip(chosen.tolist(), hypotheses, strict=True):
             numbers = [torch.cat([prompts[row], one.numbers]) for one in every]
             names = [language.symbols(text) for text in numbers]
@@ -97,6 +101,13 @@ def found(
                 for name, one in zip(names, every, strict=True)
             ]
     return texts
+
+
+def _of_source(error: CatenaError, chosen: Tensor) -> CatenaError:
+    """The same, told of the source by its own number and not by its place among those `chosen`."""
+    if error.sequence is None:
+        return error
+    return CatenaError(str(error), int(chosen[error.sequence]), error.step)
 
 
 def automata(
@@ -116,7 +127,14 @@ def automata(
         return [constraint.automaton(space)] * texts
     if len(constraint) != texts:
         raise CatenaError(f"{texts} lines, but {len(constraint)} constraints: give each its own")
-    return [longer(space, 0) if one is None else one.automaton(space) for one in constraint]
+    return [_own(space, one, row) for row, one in enumerate(constraint)]
+
+
+def _own(space: Symbols, constraint: Constraint | None, row: int) -> Automaton:
+    try:
+        return longer(space, 0) if constraint is None else constraint.automaton(space)
+    except CatenaError as error:
+        raise CatenaError(str(error), row, error.step) from error
 
 
 def _fill(
@@ -185,11 +203,15 @@ def texts_of(lines: Sequence[str], what: str) -> list[str]:
     return rows
 
 
-def metrics(task: str) -> tuple[Any, Any]:
+def metrics(task: str, tokenize: str | None = None) -> tuple[Any, Any]:
     """sacreBLEU's BLEU and chrF.
 
+    Args:
+        task: what is to be evaluated.
+        tokenize: how it is to cut words; its own way unless given.
+
     Raises:
-        CatenaError: where it is not installed.
+        CatenaError: where it is not installed, or knows no such way.
     """
     try:
         from sacrebleu.metrics.bleu import BLEU
@@ -198,6 +220,8 @@ def metrics(task: str) -> tuple[Any, Any]:
         raise CatenaError(
             f"evaluating {task} needs sacreBLEU: pip install 'catena[translate]'"
         ) from error
+    if tokenize is not None:
+        one_of("tokenize", tokenize, tuple(BLEU.TOKENIZERS))
     return BLEU, CHRF
 
 

@@ -60,20 +60,21 @@ def reference(
     """
     outputs, ended, live = [], [], state
     projected = not weights.ih.numel()  # then x is the input's share of the gates already
-    gates = x if projected else _affine(x, weights.ih, weights.bias_ih, weights.norm_ih)
+    gates = x if projected else affine(x, weights.ih, weights.bias_ih, weights.norm_ih)
     for t, a in enumerate(gates.split(batch_sizes.tolist())):
         if len(a) < len(live[0]):
             ended.append(tuple(part[len(a) :] for part in live))
             live = tuple(part[: len(a)] for part in live)
         kept = live[0] if mask is None else live[0] * mask[: len(a)]
-        u = _affine(kept, weights.hh, weights.bias_hh, weights.norm_hh)
+        u = affine(kept, weights.hh, weights.bias_hh, weights.norm_hh)
         live = _zoned(cell, live, _step(cell, weights, a, u, live), t, seed)
         outputs.append(live[0])
     last = tuple(torch.cat(parts) for parts in zip(live, *reversed(ended), strict=True))
     return (torch.cat(outputs) if outputs else state[0][:0]), last
 
 
-def _affine(values: Tensor, weight: Tensor, bias: Tensor | None, gain: Tensor | None) -> Tensor:
+def affine(values: Tensor, weight: Tensor, bias: Tensor | None, gain: Tensor | None) -> Tensor:
+    """`weight` times `values [m, ...]`, layer-normalised where there is a gain, and the bias."""
     if gain is None:
         return linear(values, weight, bias)
     return layer_norm(linear(values, weight), gain.shape, gain, bias, eps=1e-5)
@@ -102,9 +103,14 @@ def _lstm(cell: Cell, weights: Weights, gates: Tensor, c: Tensor) -> State:
     c = f * c + (1 - f if cell.coupled else torch.sigmoid(i)) * torch.tanh(g)
     if weights.peephole is not None:
         o = o + weights.peephole[2] * c
-    shown = c if weights.norm_c is None else layer_norm(c, c.shape[1:], *weights.norm_c, eps=1e-5)
-    h = torch.sigmoid(o) * torch.tanh(shown)
+    h = torch.sigmoid(o) * torch.tanh(shown(c, weights.norm_c))
     return (h if weights.projection is None else linear(h, weights.projection)), c
+
+
+def shown(c: Tensor, norm: Tensor | None) -> Tensor:
+    """What of an LSTM's memory enters tanh: c `[m, H]`, layer-normalised where there is a norm
+    `[2, H]`."""
+    return c if norm is None else layer_norm(c, c.shape[1:], *norm, eps=1e-5)
 
 
 def _zoned(cell: Cell, before: State, after: State, t: int, seed: int | None) -> State:

@@ -1,16 +1,4 @@
-"""Finding sequences in a model: sampling and beam search over any SequenceModel.
-
-The distribution that a symbol is drawn from is filtered in this order: symbols that may not come
-here are removed; the rest is tempered, p ∝ p^(1/T); of that, the k likeliest are kept (top-k);
-of those, the fewest that together hold p of the mass (top-p); of those, all that have at least a
-share of the likeliest one's probability (min-p, Nguyen et al. 2024). The model's own probabilities
-are never written over.
-
-Under a constraint (`catena.constraints`) what may not come is what the form forbids or could not be
-completed from. Whatever is sampled then is of the form, and all that is of it can be sampled; its
-distribution is the model's, renormalised at each step, which is not the model's given the form: a
-sampler does not foresee how likely the rest will be.
-"""
+"""Seeking: the likeliest sequences of a model, by beam search."""
 
 from __future__ import annotations
 
@@ -26,228 +14,10 @@ from catena.guiding import Constraints, Guide
 from catena.ladder.rung import at_least
 from catena.model import SequenceModel
 from catena.recurrence import State, select
-from catena.scanning import scan
+from catena.search.ranking import best_pairs, joined_pairs, repeating
+from catena.search.start import NEVER, check_lengths, forbidden, guide_of, has_ended, prepare
 from catena.sequences import Sequences
 from catena.space import Symbols
-from catena.walking import walk
-
-NEVER = -math.inf
-# In the place of a symbol where a sequence is complete and its space has no end to say so.
-COMPLETE = -1
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """How continuations are drawn.
-
-    Args:
-        temperature: below 1 sharpens, above 1 flattens; 0 takes the likeliest (greedy).
-        top_k: draw among so many of the likeliest; None for all.
-        top_p: draw among the fewest that hold this share of the mass; None for all.
-        min_p: draw among those with at least this share of the likeliest's probability, after the
-            temperature; 0 for all.
-        min_length: the end may not come before so many steps, the prompt not counted.
-        max_length: stop after so many steps, the prompt not counted.
-
-    Raises:
-        CatenaError: for a value out of range.
-    """
-
-    temperature: float = 1.0
-    top_k: int | None = None
-    top_p: float | None = None
-    min_length: int = 0
-    max_length: int = 1000
-    min_p: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not 0.0 <= self.min_p <= 1.0:
-            raise CatenaError(f"min_p must be from 0 to 1, not {self.min_p}")
-        if not 0.0 <= self.temperature < math.inf:
-            raise CatenaError(f"temperature must be a number from 0 up, not {self.temperature}")
-        _check_lengths(self.min_length, self.max_length)
-        if self.top_k is not None:
-            at_least("top_k", self.top_k, 1)
-        if self.top_p is not None and not 0 < self.top_p <= 1:
-            raise CatenaError(f"top_p must be above 0 and at most 1, not {self.top_p}")
-
-
-def _check_lengths(least: int, most: int) -> None:
-    at_least("min_length", least, 0)
-    at_least("max_length", most, 0)
-    if least > most:
-        raise CatenaError(f"min_length {least} is above max_length {most}")
-
-
-def filtered(log_p: Tensor, how: Sampling) -> Tensor:
-    """`[batch, symbols]` log-probabilities after temperature, top-k, top-p and min-p, normalised.
-
-    >>> p = torch.tensor([[0.5, 0.3, 0.2]])
-    >>> filtered(p.log(), Sampling(top_k=2)).exp()
-    tensor([[0.6250, 0.3750, 0.0000]])
-    """
-    if how.temperature == 0:
-        best = log_p.argmax(-1, keepdim=True)
-        return torch.full_like(log_p, NEVER).scatter(-1, best, 0.0)
-    # From the largest down, so that a temperature next to 0 cannot take all of them to -∞.
-    log_p = ((log_p - log_p.amax(-1, keepdim=True)) / how.temperature).log_softmax(-1)
-    if how.top_k is not None and how.top_k < log_p.shape[-1]:
-        kept = log_p.topk(how.top_k, -1)
-        log_p = torch.full_like(log_p, NEVER).scatter(-1, kept.indices, kept.values)
-        log_p = log_p.log_softmax(-1)
-    if how.top_p is not None:
-        ordered, order = log_p.sort(dim=-1, descending=True, stable=True)
-        mass_before = ordered.exp().cumsum(-1) - ordered.exp()
-        ordered = ordered.masked_fill(mass_before >= how.top_p, NEVER)
-        log_p = torch.full_like(log_p, NEVER).scatter(-1, order, ordered).log_softmax(-1)
-    if how.min_p:
-        least = log_p.amax(-1, keepdim=True) + math.log(how.min_p)
-        log_p = log_p.masked_fill(log_p < least, NEVER).log_softmax(-1)
-    return log_p
-
-
-def prepare(model: SequenceModel, prompts: Sequences) -> State:
-    """The state after each prompt; a prompt of length 0 leaves the start."""
-    return scan(model, prompts).state
-
-
-@torch.no_grad()
-def sample(
-    model: SequenceModel,
-    prompts: Sequences,
-    how: Sampling,
-    generator: torch.Generator,
-    constraint: Constraints | None = None,
-) -> Sequences:
-    """One continuation of each prompt, without the prompt and without the end.
-
-    Rows that have ended leave the batch. Symbols are never ⟨unk⟩. Numeric spaces predict no end:
-    they are drawn to `max_length`, and know no temperature, top-k, top-p or min-p.
-
-    Args:
-        constraint: what each prompt and its continuation must be together, one automaton for all or
-            one for each. Where the space predicts no end, a sequence ends once it is complete.
-
-    Raises:
-        CatenaError: for a numeric space with options of symbols, and where a prompt cannot become
-            what the constraint asks within `max_length`.
-    """
-    model.eval()
-    limits = torch.full((len(prompts),), how.max_length)
-    guide = _guide(model, prompts, constraint, limits, how.min_length)
-    place = () if guide is None else guide.start
-    walker = walk(model.recurrence, prepare(model, prompts))
-    running = torch.arange(len(prompts))
-    drawn: list[tuple[Tensor, Tensor]] = []
-    for length in range(how.max_length):
-        if not len(running):
-            break
-        allowed = None if guide is None else guide.allowed(place, how.max_length - length)
-        x = _draw(model, walker.features, how, length, generator, allowed)
-        ended = _has_ended(model, x)
-        if ended.any():
-            going = (~ended).nonzero().squeeze(1)
-            running, x, place = running[going], x[going], select(place, going)
-            walker = walk(model.recurrence, select(walker.state, going))
-        walker.push(model.embed(x))
-        if guide is not None:
-            place = guide.step(place, x)
-        drawn.append((running, x))
-    return _collect(prompts, drawn)
-
-
-def _guide(
-    model: SequenceModel,
-    prompts: Sequences,
-    constraint: Constraints | None,
-    limits: Tensor,
-    least: int,
-) -> Guide | None:
-    if constraint is None or not len(prompts):
-        return None
-    if not isinstance(model.space, Symbols):
-        raise CatenaError("a constraint needs symbols; this model's space is numeric")
-    return Guide(model.space, constraint, prompts, limits, least)
-
-
-def _draw(
-    model: SequenceModel,
-    features: Tensor,
-    how: Sampling,
-    length: int,
-    generator: torch.Generator,
-    allowed: Tensor | None,
-) -> Tensor:
-    """`[batch]`, what comes next; `COMPLETE` where a constraint allows nothing more."""
-    if not isinstance(model.space, Symbols):
-        return _draw_numbers(model, features, how, generator)
-    log_p = allowed_log_probs(model, features, length >= how.min_length)
-    if allowed is not None:
-        log_p = log_p.masked_fill(~allowed, NEVER)
-    # Where only what may not come was possible, all that may come is alike.
-    stuck = ~(log_p > NEVER).any(-1, keepdim=True)
-    if stuck.any():
-        banned = _banned(model.space, length >= how.min_length)
-        banned = banned if allowed is None else banned | ~allowed
-        log_p = torch.where(stuck, torch.zeros_like(log_p).masked_fill(banned, NEVER), log_p)
-    if allowed is None:
-        return _drawn(log_p, how, generator)
-    complete = ~allowed.any(-1)
-    x = _drawn(log_p.masked_fill(complete[:, None], 0.0), how, generator)
-    return x.masked_fill(complete, COMPLETE)
-
-
-def _drawn(log_p: Tensor, how: Sampling, generator: torch.Generator) -> Tensor:
-    return torch.multinomial(filtered(log_p, how).exp(), 1, generator=generator).squeeze(1)
-
-
-def _draw_numbers(
-    model: SequenceModel, features: Tensor, how: Sampling, generator: torch.Generator
-) -> Tensor:
-    plain = Sampling(min_length=how.min_length, max_length=how.max_length)
-    if how != plain:
-        raise CatenaError("temperature, top_k, top_p and min_p need symbols; this space is numeric")
-    # torch.distributions draws from the global generator only.
-    with torch.random.fork_rng():
-        torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
-        return model.head.distribution(features).sample().double()
-
-
-def allowed_log_probs(model: SequenceModel, features: Tensor, may_end: bool) -> Tensor:
-    """`[batch, outcomes]` the model's own log p of the next symbol; -inf for ⟨unk⟩, and for the
-    end while it may not come. Not normalised over the rest."""
-    assert isinstance(model.space, Symbols)
-    distribution = model.head.distribution(features)
-    log_p = distribution.logits.double().log_softmax(-1)  # type: ignore[attr-defined]
-    return log_p.masked_fill(_banned(model.space, may_end), NEVER)
-
-
-def _banned(space: Symbols, may_end: bool, unknown: bool = False) -> Tensor:
-    """`[outcomes]`, which symbols may not come."""
-    banned = torch.zeros(space.outcomes, dtype=torch.bool)
-    if space.unknown_number is not None and not unknown:
-        banned[space.unknown_number] = True
-    if space.end_number is not None and not may_end:
-        banned[space.end_number] = True
-    return banned
-
-
-def _has_ended(model: SequenceModel, x: Tensor) -> Tensor:
-    """`[batch]`, which rows have drawn the end, or are complete."""
-    end = model.space.end_number
-    if not isinstance(model.space, Symbols):
-        return torch.zeros(len(x), dtype=torch.bool)
-    return x == (COMPLETE if end is None else end)
-
-
-def _collect(prompts: Sequences, drawn: list[tuple[Tensor, Tensor]]) -> Sequences:
-    """Steps of (which rows, what they drew) as one ragged batch."""
-    if not drawn:
-        return Sequences(prompts.values[:0], torch.zeros_like(prompts.lengths))
-    owner = torch.cat([rows for rows, _ in drawn])
-    values = torch.cat([x for _, x in drawn])
-    order = torch.argsort(owner, stable=True)
-    return Sequences(values[order], torch.bincount(owner, minlength=len(prompts)))
 
 
 @dataclass(frozen=True)
@@ -295,7 +65,7 @@ class Beam:
         at_least("groups", self.groups, 1)
         if self.width % self.groups:
             raise CatenaError(f"a width of {self.width} does not divide into {self.groups} groups")
-        _check_lengths(self.min_length, self.max_length)
+        check_lengths(self.min_length, self.max_length)
         at_least("no_repeat", self.no_repeat, 0)
         for name in ("length_penalty", "coverage_penalty", "diversity"):
             if not 0.0 <= getattr(self, name) < math.inf:
@@ -385,7 +155,7 @@ def beam(
     model.eval()
     if limits is None:
         limits = torch.full((len(prompts),), how.max_length)
-    guide = _guide(model, prompts, constraint, limits, how.min_length)
+    guide = guide_of(model, prompts, constraint, limits, how.min_length)
     limits = limits.repeat_interleave(how.groups)
     hunt = _Hunt(model, how, prompts, limits, guide)
     rows = hunt.begin()
@@ -450,7 +220,7 @@ class _Hunt:
         """Every row's best next steps; what ends by them is found, the rest runs on."""
         log_p = self._log_probs(rows, length)
         parents, symbols, total = self._choose(rows, log_p)
-        ended = _has_ended(self.model, symbols)
+        ended = has_ended(self.model, symbols)
         done = _Rows(rows.owner[parents], total, rows.history[parents], rows.state)
         self.close(done, ended.nonzero().squeeze(1), ended=True, parents=parents)
         going = ~ended & ~self._settled(done.owner, total, ended, length + 1)
@@ -484,19 +254,19 @@ class _Hunt:
             chosen.index_put_((prompt[parents], symbols), one, accumulate=True)
             total = rows.total[parents] + log_p[parents, symbols].double()
             parts.append((parents, symbols, total))
-        return _joined(parts, rows.owner)
+        return joined_pairs(parts, rows.owner)
 
     def _with_room(self, rows: _Rows, log_p: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The best pairs; where phrases must occur, those of each number of their symbols that are
         there: the likeliest, being without, would leave no room for the rest."""
         if self.guide is None or self.guide.levels == 1:
-            return _best(rows.total, log_p, rows.owner, self.width)
+            return best_pairs(rows.total, log_p, rows.owner, self.width)
         met = self.guide.met(rows.place)
         parts = [
-            _best(rows.total, log_p.masked_fill(met != level, NEVER), rows.owner, self.width)
+            best_pairs(rows.total, log_p.masked_fill(met != level, NEVER), rows.owner, self.width)
             for level in range(self.guide.levels)
         ]
-        return _joined(parts, rows.owner)
+        return joined_pairs(parts, rows.owner)
 
     def _allowed(self, guide: Guide, rows: _Rows, length: int) -> Tensor:
         left = torch.tensor(self.limits)[rows.owner] - length
@@ -507,12 +277,12 @@ class _Hunt:
         own precision: there are as many as the vocabulary is large."""
         assert isinstance(self.model.space, Symbols)
         log_p = self.model.next(rows.state).logits  # type: ignore[attr-defined]
-        banned = _banned(self.model.space, length >= self.how.min_length, self.how.unknown)
+        banned = forbidden(self.model.space, length >= self.how.min_length, self.how.unknown)
         log_p = log_p.masked_fill(banned, NEVER)
         if self.guide is not None:
             log_p = log_p.masked_fill(~self._allowed(self.guide, rows, length), NEVER)
         if self.how.no_repeat:
-            repeats = _repeats(rows.history, self.how.no_repeat, log_p.shape[1])
+            repeats = repeating(rows.history, self.how.no_repeat, log_p.shape[1])
             log_p = log_p.masked_fill(repeats, NEVER)
         return log_p
 
@@ -585,58 +355,3 @@ def _check_search(model: SequenceModel, how: Beam) -> None:
     looks_back = isinstance(recurrence, LooksBack) and recurrence.tracking
     if how.coverage_penalty and not looks_back:
         raise CatenaError("a coverage penalty needs a model that keeps track of its source")
-
-
-def _best(
-    so_far: Tensor, log_p: Tensor, owner: Tensor, width: int
-) -> tuple[Tensor, Tensor, Tensor]:
-    """The `width` best (row, symbol) pairs of each prompt, best first; pairs of probability 0 are
-    left out.
-
-    Args:
-        so_far: `[rows]` float64, log p of each row.
-        log_p: `[rows, symbols]`, of its next symbol.
-        owner: `[rows]`, in order.
-
-    Returns:
-        Rows, symbols and log p, `[pairs]` each, those of a prompt together.
-    """
-    # No pair is among the best of all that is not among the best of its row.
-    values, symbols = log_p.topk(min(width, log_p.shape[1]), -1)
-    values = so_far[:, None] + values.double()
-    prompts, place, counts = owner.unique_consecutive(return_inverse=True, return_counts=True)
-    first = counts.cumsum(0) - counts
-    table = values.new_full((len(prompts), int(counts.max()), values.shape[1]), NEVER)
-    table[place, torch.arange(len(owner)) - first[place]] = values
-    total, flat = table.flatten(1).topk(min(width, table[0].numel()), -1)
-    rows = first[:, None] + flat // values.shape[1]
-    possible = total > NEVER
-    rows, total, column = rows[possible], total[possible], (flat % values.shape[1])[possible]
-    return rows, symbols[rows, column], total
-
-
-def _joined(
-    parts: list[tuple[Tensor, Tensor, Tensor]], owner: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Pairs as `_best` returns them, in its order."""
-    parents, symbols, total = map(torch.cat, zip(*parts, strict=True))
-    order = total.argsort(descending=True, stable=True)
-    order = order[owner[parents[order]].argsort(stable=True)]
-    return parents[order], symbols[order], total[order]
-
-
-def _repeats(history: Tensor, size: int, symbols: int) -> Tensor:
-    """`[rows, symbols]`: which symbols would end a run of `size` that is there already.
-
-    >>> _repeats(torch.tensor([[1, 2, 0, 1], [0, 0, 2, 1]]), 2, 3).tolist()
-    [[False, False, True], [False, False, False]]
-    """
-    banned = torch.zeros(len(history), symbols, dtype=torch.bool)
-    if history.shape[1] < size:
-        return banned
-    runs = history.unfold(1, size, 1)
-    latest = history[:, history.shape[1] - size + 1 :]
-    same = (runs[:, :, :-1] == latest[:, None]).all(-1) & (runs[:, :, -1] >= 0)
-    row, place = same.nonzero(as_tuple=True)
-    banned[row, runs[row, place, -1]] = True
-    return banned
