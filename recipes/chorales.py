@@ -37,6 +37,7 @@ from scipy.io import loadmat
 
 from catena import EM, HMM, LSTM, Generator, Gradient, Markov
 from catena.comparing.compare import machine
+from catena.learn import Progress
 from catena.space import UNKNOWN, Bits, Symbols
 
 RESULTS = Path(__file__).parent / "results" / "chorales.json"
@@ -64,15 +65,16 @@ class Neural(NamedTuple):
 
 LSTMS = {
     "jsb": Neural(
-        LSTM(units=256, dropout=0.3, embedding_dropout=0.2),
-        Gradient(epochs=60, batch=8, rate=0.008, average=0.99, patience=None),
+        LSTM(units=256, dropout=0.4, embedding_dropout=0.2),
+        Gradient(epochs=50, batch=8, rate=0.008, average=0.99, evaluations=10, patience=None),
     ),
     "nottingham": Neural(
-        LSTM(units=256, dropout=0.1),
-        Gradient(epochs=10, batch=8, rate=0.01, average=0.99, patience=None),
+        LSTM(units=256, dropout=0.2),
+        Gradient(epochs=2, batch=12, rate=0.01, average=0.99, evaluations=10, patience=None),
+        shift=5,
     ),
 }
-HMMS = {"jsb": HMM(states=64), "nottingham": HMM(states=96)}
+HMMS = {"jsb": HMM(states=64), "nottingham": HMM(states=64)}
 KEY_ORDERS = {"jsb": 3, "nottingham": 3}
 
 
@@ -103,12 +105,23 @@ def nats(generator: Generator, pieces: Pieces) -> float:
 def lstm(name: str, parts: Parts, seed: int) -> dict[str, Any]:
     how = LSTMS[name]
     model = Generator(how.rung, space=Bits(KEYS), learner=how.learner, seed=seed)
-    model.fit(transposed(parts.train, how.shift), parts.valid)
+    model.fit(transposed(parts.train, how.shift), parts.valid, report=_say)
     return {**measured(model, parts), "shift": how.shift}
 
 
+_said: float | None = None
+
+
+def _say(progress: Progress) -> None:
+    """A line for each evaluation."""
+    global _said
+    if progress.valid != _said:
+        _said = progress.valid
+        print(f"{progress.seconds:6.0f} s  {progress.text}  valid {_said:.3f} nats", flush=True)
+
+
 def hmm(name: str, parts: Parts, seed: int) -> dict[str, Any]:
-    learner = EM(iterations=40, tolerance=1e-3)
+    learner = EM(iterations=25, tolerance=2e-3)
     model = Generator(HMMS[name], space=Bits(KEYS), learner=learner, seed=seed)
     return measured(model.fit(parts.train, parts.valid), parts)
 

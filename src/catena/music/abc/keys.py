@@ -21,7 +21,7 @@ MODES |= {"phr": -4, "loc": -5}
 NO_MODE = r"(?!(?:clef|octave|transpose|middle|stafflines|[ms])=|treble|alto|tenor|bass|perc|none)"
 KEY = re.compile(rf"(?P<letter>[A-G])(?P<sign>[#b]?)[ \t]*{NO_MODE}(?P<mode>[A-Za-z]*)(?![A-Za-z])")
 EXPLICIT = re.compile(r"(\^\^?|__?|=)([A-Ga-g])")
-PIPES = {"HP": {}, "Hp": {"F": 1, "C": 1}}
+PIPES = ("HP", "Hp")  # the keys of the Highland pipes: one shows its sharps, both sound them
 CLEF = re.compile(
     r"(?:clef=)?\"?(?:treble|alto|tenor|bass|perc|none)\d?(?P<octave>[+-]8)?\"?(?!\S)"
     r"|(?P<name>octave|transpose)=(?P<number>-?\d+)|(?:middle|stafflines|m|s)=\S+"
@@ -81,7 +81,7 @@ def key_of(text: str) -> Key:
             raise CatenaError(
                 f"{text!r} is no key; write it as D, F#m, Bb, Ador or D mixolydian, or none"
             )
-        signature = dict(PIPES.get(word, {}))
+        signature = {"F": 1, "C": 1} if word in PIPES else {}
         rest = f"{word} {rest}" if CLEF.match(word) and word != "none" else rest
     explicit, shift, further = _further(rest, text)
     signature |= {name: alteration for alteration, name in explicit}
