@@ -4,8 +4,8 @@
 
 Sessions of diginetica and all of its 43,097 items; one table to read and to score with, 100 units,
 cross-entropy with logQ against 2,048 shared samples, Adagrad with momentum that moves only rows
-which were used, a dropout of 0.3 before and behind the state; as many predictions an update on every
-side. The sides:
+which were used, a dropout of 0.3 before and behind the state; as many predictions an update on
+every side. The sides:
 
     side by side   one item of each of some sessions an update, as GRU4Rec's authors train
     padded         padded batches of whole sessions of like length, one call of nn.GRU each
@@ -72,9 +72,7 @@ def _timed(
         UNITS, embedding=UNITS, dropout=DROPOUT, embedding_dropout=DROPOUT, tied=True, start="zero"
     )
     model = rung.build(space)
-    objective = NextItem(
-        model, Sequences.from_list(sessions), counts, LOSS, rows, 16, sparse=True
-    )
+    objective = NextItem(model, Sequences.from_list(sessions), counts, LOSS, rows, 16, sparse=True)
     updates = objective.updates(objective.batches(torch.Generator().manual_seed(0)))
     lanes = round(objective.predictions / updates)
     check(model, objective, sessions, lanes)
@@ -124,9 +122,7 @@ def plain_of(model: SequenceModel) -> Plain:
 
 
 @torch.no_grad()
-def check(
-    model: SequenceModel, objective: NextItem, sessions: list[Tensor], lanes: int
-) -> None:
+def check(model: SequenceModel, objective: NextItem, sessions: list[Tensor], lanes: int) -> None:
     """The same losses on every side, or nothing is timed."""
     samples = Samples(objective.counts, LOSS.samples, LOSS.exponent)
     others = samples.draw()
@@ -158,7 +154,10 @@ def check(
 def _side_by_side(
     plain: Plain, counts: Tensor, sessions: list[Tensor], lanes: int
 ) -> Callable[[], None]:
-    optimizer, samples = Adagrad(plain, RATE, MOMENTUM), Samples(counts, LOSS.samples, LOSS.exponent)
+    optimizer, samples = (
+        Adagrad(plain, RATE, MOMENTUM),
+        Samples(counts, LOSS.samples, LOSS.exponent),
+    )
 
     def work() -> None:
         order = torch.randperm(len(sessions)).tolist()
@@ -177,7 +176,10 @@ def _side_by_side(
 def _padded(
     plain: Plain, counts: Tensor, sessions: list[Tensor], budget: int
 ) -> Callable[[], None]:
-    optimizer, samples = Adagrad(plain, RATE, MOMENTUM), Samples(counts, LOSS.samples, LOSS.exponent)
+    optimizer, samples = (
+        Adagrad(plain, RATE, MOMENTUM),
+        Samples(counts, LOSS.samples, LOSS.exponent),
+    )
 
     def work() -> None:
         for x, real, y in padded(sessions, budget):

@@ -29,7 +29,9 @@ class Plain(nn.Module):
         self.project = nn.Linear(units, units)
         self.drop_read, self.drop_state = nn.Dropout(dropout), nn.Dropout(dropout)
 
-    def step(self, x: Tensor, y: Tensor, others: Tensor, h: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def step(
+        self, x: Tensor, y: Tensor, others: Tensor, h: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """What reads one item each of x `[m]` and predicts y: h `[1, m, units]` afterwards, the
         scores of y and of the others, `[m]` and `[m, k]`."""
         rows = self.table(torch.cat([x, y, others]))

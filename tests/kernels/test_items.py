@@ -64,11 +64,12 @@ def test_rows_are_moved_as_the_reference_moves_them(level, width):
     held = [torch.randn(30, width), torch.rand(30, width), torch.randn(30, width)]
     rows, gradient = torch.tensor([3, 17, 29, 0]), torch.randn(4, width)
     rule = Rule(0.05, 0.3, 0.99, 1e-6)
-    mine, theirs = ([part.clone() for part in held] for _ in range(2))
-    items.move_rows(*mine, rows, gradient, rule)
-    items.reference_move_rows(*theirs, rows, gradient, rule)
+    (a, b, c), (d, e, f) = ([part.clone() for part in held] for _ in range(2))
+    mine, theirs = (a, b, c), (d, e, f)
+    items.move_rows(mine, rows, gradient, rule)
+    items.reference_move_rows(theirs, rows, gradient, rule)
     for one, other, before in zip(mine, theirs, held, strict=True):
         torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-5)
         still = torch.ones(30, dtype=torch.bool).index_fill(0, rows, False)
         assert torch.equal(one[still], before[still])
-    items.move_rows(*mine, rows[:0], gradient[:0], rule)
+    items.move_rows(mine, rows[:0], gradient[:0], rule)

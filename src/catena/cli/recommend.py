@@ -94,16 +94,17 @@ def evaluate(model: Path, sources: list[str], given: Mapping[str, Any]) -> None:
     show.table([data.name, *(f"@{k}" for k in found.recall)], _figures(found))
     show.result("")
     show.result(
-        f"{found.predictions:,} predictions in {found.sessions:,} sessions, {found.short:,} of them "
-        f"too short for one; {found.cold:,} of items that training did not show, which are missed; "
-        f"{found.tied:.1%} tied, counted {found.ties}ly: an item comes after all of its score"
+        f"{found.predictions:,} predictions in {found.sessions:,} sessions, {found.short:,} of "
+        f"which are too short for one; {found.cold:,} of items that training did not show, which "
+        f"are missed; {found.tied:.1%} tied, counted {found.ties}ly: an item comes after all of "
+        "its score"
     )
 
 
 def info(model: Path, as_json: bool) -> None:
     """What a recommender's file holds."""
     recommender = load(model)
-    history, loss = recommender.history_, recommender.loss
+    history, loss, learner = recommender.history_, recommender.loss, recommender.learner_
     rung = recommender.model
     described = asdict(rung) if rung.kind in BASELINES else describe(rung)  # type: ignore[arg-type]
     facts: dict[str, Any] = {
@@ -111,12 +112,12 @@ def info(model: Path, as_json: bool) -> None:
         "bytes": model.stat().st_size,
         "task": "recommend",
         "model": {"kind": rung.kind, **described},
-        "loss": None if loss is None else {"kind": loss.kind, **asdict(loss)},
+        "loss": None if loss is None else {"kind": loss.kind, **asdict(loss)},  # type: ignore[call-overload]
         "items": len(recommender.space_.items),
         "events": int(recommender.counts_.sum()),
         "minimum": recommender.minimum,
         "parameters": count_parameters(recommender.model_),
-        "learner": {"kind": recommender.learner_.kind, **asdict(recommender.learner_)},
+        "learner": {"kind": learner.kind, **asdict(learner)},  # type: ignore[call-overload]
         "epochs": history.epochs,
         "seconds": history.seconds,
         "notes": history.notes,

@@ -30,7 +30,7 @@ def recommend(
     skip_bad: o.SkipBad = None,
     drop_repeats: o.DropRepeats = None,
 ) -> None:
-    """What comes next in each session: a line for each, its name and items, the best first.
+    """What comes next in each session, the best first.
 
     \b
     Examples:

@@ -19,7 +19,6 @@ from catena.comparing.measure import Meter, count_parameters
 from catena.comparing.result import Terms
 from catena.comparing.tally import Tally, mean
 from catena.errors import CatenaError
-from catena.formats.sessions import Sessions
 from catena.ladder import Markov
 from catena.space import Space, Unit
 from catena.split import Split, split_by_end
@@ -68,7 +67,7 @@ class Recommending:
     """Recommenders on the same three parts.
 
     Args:
-        data: sessions with their times, as `read_sessions` has them, or a list of sessions, the
+        data: sessions and when each ended, as `split_by_end` takes them, or a list of sessions, the
             oldest first. parts: lists of sessions, already split.
         unit, space: of no account: an observation is an item.
 
@@ -155,6 +154,6 @@ def _gains(ranks: Tensor) -> dict[str, Tensor]:
 
 
 def _cut(data: Any) -> Split:
-    if isinstance(data, Sessions):
-        return split_by_end(data.sequences, data.ends)
+    if isinstance(data, tuple):
+        return split_by_end(*data)
     return split_by_end(list(data), np.arange(len(data)))

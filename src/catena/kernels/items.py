@@ -1,10 +1,10 @@
 """The best of many items for one query, and Adagrad for rows of a table: C++ beside eager PyTorch.
 
-A query q scores item i with w_i · q + b_i = (Aᵀ w_i) · (A⁻¹ q) + b_i. A is chosen so that the first
-few numbers of both, the lead, hold most of their products: it makes the second moments of w and of q
-the same and diagonal, the largest first (as balanced truncation does with a linear system; with an
-orthogonal A it is the search of FEXIPRO, Li et al. 2017). With ŵ_i the lead in steps of
-a_i = max |w_i| / 127, and likewise q̂, no score is above
+A query q scores item i with w_i · q + b_i = (Aᵀ w_i) · (A⁻¹ q) + b_i. A is chosen so that the
+first few numbers of both, the lead, hold most of their products: it makes the second moments of w
+and of q the same and diagonal, the largest first (as balanced truncation does with a linear
+system; with an orthogonal A it is the search of FEXIPRO, Li et al. 2017). With ŵ_i the lead in
+steps of a_i = max |w_i| / 127, and likewise q̂, no score is above
 
     b_i + ŵ_i · q̂ + a_i ½√lead |q_lead| + max |ŵ| |q_lead - q̂| + |w_i's rest| |q's rest|
 
@@ -40,8 +40,8 @@ class Index(NamedTuple):
 
     table: float32 `[items, width]`. bias: float32 `[items]`. ceiling, scale, rest: float32
     `[blocks * TOGETHER]`, -inf and 0 beyond the items. codes: uint8
-    `[blocks, lead / 4, TOGETHER, 4]`. axes: float64 `[width, width]`, for queries. longest, largest:
-    the largest |ŵ| and |Aᵀ w|.
+    `[blocks, lead / 4, TOGETHER, 4]`. axes: float64 `[width, width]`, for queries. longest,
+    largest: the largest |ŵ| and |Aᵀ w|.
     """
 
     table: Tensor
@@ -127,7 +127,7 @@ def reference_top(table: Tensor, bias: Tensor, query: Tensor, k: int) -> tuple[T
 
 
 def best(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """The numbers and scores `[k]` of the k highest of `[items]`, of equals those that come first."""
+    """The numbers and scores `[k]` of the k highest of `[items]`, of equals the first."""
     k = min(k, len(scores))
     least = scores.topk(k).values[-1]
     among = (scores >= least).nonzero().squeeze(1)
@@ -144,38 +144,34 @@ class Rule(NamedTuple):
     epsilon: float
 
 
-def move_rows(
-    table: Tensor, squares: Tensor, velocity: Tensor, rows: Tensor, gradient: Tensor, rule: Rule
-) -> None:
-    """Move rows int64 `[count]`, distinct, of `[items, width]` by their gradient `[count, width]`."""
-    held = (table, squares, velocity)
-    if (
-        not all(part.is_cpu and part.is_contiguous() for part in held)
-        or table.dtype != torch.float32
-    ):
-        return reference_move_rows(table, squares, velocity, rows, gradient, rule)
+# A table `[items, width]`, the sums of its squared gradients, and its velocity.
+Held = tuple[Tensor, Tensor, Tensor]
+
+
+def move_rows(held: Held, rows: Tensor, gradient: Tensor, rule: Rule) -> None:
+    """Move rows int64 `[count]`, distinct, by their gradient `[count, width]`."""
+    fits = all(part.is_cpu and part.is_contiguous() for part in held)
+    if not fits or held[0].dtype != torch.float32 or not len(rows):
+        return reference_move_rows(held, rows, gradient, rule)
     rows, gradient = rows.contiguous(), gradient.contiguous()
-    width = gradient[0].numel() if len(rows) else 0
     _native.move_rows(
-        *(len(rows), width, rows.data_ptr(), gradient.data_ptr()),
+        *(len(rows), gradient[0].numel(), rows.data_ptr(), gradient.data_ptr()),
         *(part.data_ptr() for part in held),
         *rule,
     )
 
 
-def reference_move_rows(
-    table: Tensor, squares: Tensor, velocity: Tensor, rows: Tensor, gradient: Tensor, rule: Rule
-) -> None:
+def reference_move_rows(held: Held, rows: Tensor, gradient: Tensor, rule: Rule) -> None:
     """What `move_rows` does, on any device."""
-    held = (table, squares, velocity)
-    parts = [whole.index_select(0, rows) for whole in held]
-    move(*parts, gradient, rule)
-    for whole, part in zip(held, parts, strict=True):
+    table, squares, velocity = (whole.index_select(0, rows) for whole in held)
+    move((table, squares, velocity), gradient, rule)
+    for whole, part in zip(held, (table, squares, velocity), strict=True):
         whole.index_copy_(0, rows, part)
 
 
-def move(theta: Tensor, squares: Tensor, velocity: Tensor, gradient: Tensor, rule: Rule) -> None:
-    """Move all of a tensor."""
+def move(held: Held, gradient: Tensor, rule: Rule) -> None:
+    """Move all of a parameter."""
+    theta, squares, velocity = held
     squares.addcmul_(gradient, gradient)
     scale = (squares + rule.epsilon).sqrt_()
     velocity.mul_(rule.momentum).addcdiv_(gradient, scale, value=-rule.rate)

@@ -55,9 +55,9 @@ class Adagrad(torch.optim.Optimizer):
         )
         held = (parameter, state["sum"], state["velocity"])
         if gradient.is_sparse:
-            move_rows(*held, *_parts(gradient), rule)
+            move_rows(held, *_parts(gradient), rule)
         else:
-            move(*held, gradient, rule)
+            move(held, gradient, rule)
 
 
 def _parts(gradient: Tensor) -> tuple[Tensor, Tensor]:

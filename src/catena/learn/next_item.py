@@ -18,7 +18,7 @@ from catena.learn.item_losses import ItemLoss
 from catena.learn.negatives import Negatives
 from catena.model import Scored, SequenceModel, prepend
 from catena.recurrence import State
-from catena.scanning import scan
+from catena.scanning import Scanned, scan
 from catena.sequences import Sequences
 
 
@@ -89,6 +89,8 @@ class NextItem:
         self._model, self._head, self._loss, self.counts = model, model.head, loss, counts
         self._sequences, self._span, self._sparse = sequences, span, sparse
         self._batches = Batches(sequences, rows, span)
+        # Asked once: to look at a class as a protocol takes as long as a small product.
+        self._reads = model.embed if isinstance(model.embed, ReadsByTable) else None
         self._negatives = None
         if loss.samples:
             self._negatives = Negatives(counts, loss.samples, loss.exponent)
@@ -160,9 +162,9 @@ class NextItem:
     def _embedded(self, values: Tensor, items: Tensor, place: Tensor, rows: Tensor) -> Tensor:
         """What the recurrence takes, by the rows that scores are computed with where the model
         reads and scores with the same table."""
-        embed = self._model.embed
-        if not isinstance(embed, ReadsByTable):
-            return embed(values)
+        embed = self._reads
+        if embed is None:
+            return self._model.embed(values)
         if embed.table is not self._head.table[0]:
             items, place = values.unique(return_inverse=True)
             rows = self._taken(embed.table, items)
@@ -183,11 +185,11 @@ class NextItem:
         model, sequences = self._model, piece.sequences
         state = model.start(len(sequences)) if state is None else state
         scanned = scan(model.recurrence, sequences.with_values(embedded), state)
-        before = prepend(model.read(state), scanned.features).values
-        slots, items = _predicted(sequences, piece.fresh)
-        hidden = self._head.hidden(before[slots.to(before.device)])
+        before, slots, items = _predicting(sequences, piece.fresh, model.read(state), scanned)
         numbers = sequences.values if numbers is None else numbers
-        return hidden, numbers[items.to(before.device)], scanned.state
+        slots, items = slots.to(before.device), items.to(before.device)
+        hidden = self._head.hidden(before.index_select(0, slots))
+        return hidden, numbers.index_select(0, items), scanned.state
 
 
 class _Rows(torch.autograd.Function):
@@ -211,14 +213,22 @@ def _scored(gain: Tensor, state: State) -> Scored:
     return Scored(Sequences(gain, torch.tensor([len(gain)])), state)
 
 
-def _predicted(sequences: Sequences, fresh: bool) -> tuple[Tensor, Tensor]:
-    """Which states (one before each item and one after the last) predict, and which items."""
-    lengths = sequences.lengths
-    slots = torch.ones(int((lengths + 1).sum()), dtype=torch.bool)
-    last = (lengths + 1).cumsum(0) - 1
-    slots[last] = False
-    items = torch.ones(sequences.total, dtype=torch.bool)
+def _predicting(
+    sequences: Sequences, fresh: bool, start: Tensor, scanned: Scanned
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Features `[m, *features]`, which of them predict, and which items.
+
+    Args:
+        fresh: whether the sequences begin here, so that their first items are not predicted.
+        start: what the states before them show, `[n, *features]`.
+    """
+    lengths, offsets = sequences.lengths, sequences.offsets
+    follows = torch.ones(sequences.total, dtype=torch.bool)
     if fresh:
-        slots[last - lengths] = False
-        items[sequences.offsets[:-1][lengths > 0]] = False
-    return slots.nonzero().squeeze(1), items.nonzero().squeeze(1)
+        follows[offsets[:-1][lengths > 0]] = False
+        items = follows.nonzero().squeeze(1)
+        return scanned.features.values, items - 1, items
+    slots = torch.ones(sequences.total + len(lengths), dtype=torch.bool)
+    slots[(lengths + 1).cumsum(0) - 1] = False
+    before = prepend(start, scanned.features).values
+    return before, slots.nonzero().squeeze(1), follows.nonzero().squeeze(1)

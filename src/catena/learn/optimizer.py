@@ -56,7 +56,8 @@ def clip_norm(parameters: Iterable[nn.Parameter], most: float) -> None:
     dense = [one.grad for one in held if one.grad is not None and not one.grad.is_sparse]
     norm = nn.utils.get_total_norm([*dense, *(part.coalesce().values() for part in thin)])
     share = float((most / (norm + 1e-6)).clamp(max=1.0))
-    torch._foreach_mul_([*dense, *(part._values() for part in thin)], share)
+    for part in (*dense, *(one._values() for one in thin)):
+        part.mul_(share)
 
 
 def moments(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

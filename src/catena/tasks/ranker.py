@@ -89,8 +89,9 @@ class StateRanker:
 def _moment(model: SequenceModel, head: ScoresByTable) -> Tensor:
     """The second moment of what the rows are multiplied with, if features were drawn from -1 to 1
     and the head did nothing but turn and shift them."""
-    width = model.read(model.start(1)).shape[-1]
-    shift, *ends = head.hidden(torch.cat([torch.zeros(1, width), torch.eye(width)]))
+    origin = torch.zeros_like(model.read(model.start(1)))
+    units = torch.eye(origin.numel()).view(-1, *origin.shape[1:])
+    shift, *ends = head.hidden(torch.cat([origin, units]))
     turned = torch.stack(ends) - shift
     return turned.T @ turned / 3 + shift[:, None] * shift
 

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from catena.errors import CatenaError
-from catena.ladder import Rung
 from catena.kernels.items import best
+from catena.ladder import Rung
 from catena.learn import Count, Gradient, History, Learner, Progress, Run, learner_for
 from catena.learn.device import device_named
 from catena.learn.item_losses import ITEM_LOSSES, CrossEntropy, ItemLoss
@@ -47,8 +47,8 @@ from catena.tasks.ranker import PrefixRanker, Ranker, Running, StateRanker
 
 TASK = "recommend"
 CUTOFFS = (5, 10, 20)
-# How a network is learned unless something else is asked for: about a hundred predictions an update,
-# and a rate for each row of the table (as in GRU4Rec).
+# How a network is learned unless something else is asked for: about a hundred predictions an
+# update, and a rate for each row of the table (as in GRU4Rec).
 LEARNER = Gradient(
     batch=8,
     span=16,
