@@ -11,7 +11,8 @@ twentieth is held out to choose the parameters that are kept. 100 tunes are draw
 within these and parse, of those the ones whose bars are all full, those that are copied whole from
 the tunes learned from, and the longest copied span of each, in symbols.
 
-poems: the bundled Tang poems by characters, 100 drawn in the same way: how much of each is copied.
+poems: the bundled Tang poems by characters, a Markov chain of order 3, 100 drawn at 0.8, of 20
+characters or more: how much of each is copied.
 
 Writes recipes/results/folk_tunes.json, with some of the tunes.
 """
@@ -32,7 +33,7 @@ from typing import Any
 
 import torch
 
-from catena import LSTM, Generator, Gradient
+from catena import LSTM, Generator, Gradient, Markov
 from catena.comparing.compare import machine
 from catena.errors import CatenaError
 from catena.formats import Tunes, read_tunes
@@ -112,15 +113,15 @@ def trouble(tune: Tune, row: list[str]) -> str | None:
 
 
 def poems(folder: Path, minutes: float, seed: int) -> dict[str, Any]:
+    """Counted, so that neither the folder nor the minutes matter."""
     texts = [str(text) for text in read_set("tang").sequences]
-    rung = LSTM(units=256, dropout=0.3, embedding_dropout=0.2)
-    learner = Gradient(minutes=minutes, batch=16, rate=6e-3, patience=None)
-    model = Generator(rung, learner=learner, seed=seed).fit(texts, report=_say)
-    drawn = model.sample(DRAWN, temperature=TEMPERATURE, max_length=LONGEST, seed=seed)
+    model = Generator(Markov(order=3), seed=seed).fit(texts)
+    drawn = model.sample(
+        DRAWN, temperature=TEMPERATURE, min_length=20, max_length=LONGEST, seed=seed
+    )
     return {
         "poems_learned_from": len(texts),
-        "model": f"{rung!r}, {learner!r}",
-        "epochs": model.history_.epochs,
+        "model": repr(model.rung),
         "drawn": DRAWN,
         "temperature": TEMPERATURE,
         "symbols_drawn": sorted(map(len, drawn)),
