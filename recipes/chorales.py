@@ -74,7 +74,10 @@ LSTMS = {
         shift=5,
     ),
 }
-HMMS = {"jsb": HMM(states=64), "nottingham": HMM(states=64)}
+HMMS = {
+    "jsb": (HMM(states=64), EM(iterations=25, tolerance=2e-3)),
+    "nottingham": (HMM(states=24), EM(iterations=12, tolerance=2e-3)),
+}
 KEY_ORDERS = {"jsb": 3, "nottingham": 3}
 
 
@@ -121,8 +124,8 @@ def _say(progress: Progress) -> None:
 
 
 def hmm(name: str, parts: Parts, seed: int) -> dict[str, Any]:
-    learner = EM(iterations=25, tolerance=2e-3)
-    model = Generator(HMMS[name], space=Bits(KEYS), learner=learner, seed=seed)
+    rung, learner = HMMS[name]
+    model = Generator(rung, space=Bits(KEYS), learner=learner, seed=seed)
     return measured(model.fit(parts.train, parts.valid), parts)
 
 

@@ -5,8 +5,9 @@ import json
 import pytest
 
 from catena import load
-from catena.formats import read_midi, read_tunes, write_midi
+from catena.formats import read_midi, read_music, read_tunes, write_midi
 from catena.music import Metre, Note, Piece, Tempo
+from catena.music.events import to_events
 
 pytest.importorskip("mido")
 
@@ -183,6 +184,30 @@ def test_tunes_are_learned_as_events_too(catena, written, tunes, tmp_path):
     result = catena("fit", data, tunes, *MARKOV, "--form", "events", "-o", tmp_path / "m")
     assert result.err.endswith("events of 1/8 notes, 5 pieces\n")
     assert catena("fit", data, tunes, *MARKOV, "-o", tmp_path / "n").err.endswith("5 pieces\n")
+
+
+# -- compared -------------------------------------------------------------------------------------
+
+
+def test_the_ladder_is_compared(catena, refused, written, tunes, tmp_path):
+    data, _ = written
+    waltzes = tmp_path / "many.abc"
+    waltzes.write_text("".join(WALTZ.format(i, "cBAG"[i % 4]) for i in range(20)))
+    few = ["--task", "compose", "--models", "markov", "--json"]
+    found = json.loads(catena("compare", waltzes, *few).out)
+    assert found["task"] == "generate"
+    assert {row["name"] for row in found["rows"]} >= {"markov-1", "markov-2"}
+    parts = ["--valid", data, "--test", data]
+    shown = json.loads(catena("compare", waltzes, *few, "--form", "events", *parts).out)
+    own = read_music([data]).pieces
+    assert shown["sizes"][2] == sum(len(to_events(piece)) for piece in own)
+    assert "give --valid and --test, or none" in refused("compare", waltzes, *few, *parts[:2])
+    told = refused("compare", waltzes, *few, "--unit", "word")
+    assert "--unit is not for --task compose" in told
+    told = refused("compare", waltzes, "--form", "events")
+    assert "--form is not for --task generate" in told
+    told = refused("compare", waltzes, *few, "--form", "frames")
+    assert "cannot model Bits" in told
 
 
 # -- what is refused ------------------------------------------------------------------------------

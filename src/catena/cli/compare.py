@@ -10,6 +10,7 @@ from typing import Any
 from catena.cli import show
 from catena.cli.classify import check_known
 from catena.cli.classify import reading as labelled_reading
+from catena.cli.compose import form_of, read_encoded
 from catena.cli.labelled import notes_on
 from catena.cli.reading import Reading, encode, learn_space
 from catena.cli.recommend import read as read_sessions
@@ -64,7 +65,7 @@ def compare(job: Job) -> None:
         found = run(
             None,
             None if job.models is None else [name.strip() for name in job.models.split(",")],
-            task=job.task,
+            task=LIKE.get(job.task, job.task),
             minutes=job.minutes,
             space=material.space,
             parts=material.parts,
@@ -136,11 +137,27 @@ def _to_recommend(job: Job) -> Material:
     return Material(data.name, Split(data.sequences, valid, test, rule="the parts as given"))
 
 
+def _to_compose(job: Job) -> Material:
+    form = form_of(job.sources, job.given)
+    rows = read_encoded(job.sources, form, job.given)
+    if job.valid and job.test:
+        valid, test = (read_encoded(part, form, job.given) for part in (job.valid, job.test))
+        parts = Split(rows, valid, test, rule="the parts as given")
+    elif job.valid or job.test:
+        raise CatenaError("give --valid and --test, or none: pieces are then drawn for both")
+    else:
+        parts = split(rows, job.seed)
+    return Material(", ".join(job.sources), parts, form.space(parts.train))
+
+
+# Pieces in a form are sequences like others: what is asked of them is what comes next.
+LIKE = {"compose": "generate"}
 READERS = {
     "generate": _to_generate,
     "classify": _to_classify,
     "tag": _to_tag,
     "recommend": _to_recommend,
+    "compose": _to_compose,
 }
 
 

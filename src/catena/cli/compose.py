@@ -19,10 +19,12 @@ from catena.formats import Music, read_music, write_midi
 from catena.formats.abc import read_tunes
 from catena.formats.music import ABC, MIDI, files_in, is_abc
 from catena.ladder import describe
+from catena.ladder.rung import one_of
 from catena.music.abc import Tune
 from catena.music.abc import piece as played
 from catena.music.piece import Piece
-from catena.tasks.compose import Composer, load
+from catena.tasks.compose import STEP, Composer, load
+from catena.tasks.music_forms import FORMS, Form
 
 OWN = ("step", "transpose")
 
@@ -34,15 +36,14 @@ def fit(given: Mapping[str, Any]) -> None:
         given: all that stands on the command line, by name.
     """
     rung, learner = choose(given["model"], picked(given, OF_MODELS))
-    form = given.get("form") or _usual_form(given["data"])
-    if form == "abc" and "step" in given:
-        raise CatenaError("--step is for events and frames: a tune of ABC has lengths of its own")
+    name = _form_name(given["data"], given)
     own = picked(given, OWN)
-    composer = Composer(rung, form=form, learner=learner, seed=given["seed"], **own)
+    composer = Composer(rung, form=name, learner=learner, seed=given["seed"], **own)
     output = given["output"]
     check_writable(output)
-    train = _read(given["data"], composer, given)
-    held_out = _read(given["valid"], composer, given) if "valid" in given else None
+    form = form_of(given["data"], given)
+    train = _read(given["data"], form, given)
+    held_out = _read(given["valid"], form, given) if "valid" in given else None
     checkpoint = checkpoint_of(output)
     say_beginning(checkpoint, given["resume"])
     with show.progress() as board:
@@ -94,7 +95,8 @@ def compose(
 def evaluate(model: Path, sources: list[str], given: Mapping[str, Any]) -> None:
     """How well pieces are predicted."""
     composer = load(model)
-    found = composer.evaluate(_read(sources, composer, given))
+    form = FORMS[composer.form](composer.step)
+    found = composer.evaluate(_read(sources, form, given))
     name = ", ".join(sources)
     if given["json"]:
         show.as_json(asdict(found) | {"model": str(model), "data": name})
@@ -138,9 +140,29 @@ def info(model: Path, as_json: bool) -> None:
 # -- what is read and written ---------------------------------------------------------------------
 
 
-def _usual_form(sources: list[str]) -> str:
-    """What pieces are for a model unless the user says so: tunes of ABC as they are written."""
-    return "abc" if all(map(is_abc, files_in(sources, (*MIDI, *ABC)))) else "events"
+def form_of(sources: list[str], given: Mapping[str, Any]) -> Form:
+    """What the options, or else the files, say that a piece is.
+
+    Raises:
+        CatenaError: for a form or a step that there is not.
+    """
+    name = _form_name(sources, given)
+    one_of("form", name, tuple(FORMS))
+    return FORMS[name](given.get("step", STEP))
+
+
+def read_encoded(sources: list[str], form: Form, given: Mapping[str, Any]) -> list[Any]:
+    """The pieces of files as a model takes them."""
+    return [form.encode(work) for work in _read(sources, form, given)]
+
+
+def _form_name(sources: list[str], given: Mapping[str, Any]) -> str:
+    """What was asked for; else tunes of ABC as they are written, and events of anything more."""
+    usual = "abc" if all(map(is_abc, files_in(sources, (*MIDI, *ABC)))) else "events"
+    name = given.get("form", usual)
+    if name == "abc" and "step" in given:
+        raise CatenaError("--step is for events and frames: a tune of ABC has lengths of its own")
+    return name
 
 
 def _seen_as(composer: Composer) -> str:
@@ -149,14 +171,14 @@ def _seen_as(composer: Composer) -> str:
     return f"{composer.form} of 1/{composer.step} notes"
 
 
-def _read(sources: list[str], composer: Composer, given: Mapping[str, Any]) -> list[Any]:
-    """The pieces or tunes that a composer can take; those that are skipped are named."""
+def _read(sources: list[str], form: Form, given: Mapping[str, Any]) -> list[Any]:
+    """The pieces or tunes that have a place in a form; those that are skipped are named."""
     skip = given.get("skip_bad", False)
-    if composer.form == "abc":
+    if form.work is Tune:
         tunes = read_tunes(files_in(sources, ABC), skip_bad=skip)
         works, skipped = tunes.tunes, tunes.skipped
     else:
-        works, skipped = _fitting(read_music(sources, skip_bad=skip), composer)
+        works, skipped = _fitting(read_music(sources, skip_bad=skip), form)
         if skipped and not skip:
             raise CatenaError(f"{skipped[0]}; --skip-bad leaves such pieces out")
     for reason in skipped:
@@ -168,12 +190,12 @@ def _read(sources: list[str], composer: Composer, given: Mapping[str, Any]) -> l
     return works
 
 
-def _fitting(music: Music, composer: Composer) -> tuple[list[Piece], list[str]]:
+def _fitting(music: Music, form: Form) -> tuple[list[Piece], list[str]]:
     """The pieces that have a place in the form, and what is wrong with the others."""
     pieces, skipped = [], list(music.skipped)
     for piece in music.pieces:
         try:
-            composer.encode(piece)
+            form.encode(piece)
             pieces.append(piece)
         except CatenaError as error:
             skipped.append(f"{piece.name}: {error}")

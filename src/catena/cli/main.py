@@ -34,6 +34,8 @@ STOPPED = 130
 # How DATA is read where it is sequences.
 OF_SEQUENCES = ("stream", "unit", "item", "space", "unknown")
 OF_SESSIONS = ("skip_bad", "drop_repeats")
+OF_MUSIC = ("form", "step")
+OF_TEXTS = ("encoding", "errors", "group_by", "order_by")
 
 
 class Commands(TyperGroup):
@@ -117,7 +119,7 @@ def _silence_output() -> None:
 def compare(
     data: o.Data,
     task: Annotated[
-        str, typer.Option(help="What for: generate, classify, tag or recommend.")
+        str, typer.Option(help="What for: generate, classify, tag, recommend or compose.")
     ] = "generate",
     models: Annotated[
         str | None,
@@ -156,6 +158,8 @@ def compare(
     label_by: o.LabelBy = None,
     skip_bad: o.SkipBad = None,
     drop_repeats: o.DropRepeats = None,
+    form: o.MusicForm = None,
+    step: o.Step = None,
 ) -> None:
     """Fit the whole ladder and say which rung your data needs.
 
@@ -166,6 +170,7 @@ def compare(
       catena compare train.tsv --task classify --test test.tsv
       catena compare train.conll --task tag --models majority,hmm,crf
       catena compare clicks.csv --task recommend --models popularity,session-knn,gru
+      catena compare tunes.abc --task compose
     """
     given = {name: value for name, value in locals().items() if value is not None}
     _check_compared(given)
@@ -460,14 +465,16 @@ def _check_compared(given: dict[str, Any]) -> None:
         given: all that stands on the command line, by name.
     """
     task = given["task"]
+    labels, others = ("columns", "label", "label_by"), (*OF_SESSIONS, *OF_MUSIC)
     foreign = {
-        "generate": ("columns", "label", "label_by", "valid", "test", *OF_SESSIONS),
-        "classify": ("columns", "stream", *OF_SESSIONS),
-        "tag": (*OF_SEQUENCES, "minimum", "label", "label_by", *OF_SESSIONS),
-        "recommend": ("columns", "stream", "unit", "space", "unknown", "label", "label_by"),
+        "generate": (*labels, "valid", "test", *others),
+        "classify": ("columns", "stream", *others),
+        "tag": (*OF_SEQUENCES, "minimum", "label", "label_by", *others),
+        "recommend": (*labels, "stream", "unit", "space", "unknown", *OF_MUSIC),
+        "compose": (*labels, *OF_SEQUENCES, *OF_TEXTS, "minimum", "drop_repeats"),
     }
     if task not in foreign:
-        raise CatenaError(f"--task must be generate, classify, tag or recommend, not {task!r}")
+        raise CatenaError(f"--task must be {', '.join(foreign)}, not {task!r}")
     _refuse(given, foreign[task], f"is not for --task {task}")
 
 

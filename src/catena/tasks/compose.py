@@ -23,7 +23,7 @@ from catena.tasks.generate import Generator, restored
 from catena.tasks.music_forms import FORMS, Abc, Form, PieceForm, Work
 
 TASK = "compose"
-BARS = 16
+BARS, STEP = 16, 16
 READERS: dict[type[Work], str] = {
     Piece: "Piece of catena.music; catena.formats.read_midi reads one from a MIDI file, and "
     "catena.music.abc.piece makes one of a tune",
@@ -86,7 +86,7 @@ class Composer(Estimator):
         rung: Rung,
         *,
         form: str = "events",
-        step: int = 16,
+        step: int = STEP,
         transpose: int = 0,
         learner: Learner | None = None,
         seed: int = 0,
