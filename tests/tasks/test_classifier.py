@@ -674,7 +674,7 @@ def test_a_class_of_one_example_is_learned_and_named(rung):
 
 @pytest.mark.parametrize("rung", [HMM(states=2), GRU(units=3)], ids=["hmm", "gru"])
 def test_constant_numbers_and_empty_series_are_judged(rung):
-    X = [np.ones((3, 2)), np.ones((0, 2)), np.ones((5, 2)), np.ones((1, 2))]
+    X = [np.ones((3, 2)), np.ones((0, 2)), np.full((5, 2), 2.0), np.ones((1, 2))]
     learner = QUICK if isinstance(rung, GRU) else EM(iterations=2)
     model = Classifier(rung, learner=learner).fit(X, [1, 1, 2, 2])
     proba = model.predict_proba([*X, np.ones((0, 2))])

@@ -164,7 +164,7 @@ def test_a_newer_format_asks_for_an_upgrade(files, tmp_path):
 
 
 def test_a_file_of_another_task(files, tmp_path):
-    tag = "damaged: 'function'"  # what the space of a tagger has and that of a text has not
+    tag = "lacks 'function'"  # what the space of a tagger has and that of a text has not
     for kind, told in (("dance", "for the task 'dance', not"), ("tag", tag)):
         change = {"kind": kind}
         path = rewritten(
