@@ -305,7 +305,7 @@ def tagging(data: Data, model: Path, items: list[Any]) -> dict[str, Any]:
 def floor(field: Field) -> dict[str, Any]:
     """What an iteration has to do at least, whatever does it."""
     width, steps = len(field.labels), field.steps
-    occurrences = sum(len(part.ids) for part, *_ in field.objective._parts)
+    occurrences = sum(columns.entries for columns in field.objective._columns)
     return {
         "bytes": 4 * 2 * occurrences + 8 * 2 * 2 * steps * width + 8 * 4 * len(field.features),
         "products": 3 * steps * width**2,

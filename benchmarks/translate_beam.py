@@ -37,6 +37,11 @@ class Search(NamedTuple):
         return self.log_p(state, read), state
 
 
+def _is_done(found: Found, ahead: float, length: int) -> bool:
+    """Whether so many have ended, and none that runs ranks above the best of them."""
+    return len(found) >= WIDTH and ahead / length <= max(found)[0]
+
+
 @torch.no_grad()
 def one_by_one(search: Search, x: Tensor, limit: int) -> list[int]:
     """The best translation of one source `[length]`: hypotheses in a list, as tutorials keep them;
@@ -54,7 +59,7 @@ def one_by_one(search: Search, x: Tensor, limit: int) -> list[int]:
             else:
                 following.append((total, [*live[parent][1], symbol]))
                 parents.append(parent)
-        if len(found) >= WIDTH or not following:
+        if not following or _is_done(found, following[0][0], length + 1):
             return max(found)[1]
         live = following
         state = tuple(part[:, parents] for part in state)
@@ -89,7 +94,9 @@ def together(
             score = float(total[row, place]) / (length + 1)
             found[row].append((score, history[row, place].tolist()))
         total[ended] = -torch.inf
-        total[torch.tensor([len(own) >= WIDTH for own in found])] = -torch.inf
+        ahead = total.amax(1).tolist()
+        done = [_is_done(own, log_p, length + 1) for own, log_p in zip(found, ahead, strict=True)]
+        total[torch.tensor(done)] = -torch.inf
         if not (total > -torch.inf).any():
             break
         history = torch.cat([history, symbols[..., None]], 2)

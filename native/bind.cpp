@@ -13,11 +13,13 @@
 
 #include "bind_chain.hpp"
 #include "bind_features.hpp"
+#include "bind_items.hpp"
 #include "bind_names.hpp"
 #include "bind_stream.hpp"
 #include "call.hpp"
 #include "chain.hpp"
 #include "features.hpp"
+#include "items.hpp"
 #include "stream.hpp"
 #include "threads.hpp"
 
@@ -37,6 +39,7 @@ struct Level {
     StepStream step;
     const ChainKernels& chain;
     const FeatureKernels& features;
+    const ItemKernels& items;
 };
 
 // What this processor can run, the best first.
@@ -45,13 +48,16 @@ std::vector<Level> available() {
 #if defined(CATENA_AVX512)
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq"))
-        found.push_back({"avx512", kernels_avx512(), step_avx512, chain_avx512(), feature_kernels_avx512()});
+        found.push_back({"avx512", kernels_avx512(), step_avx512, chain_avx512(), feature_kernels_avx512(),
+                     item_kernels_avx512()});
 #endif
 #if defined(CATENA_AVX2)
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-        found.push_back({"avx2", kernels_avx2(), step_avx2, chain_avx2(), feature_kernels_avx2()});
+        found.push_back({"avx2", kernels_avx2(), step_avx2, chain_avx2(), feature_kernels_avx2(),
+                     item_kernels_avx2()});
 #endif
-    found.push_back({"portable", kernels_portable(), step_portable, chain_portable(), feature_kernels_portable()});
+    found.push_back({"portable", kernels_portable(), step_portable, chain_portable(), feature_kernels_portable(),
+                     item_kernels_portable()});
     return found;
 }
 
@@ -59,6 +65,7 @@ const Kernels* chosen = &available().front().kernels;
 StepStream step_in_use = available().front().step;
 const ChainKernels* chain_in_use = &available().front().chain;
 const FeatureKernels* features_in_use = &available().front().features;
+const ItemKernels* items_in_use = &available().front().items;
 
 std::vector<std::string> levels() {
     std::vector<std::string> names;
@@ -73,6 +80,7 @@ void use_level(const std::string& name) {
             step_in_use = level.step;
             chain_in_use = &level.chain;
             features_in_use = &level.features;
+            items_in_use = &level.items;
             return;
         }
     }
@@ -179,6 +187,7 @@ void pack_backward(Address w, long rows, long columns, int threads, Address to) 
 StepStream catena::chosen_step() { return step_in_use; }
 const ChainKernels& catena::chosen_chain() { return *chain_in_use; }
 const FeatureKernels& catena::chosen_features() { return *features_in_use; }
+const ItemKernels& catena::chosen_items() { return *items_in_use; }
 
 NB_MODULE(_native, m) {
     // A model that is still held when Python ends holds its table of names; that is no fault.
@@ -199,5 +208,6 @@ NB_MODULE(_native, m) {
     bind_stream(m);
     bind_chain(m);
     bind_features(m);
+    bind_items(m);
     bind_names(m);
 }

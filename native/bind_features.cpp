@@ -40,18 +40,25 @@ void make(Columns* to, long total, Address steps, Address ids, Address values, A
 
 void share(const Columns& columns, int threads, Address to) { columns.share(threads, at<Share>(to)); }
 
-void gradient(const Columns& columns, int threads, long width, long pitch, Address labels, Address shares, Address grad,
-              Address weights, Address rows) {
-    FeatureGradient call = columns.call();
+FeatureColumns call_of(const Columns& columns, int threads, long width, long pitch, Address labels) {
+    FeatureColumns call = columns.call();
     call.threads = threads;
     call.width = width;
     call.pitch = pitch;
     call.labels = at<const std::int32_t>(labels);
-    call.shares = at<const Share>(shares);
-    call.grad = at<const double>(grad);
-    call.weights = at<double>(weights);
-    call.rows = at<double>(rows);
-    chosen_features().gradient(call);
+    return call;
+}
+
+void column_scores(const Columns& columns, int threads, long width, long pitch, Address labels, Address weights,
+                   Address rows, Address to) {
+    chosen_features().column_scores({call_of(columns, threads, width, pitch, labels), at<const double>(weights),
+                                     at<const double>(rows), at<double>(to)});
+}
+
+void gradient(const Columns& columns, int threads, long width, long pitch, Address labels, Address shares, Address grad,
+              Address weights, Address rows) {
+    chosen_features().gradient({call_of(columns, threads, width, pitch, labels), at<const Share>(shares),
+                                at<const double>(grad), at<double>(weights), at<double>(rows)});
 }
 
 // `count` numbers in rising order. Of a few each one's place is counted, without a branch that cannot be
@@ -100,6 +107,7 @@ void bind_features(nb::module_& m) {
     nb::class_<Columns>(m, "Columns", "Sparse attributes of steps, attribute by attribute.")
         .def("__init__", &make, free())
         .def("share", &share, free(), "Where each of some threads begins.")
+        .def("scores", &column_scores, free(), "Scores of labels.")
         .def("gradient", &gradient, free(), "The way back from scores to weights.");
 }
 

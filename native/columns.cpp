@@ -90,8 +90,8 @@ void Columns::share(int threads, Share* to) const {
     for (int k = 0; k <= threads; ++k) to[k] = {cut(rows, k), cut(weights, k)};
 }
 
-FeatureGradient Columns::call() const {
-    FeatureGradient call{};
+FeatureColumns Columns::call() const {
+    FeatureColumns call{};
     call.total = total_;
     call.run_cuts = run_cuts_.data();
     call.step_cuts = step_cuts_.data();

@@ -1,4 +1,4 @@
-// Sparse attributes of steps, turned over once to be added to often; see FeatureGradient.
+// Sparse attributes of steps, turned over once to be used often; see FeatureColumns.
 #pragma once
 
 #include <vector>
@@ -16,7 +16,7 @@ public:
     void share(int threads, Share* to) const;
 
     // All that is known here of a call.
-    FeatureGradient call() const;
+    FeatureColumns call() const;
 
 private:
     struct Block;

@@ -43,6 +43,9 @@ public:
     CATENA_INLINE void add(double value, const double* row) {
         for (int i = 0; i < N; ++i) at_[i] += value * get(row + i * kWide);
     }
+    CATENA_INLINE void add_to(double value, double* row) const {
+        for (int i = 0; i < N; ++i) put(row + i * kWide, get(row + i * kWide) + value * at_[i]);
+    }
 
 private:
     Wide at_[N];
@@ -57,6 +60,9 @@ public:
     void write(double* to) const { std::copy(at_.begin(), at_.end(), to); }
     void add(double value, const double* row) {
         for (std::size_t i = 0; i < at_.size(); i += kWide) put(&at_[i], get(&at_[i]) + value * get(row + i));
+    }
+    void add_to(double value, double* row) const {
+        for (std::size_t i = 0; i < at_.size(); i += kWide) put(row + i, get(row + i) + value * get(&at_[i]));
     }
 
 private:
@@ -91,52 +97,113 @@ void score_steps(const FeatureScores& call, long first, long last) {
     }
 }
 
-// The blocks' rows of gradients as rows of `pitch`.
-void copy_rows(const FeatureGradient& call, long first, long last, double* to) {
-    for (long t = first; t < last; ++t) std::copy_n(call.grad + t * call.width, call.width, to + (t - first) * call.pitch);
+// Where the runs and the others of one block lie, as far as a thread has a part in them.
+struct Own {
+    const Run *begin, *run, *last;  // run is the first that is worked on
+    const Few *few, *end;
+    std::int64_t base;  // of the block's steps
+
+    Own(const FeatureColumns& c, long block)
+        : begin(c.runs + c.run_cuts[block]), run(begin), last(c.runs + c.run_cuts[block + 1]),
+          few(c.few + c.few_cuts[block]), end(c.few + c.few_cuts[block + 1]), base(c.step_cuts[block]) {}
+
+    void narrow(Share from, Share until) {
+        const auto lower = [](const Run& run, std::int32_t row) { return run.row < row; };
+        const auto before = [](const Few& few, std::int32_t weight) { return few.begin < weight; };
+        run = std::lower_bound(begin, last, from.row, lower);
+        last = std::lower_bound(run, last, until.row, lower);
+        few = std::lower_bound(few, end, from.weight, before);
+        end = std::lower_bound(few, end, until.weight, before);
+    }
+
+    std::int64_t first_step() const { return run == begin ? base : base + run[-1].until; }
+};
+
+// A row that will be worked on soon is asked for.
+CATENA_INLINE void ask_row(const Own& own, const Run* run, const double* rows, long pitch) {
+    constexpr long kAhead = 16;
+    if (own.last - run <= kAhead) return;
+    const double* later = rows + run[kAhead].row * pitch;
+    for (long l = 0; l < 3; ++l) __builtin_prefetch(later + l * 8);
 }
 
 template <int N, bool Weighted>
-void add_runs(const FeatureGradient& call, long block, Share from, Share until, const double* grad, Line<N>& line) {
-    constexpr long kAhead = 16;
-    const auto before = [](const Run& run, std::int32_t row) { return run.row < row; };
-    const Run *begin = call.runs + call.run_cuts[block], *end = call.runs + call.run_cuts[block + 1];
-    const Run *run = std::lower_bound(begin, end, from.row, before), *last = std::lower_bound(run, end, until.row, before);
-    const std::int64_t base = call.step_cuts[block];
-    for (std::int64_t s = run == begin ? base : base + run[-1].until; run < last; ++run) {
-        if (last - run > kAhead) {
-            const double* later = call.rows + run[kAhead].row * call.pitch;
-            for (long l = 0; l < 3; ++l) __builtin_prefetch(later + l * 8);
-        }
-        double* row = call.rows + run->row * call.pitch;
+void score_runs(const ColumnScores& call, const Own& own, double* sums, Line<N>& line) {
+    const FeatureColumns& c = call.columns;
+    std::int64_t s = own.first_step();
+    for (const Run* run = own.run; run < own.last; ++run) {
+        ask_row(own, run, call.rows, c.pitch);
+        line.read(call.rows + run->row * c.pitch);
+        for (; s < own.base + run->until; ++s) line.add_to(Weighted ? c.values[s] : 1.0, sums + c.steps[s] * c.pitch);
+    }
+}
+
+template <bool Weighted>
+void score_few(const ColumnScores& call, const Own& own, double* sums) {
+    const FeatureColumns& c = call.columns;
+    for (const Few* few = own.few; few < own.end; ++few) {
+        const double value = Weighted ? c.few_values[few - c.few] : 1.0;
+        double* row = sums + few->step * c.pitch;
+        for (long k = few->begin; k < few->begin + few->count; ++k) row[c.labels[k]] += value * call.weights[k];
+    }
+}
+
+template <int N, bool Weighted>
+void score_blocks(const ColumnScores& call, const Member& member) {
+    const FeatureColumns& c = call.columns;
+    const Room sums(kBlock * c.pitch);
+    Line<N> line(c.pitch);
+    for (long block = member.index; block * kBlock < c.total; block += member.count) {
+        const long first = block * kBlock, last = std::min(first + kBlock, c.total);
+        std::fill_n(sums.get(), kBlock * c.pitch, 0);
+        const Own own(c, block);
+        score_runs<N, Weighted>(call, own, sums.get(), line);
+        score_few<Weighted>(call, own, sums.get());
+        for (long t = first; t < last; ++t) std::copy_n(sums.get() + (t - first) * c.pitch, c.width, call.to + t * c.width);
+    }
+}
+
+// The blocks' rows of gradients as rows of `pitch`.
+void copy_rows(const FeatureGradient& call, long first, long last, double* to) {
+    const FeatureColumns& c = call.columns;
+    for (long t = first; t < last; ++t) std::copy_n(call.grad + t * c.width, c.width, to + (t - first) * c.pitch);
+}
+
+template <int N, bool Weighted>
+void add_runs(const FeatureGradient& call, const Own& own, const double* grad, Line<N>& line) {
+    const FeatureColumns& c = call.columns;
+    std::int64_t s = own.first_step();
+    for (const Run* run = own.run; run < own.last; ++run) {
+        ask_row(own, run, call.rows, c.pitch);
+        double* row = call.rows + run->row * c.pitch;
         line.read(row);
-        for (; s < base + run->until; ++s) line.add(Weighted ? call.values[s] : 1.0, grad + call.steps[s] * call.pitch);
+        for (; s < own.base + run->until; ++s) line.add(Weighted ? c.values[s] : 1.0, grad + c.steps[s] * c.pitch);
         line.write(row);
     }
 }
 
 template <bool Weighted>
-void add_few(const FeatureGradient& call, long block, Share from, Share until, const double* grad) {
-    const auto before = [](const Few& few, std::int32_t weight) { return few.begin < weight; };
-    const Few *begin = call.few + call.few_cuts[block], *end = call.few + call.few_cuts[block + 1];
-    const Few *few = std::lower_bound(begin, end, from.weight, before), *last = std::lower_bound(few, end, until.weight, before);
-    for (; few < last; ++few) {
-        const double value = Weighted ? call.few_values[few - call.few] : 1.0;
-        const double* row = grad + few->step * call.pitch;
-        for (long k = few->begin; k < few->begin + few->count; ++k) call.weights[k] += value * row[call.labels[k]];
+void add_few(const FeatureGradient& call, const Own& own, const double* grad) {
+    const FeatureColumns& c = call.columns;
+    for (const Few* few = own.few; few < own.end; ++few) {
+        const double value = Weighted ? c.few_values[few - c.few] : 1.0;
+        const double* row = grad + few->step * c.pitch;
+        for (long k = few->begin; k < few->begin + few->count; ++k) call.weights[k] += value * row[c.labels[k]];
     }
 }
 
 template <int N, bool Weighted>
 void add_share(const FeatureGradient& call, int part) {
-    const Share from = call.shares[part], until = call.shares[part + 1];
-    const Room grad(kBlock * call.pitch);
-    std::fill_n(grad.get(), kBlock * call.pitch, 0);
-    Line<N> line(call.pitch);
-    for (long first = 0, block = 0; first < call.total; first += kBlock, ++block) {
-        copy_rows(call, first, std::min(first + kBlock, call.total), grad.get());
-        add_runs<N, Weighted>(call, block, from, until, grad.get(), line);
-        add_few<Weighted>(call, block, from, until, grad.get());
+    const FeatureColumns& c = call.columns;
+    const Room grad(kBlock * c.pitch);
+    std::fill_n(grad.get(), kBlock * c.pitch, 0);
+    Line<N> line(c.pitch);
+    for (long first = 0, block = 0; first < c.total; first += kBlock, ++block) {
+        copy_rows(call, first, std::min(first + kBlock, c.total), grad.get());
+        Own own(c, block);
+        own.narrow(call.shares[part], call.shares[part + 1]);
+        add_runs<N, Weighted>(call, own, grad.get(), line);
+        add_few<Weighted>(call, own, grad.get());
     }
 }
 
@@ -160,17 +227,27 @@ void scores(const FeatureScores& call) {
     }, const_cast<FeatureScores*>(&call));
 }
 
+void column_scores(const ColumnScores& call) {
+    run_team(call.columns.threads, [](void* context, const Member& member) {
+        const ColumnScores& call = *static_cast<const ColumnScores*>(context);
+        specialised(call.columns.pitch, call.columns.valued, [&]<int N, bool Weighted>() {
+            score_blocks<N, Weighted>(call, member);
+        });
+    }, const_cast<ColumnScores*>(&call));
+}
+
 void gradient(const FeatureGradient& call) {
-    run_team(call.threads, [](void* context, const Member& member) {
+    run_team(call.columns.threads, [](void* context, const Member& member) {
         const FeatureGradient& call = *static_cast<const FeatureGradient*>(context);
         // A team may be smaller than was asked for; then one member does the parts of all.
-        for (int part = member.index; part < call.threads; part += member.count) {
-            specialised(call.pitch, call.valued, [&]<int N, bool Weighted>() { add_share<N, Weighted>(call, part); });
+        const FeatureColumns& c = call.columns;
+        for (int part = member.index; part < c.threads; part += member.count) {
+            specialised(c.pitch, c.valued, [&]<int N, bool Weighted>() { add_share<N, Weighted>(call, part); });
         }
     }, const_cast<FeatureGradient*>(&call));
 }
 
-constexpr FeatureKernels kKernels{scores, gradient};
+constexpr FeatureKernels kKernels{scores, column_scores, gradient};
 
 }  // namespace
 }  // namespace catena::CATENA_ARCH

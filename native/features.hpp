@@ -52,9 +52,8 @@ struct Share {
     std::int32_t row, weight;
 };
 
-// Each sum is made by one thread, in the order of the steps. Block b has the runs from run_cuts[b], their
-// steps from step_cuts[b], and the others from few_cuts[b].
-struct FeatureGradient {
+// Block b has the runs from run_cuts[b], their steps from step_cuts[b], and the others from few_cuts[b].
+struct FeatureColumns {
     int threads;
     bool valued;  // otherwise all values are 1
     long total, width, pitch;
@@ -64,14 +63,28 @@ struct FeatureGradient {
     const Few* few;
     const double *values, *few_values;  // as steps and few
     const std::int32_t* labels;         // [features]
-    const Share* shares;                // [threads + 1]
-    const double* grad;                 // [total, width]
-    double* weights;                    // [features], added to
-    double* rows;                       // [rows, pitch], added to
+};
+
+// Each block is scored by one thread: rows first, attribute by attribute, then single weights.
+struct ColumnScores {
+    FeatureColumns columns;
+    const double* weights;  // [features]
+    const double* rows;     // [rows, pitch]
+    double* to;             // [total, width]
+};
+
+// Each sum is made by one thread, in the order of the steps.
+struct FeatureGradient {
+    FeatureColumns columns;
+    const Share* shares;  // [threads + 1]
+    const double* grad;   // [total, width]
+    double* weights;      // [features], added to
+    double* rows;         // [rows, pitch], added to
 };
 
 struct FeatureKernels {
     void (*scores)(const FeatureScores&);
+    void (*column_scores)(const ColumnScores&);
     void (*gradient)(const FeatureGradient&);
 };
 

@@ -194,6 +194,7 @@ def measured(task: Task, tagger: Tagger, X: Sequence[Any], y: list[list[str]]) -
     if task.spans:
         gold, named = ([repair(row, "IOB2") for row in rows] for rows in (y, found))
         result["accuracy"] = accuracy(gold, named)
+        result["span_f1_conlleval"] = span_scores(gold, named).micro.f1
         result["span_f1_strict"] = span_scores(gold, named, "IOB2").micro.f1
     return result
 

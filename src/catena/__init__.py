@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from catena.tasks.caption import Captioner
     from catena.tasks.chat import Chat
     from catena.tasks.classify import Classifier
+    from catena.tasks.compose import Composer
     from catena.tasks.generate import Generator
     from catena.tasks.loading import load
     from catena.tasks.recommend import Recommender
@@ -45,6 +46,7 @@ _HOMES = {
     "CatenaError": "errors",
     "Chat": "tasks.chat",
     "Classifier": "tasks.classify",
+    "Composer": "tasks.compose",
     "Count": "learn",
     "Counts": "space",
     "CrossEntropy": "learn.item_losses",
@@ -101,6 +103,7 @@ __all__ = [
     "CatenaError",
     "Chat",
     "Classifier",
+    "Composer",
     "Count",
     "Counts",
     "CrossEntropy",

@@ -51,11 +51,19 @@ def feature_scores(*call: int) -> None:
 def feature_order(*call: int) -> None:
     """The attributes of each step in rising order."""
 
+def top_items(*call: float) -> None:
+    """The best of many items; see native/items.hpp."""
+
+def move_rows(*call: float) -> None:
+    """Adagrad for some rows of a table; see native/items.hpp."""
+
 class Columns:
     """Sparse attributes of steps, attribute by attribute; see native/columns.hpp."""
 
     def __init__(self, total: int, steps: int, ids: int, values: int, places: int) -> None: ...
     def share(self, threads: int, to: int) -> None: ...
+    def scores(self, *call: int) -> None:
+        """Scores of labels; see native/features.hpp."""
     def gradient(self, *call: int) -> None:
         """The way back from scores to weights; see native/features.hpp."""
 

@@ -97,8 +97,7 @@ class Multiplicative(nn.Module):
         self.seen = _coverage_vector(1, queries, coverage)
 
     def memory(self, features: Sequences) -> Memory:
-        keys = self.key(features.values)
-        return Memory(keys[:, None], features.values[:, None], features.lengths)
+        return _remembered(self.key(features.values), features)
 
     def forward(
         self, queries: Tensor, owner: Tensor, memory: Memory, covered: Tensor | None = None
@@ -144,8 +143,7 @@ class Additive(nn.Module):
         self.seen = _coverage_vector(1, queries, coverage)
 
     def memory(self, features: Sequences) -> Memory:
-        keys = self.key(features.values)
-        return Memory(keys[:, None], features.values[:, None], features.lengths)
+        return _remembered(self.key(features.values), features)
 
     def forward(
         self, queries: Tensor, owner: Tensor, memory: Memory, covered: Tensor | None = None
@@ -326,6 +324,11 @@ def _products(seen: Tensor | None) -> Any:
         return e + (queries * seen[:, None]).sum(-1, keepdim=True) * covered[:, None]
 
     return scores
+
+
+def _remembered(keys: Tensor, features: Sequences) -> Memory:
+    """What queries meet: keys `[total, queries]`, and the features themselves."""
+    return Memory(keys[:, None], features.values[:, None], features.lengths)
 
 
 def _coverage_vector(heads: int, width: int, coverage: bool) -> nn.Parameter | None:

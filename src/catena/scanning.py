@@ -119,7 +119,10 @@ def spans(sequences: Sequences, span: int) -> Iterator[tuple[Sequences, Tensor]]
     [[3], []] [True, False]
     """
     longest = int(sequences.lengths.max()) if len(sequences) else 0
-    for begin in range(0, max(longest, 1), span):
+    if longest <= span:
+        yield sequences, torch.ones(len(sequences), dtype=torch.bool)
+        return
+    for begin in range(0, longest, span):
         lengths = (sequences.lengths - begin).clamp(0, span)
         rows = ranges(sequences.offsets[:-1] + begin, lengths)
         remaining = sequences.lengths - begin

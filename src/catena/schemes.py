@@ -160,46 +160,60 @@ def spans(tags: Iterable[str]) -> list[Span]:
     [Span(start=0, end=1, label='PER'), Span(start=1, end=2, label='LOC'),
      Span(start=3, end=5, label='ORG')]
     """
-    return _read(tags, lambda before, after: after.prefix != OUTSIDE, lambda last: True)
+    return _read(tags, lambda before, after: after.prefix != OUTSIDE, lambda last, after: True)
 
 
 def strict_spans(tags: Iterable[str], scheme: str) -> list[Span]:
-    """Only the spans that are written as the scheme demands; what remains of others is outside.
+    """Only the spans that are written as the scheme demands, as seqeval's strict mode has it; what
+    remains of others is outside.
+
+    In IOB1 a span begins with I, or with B right behind a tag of the same label. Any other B
+    begins none, and a span whose last tag is B does not count before a B of another label.
 
     Raises:
-        CatenaError: at a tag that the scheme does not have, and for IOB1: where a span may begin
-            with either prefix, there is nothing to be strict about.
+        CatenaError: at a tag that the scheme does not have.
+
+    >>> strict_spans(["B-PER", "I-PER", "O", "I-LOC", "B-LOC"], "IOB1")
+    [Span(start=1, end=2, label='PER'), Span(start=3, end=4, label='LOC'),
+     Span(start=4, end=5, label='LOC')]
     """
     strict = scheme_of(scheme)
-    if strict.name == "IOB1":
-        raise CatenaError(
-            "IOB1 has no strict reading; convert the tags to IOB2, or read them leniently"
-        )
 
     def opens(before: Tag, after: Tag) -> bool:
         return after.prefix in OPENING
 
-    def complete(last: Tag) -> bool:
+    def complete(last: Tag, after: Tag) -> bool:
         return not strict.closes or last.prefix in CLOSING
 
-    return _read(_own(tags, strict), opens, complete)
+    rules = (_opens_iob1, _complete_iob1) if strict.name == "IOB1" else (opens, complete)
+    return _read(_own(tags, strict), *rules)
+
+
+def _opens_iob1(before: Tag, after: Tag) -> bool:
+    joined = NOTHING not in (before, after) and before.label == after.label
+    return after.prefix == "I" or joined
+
+
+def _complete_iob1(last: Tag, after: Tag) -> bool:
+    return (last.prefix, after.prefix) != ("B", "B") or last.label == after.label
 
 
 def _read(
-    tags: Iterable[str], opens: Callable[[Tag, Tag], bool], complete: Callable[[Tag], bool]
+    tags: Iterable[str], opens: Callable[[Tag, Tag], bool], complete: Callable[[Tag, Tag], bool]
 ) -> list[Span]:
-    """Spans that begin where `opens` says and that `complete` accepts by their last tag."""
+    """Spans that begin where `opens` says, by the tag before and the first one, and that `complete`
+    accepts by their last tag and the one behind it."""
     found: list[Span] = []
     before, start, step = NOTHING, -1, -1
     for step, after in enumerate(map(parse, tags)):
         if start >= 0 and not _continues(before, after):
-            if complete(before):
+            if complete(before, after):
                 found.append(Span(start, step, before.label))
             start = -1
         if start < 0 and opens(before, after):
             start = step
         before = after
-    if start >= 0 and complete(before):
+    if start >= 0 and complete(before, NOTHING):
         found.append(Span(start, step + 1, before.label))
     return found
 
@@ -337,11 +351,38 @@ def check(
             step = min(wrong.step, len(tags) - 1)
             where = place(i, step) if place else f"sequence {i + 1}, token {step + 1}"
             raise CatenaError(
-                f"{where}: {wrong.reason}; --repair reads the spans as conlleval does and writes "
-                "valid tags",
+                f"{where}: {wrong.reason}; catena.schemes.repair, on the command line --repair, "
+                "reads the spans as conlleval does and writes valid tags",
                 sequence=i,
                 step=step,
             )
+
+
+def mark_spans(labels: Iterable[str]) -> bool:
+    """Whether labels are tags of spans. Fewer that are none beside them, slips of the data, do not
+    make another task of it.
+
+    >>> mark_spans(["B-NP", "I-NP", "O", "NP?"]), mark_spans(["DET", "NOUN"])
+    (True, False)
+    """
+    names = set(labels) - {OUTSIDE}
+    odd = set(odd_labels(names))
+    # A lone letter among other labels is one of them, such as a stage of sleep.
+    tags = {name for name in names - odd if not odd or "-" in name}
+    return len(tags) > len(odd)
+
+
+def odd_labels(labels: Iterable[str]) -> list[str]:
+    """Those that are no tags of spans, sorted."""
+    return sorted(label for label in set(labels) if not is_tag(label))
+
+
+def as_tags(sequences: Iterable[Sequence[str]], scheme: str | None = None) -> list[list[str]]:
+    """The labels, those that are no tags (of the scheme) outside of all spans."""
+    prefixes = PREFIXES if scheme is None else scheme_of(scheme).prefixes
+    rows = [list(row) for row in sequences]
+    own = {tag for tag in set(chain.from_iterable(rows)) if tag.partition("-")[0] in prefixes}
+    return [[tag if tag in own else OUTSIDE for tag in row] for row in rows]
 
 
 def detect(sequences: Iterable[Sequence[str]]) -> SchemeName | None:

@@ -272,6 +272,28 @@ def _pieces(sequence: Any, unit: Unit) -> Sequence[Item]:
     return items
 
 
+def constant(sequences: Sequences) -> list[int]:
+    """The numbers, from 0, that are the same in all observations `[total, dim]`."""
+    values = sequences.values
+    return (values == values[0]).all(0).nonzero().flatten().tolist() if len(values) else []
+
+
+def check_varied(space: Space, sequences: Sequences) -> None:
+    """Raise where observations are numbers, of many steps, and all the same.
+
+    Raises:
+        CatenaError: with the numbers.
+    """
+    if isinstance(space, Symbols) or sequences.total < 2:
+        return
+    if len(constant(sequences)) == space.dim:
+        said = ", ".join(f"{float(value):g}" for value in sequences.values[0].flatten()[:5])
+        raise CatenaError(
+            f"every observation is the same, {said}: there is nothing to learn; check how the data "
+            "was read"
+        )
+
+
 @dataclass(frozen=True)
 class Vectors:
     """Real numbers, `dim` at a time.

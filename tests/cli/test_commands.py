@@ -18,6 +18,7 @@ from catena.cli.main import main
 from catena.cli.options import OF_MODELS
 from catena.ladder import options
 from catena.learn import learner_for
+from catena.metrics import copied
 from catena.split import split
 
 EVALUATION = {
@@ -165,6 +166,19 @@ def test_generate_bytes_numbers_and_streams(catena, model):
             assert drawn[0] == json.loads(prompt)[0]
     drawn = catena("generate", model("stream"), "-n", "2", "--length", "30").out
     assert drawn.count("-" * 40) == 1
+
+
+def test_generate_says_what_is_copied(catena, model, here, refused):
+    lines = here / "lines.txt"
+    result = catena("generate", model("markov"), "-n", "5", "--copied", lines)
+    assert result.out == catena("generate", model("markov"), "-n", "5").out
+    *said, total = result.err.splitlines()
+    spans = copied(result.out.splitlines(), lines.read_text().splitlines()).spans
+    for line, span, text in zip(said, spans, result.out.splitlines(), strict=True):
+        assert f": {span.length} of {len(text)} symbols are copied" in line
+        assert (f"{lines}, line {span.source + 1}" in line) == (span.length > 0)
+    assert total.endswith(f"copied whole: {sum(span.whole for span in spans)}")
+    assert "models of symbols" in refused("generate", model("vectors"), "--copied", lines)
 
 
 def test_generate_by_beam_gives_the_likeliest(catena, model):

@@ -11,7 +11,8 @@ from catena import __version__
 
 COMMANDS = [
     "compare", "fit", "evaluate", "tag", "classify", "translate", "align", "chat", "caption",
-    "generate", "next", "surprise", "average", "info",
+    "compose", "recommend", "generate", "next", "surprise", "average",
+    "info",
 ]  # fmt: skip
 HEAVY = ("torch", "numpy", "scipy", "pyarrow", "matplotlib", "rich", "safetensors")
 

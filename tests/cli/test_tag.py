@@ -97,6 +97,8 @@ def test_python_agrees(catena, tokens, tagger, name):
     found = json.loads(catena("evaluate", tagger(name), tokens / "test.conll", "--json").out)
     assert found["accuracy"] == model.score(X, y) == 1.0
     assert found["span_f1"] == span_scores(y, y).micro.f1
+    assert (found["strict_span_f1"], found["scheme"]) == (1.0, "IOB2")
+    assert "strict, IOB2" in catena("evaluate", tagger(name), tokens / "test.conll").out
     scores = label_scores(y, y).per_label
     assert found["per_label"] == {label: one._asdict() for label, one in scores.items()}
     assert set(found["per_span"]) == {"NP", "VP"}
@@ -288,6 +290,8 @@ def test_an_odd_label_does_not_hide_the_spans(catena, tokens, tagger, tmp_path):
     assert found["accuracy"] < clean["accuracy"]
     assert found["unseen"] == {"FOO": 1}
     assert f"{odd}, line {at + 1}: label 'FOO'" in result.err
+    assert f"{odd}: label 'FOO' is no tag of a span" in result.err
+    assert found["odd"] == ["FOO"]
 
 
 def test_held_out_data_stops_and_chooses(catena, tokens, tmp_path):
@@ -358,7 +362,8 @@ def test_a_model_of_crfsuites(catena, refused, tmp_path):
     data.write_text("N\ta\n\nQ\tb\n")
     told = f"{data}, line 3: label 'Q' was not in training; its 1 count as wrong\n"
     assert catena("evaluate", model, data).err == told
-    assert "files of columns" in refused("tag", model, data, "--n-best", "2")
+    told = f"{data}: CRFsuite's data has room for one label a line"
+    assert told in refused("tag", model, data, "--n-best", "2")
     assert "--columns is for files of columns" in refused("tag", model, data, "--columns", "a,b")
     data.write_bytes(model.read_bytes()[:100])
     assert "damaged or cut short" in refused("tag", data, data)

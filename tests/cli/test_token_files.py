@@ -1,5 +1,6 @@
 """Taggers from the command line on JSON lines and on tables: the same format out as in."""
 
+import csv
 import gzip
 import json
 
@@ -140,9 +141,17 @@ def test_what_is_wrong_is_named(refused, tmp_path, name, content, given, told):
     assert str(tmp_path / name) in line or told.startswith("--order")
 
 
-def test_what_a_table_cannot_hold(refused, folder):
+def test_several_paths_of_a_table_stand_side_by_side(catena, folder):
     how = [folder / "bare.csv", *HOW["csv"], "--n-best", "2"]
-    assert "--n-best is for JSON lines" in refused("tag", folder / "crf.csv.m", *how)
+    rows = list(csv.DictReader(catena("tag", folder / "crf.csv.m", *how).out.splitlines()))
+    once = catena("tag", folder / "crf.csv.m", *how[:-2]).out.splitlines()
+    assert [row["label"] for row in rows] == [row["label"] for row in csv.DictReader(once)]
+    best = load(folder / "crf.csv.m").n_best([["the", "dog", "sees"]], 2)[0]
+    first = rows[: len(best[0].labels)]
+    for path, end in zip(best, ("", "_2"), strict=True):
+        own = {(row["form"], row[f"label{end}"]) for row in rows if row["s"] == first[0]["s"]}
+        assert own == set(zip(["the", "dog", "sees"], path.labels, strict=True))
+        assert first[0][f"probability{end}"] == f"{path.probability:.6f}"
 
 
 @pytest.mark.parametrize("name", ["t.csv", "t.CSV.gz", "t.parquet"])

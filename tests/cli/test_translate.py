@@ -443,9 +443,9 @@ def test_models_and_commands_that_do_not_go_together(refused, translator, model,
     assert "nowhere: there is no such file" in refused("translate", translator, "nowhere")
     tensors, facts = container.read(model("markov"))
     other = tmp_path / "other"
-    container.write(other, tensors, {**facts, "task": {"kind": "recommend"}})
+    container.write(other, tensors, {**facts, "task": {"kind": "paint"}})
     for command in (["info", other], ["evaluate", other, pairs / "p.tsv"]):
-        assert "for the task 'recommend', which is used in Python" in refused(*command)
+        assert "for the task 'paint', which is used in Python" in refused(*command)
 
 
 # -- Ctrl-C -------------------------------------------------------------------------------------

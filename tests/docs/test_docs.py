@@ -54,6 +54,17 @@ NOT_RUN = {
     "catena caption captioner.safetensors dog.png --picture looked.svg": "needs that model",
     "catena evaluate captioner.safetensors test.tsv --beam 8 --json": "needs that model",
     'catena generate lstm.safetensors --prompt "ROMEO:" -n 3 --temperature 0.8': "needs that model",
+    "catena fit clicks.csv --valid later.csv --task recommend --model gru --units 100 --embedding "
+    "100 --tied --dropout 0.3 --embedding-dropout 0.2 --epochs 3 -o shop.safetensors": (
+        "needs that log"
+    ),
+    "catena recommend shop.safetensors today.csv -k 20 --exclude-seen": "needs that model",
+    "catena recommend shop.safetensors lines.txt --json": "needs that model",
+    "catena evaluate shop.safetensors later.csv --cutoffs 5,20 --json": "needs that model",
+    "catena compare clicks.csv --task recommend --models popularity,session-knn,markov,gru "
+    "--report report.html": "needs that log",
+    "catena fit chorales/ --valid held-out/ --task compose --form frames --transpose 5 --model "
+    "lstm --units 256 -o chorales.safetensors": "needs those files",
 }
 
 

@@ -41,6 +41,8 @@ def one_by_one(templates, columns, lengths):
                         text += piece
                         continue
                     there = t + piece.row
+                    if piece.fixed:
+                        there = piece.row - 1 if piece.row > 0 else length + piece.row
                     if 0 <= there < length:
                         text += columns[piece.column][start + there]
                     elif templates.edges == "mark":
@@ -68,6 +70,18 @@ def test_wapitis_macros():
     assert read(text)[0] == ["u:the false T the", "*:all"]
     assert read(text)[4] == ["u:x7 true x ", "*:all"]
     assert parse_templates(text, "t").pairs
+
+
+def test_rows_of_the_whole_sequence():
+    assert read("U:%x[@1,0]/%x[@-1,1]/%x[0,0]\n")[:3] == [
+        ["U:The/VB/The"],
+        ["U:The/VB/dog"],
+        ["U:The/VB/barks"],
+    ]
+    assert read('U:%X[@2,0]/%t[@-2,1,"V"]/%x[@4,1]/%x[@-5,0]\n') == [
+        *[["U:dog/false/_B+1/_B-2"]] * 3,
+        *[["U:_B+1/_B-1/_B+3/_B-4"]] * 2,
+    ]
 
 
 def test_pairs_of_labels():
@@ -106,6 +120,7 @@ def test_columns_at_once_as_cell_by_cell(edges):
     total = sum(lengths)
     columns = [[draw.choice(["a", "b", "猫", "", "_B-1"]) for _ in range(total)] for _ in range(2)]
     text = "U:%x[-3,0]%x[0,1]\nU:%x[2,1]\nU1:%x[-1,0]/%x[1,0]/%x[0,0]/%x[5,1]\nUx\nU:%x[0,0]\n"
+    text += "U:%x[@1,0]%x[@-2,1]%x[@3,0]\n"
     templates = replace(parse_templates(text, "t"), edges=edges)
     found = extract(templates, columns, lengths)
     expected = one_by_one(templates, columns, lengths)
@@ -134,7 +149,9 @@ def test_many_cells_with_many_words_are_told_apart():
         ("U:%x[0]\n", "line 1: '%x.*' is no macro"),
         ("U:%y[0,0]\n", "is no macro"),
         ("\nB:%x[0,0]\n", "line 2: .* a weight of its own"),
-        ("*:%x[0,0]\n", "line 1: .* a weight of its own"),
+        ("*:%x[0,0]\n", "line 1: .* write 'U:%x.0,0.' for labels beside the word, and 'B'"),
+        ("U:%x[*0,1]\n", "line 1: '%x.*' is no macro; .* a row is a number"),
+        ("U:%x[@0,1]\n", "line 1: .*: rows after @ count from 1"),
         ("U:%x[99999999,0]\n", "at most 10000 steps"),
         ('U:%x[0,0,"a"]\n', "%t and %m have a pattern"),
         ("U:%t[0,0]\n", "%t and %m have a pattern"),

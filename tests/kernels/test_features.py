@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -51,6 +53,13 @@ def gradient(features, data, grad):
     return features.gradient([(features.columns(data), grad)])
 
 
+def by_columns(features, data, weights):
+    """Scores `[total, width]`, attribute by attribute."""
+    to = torch.full((len(data), features.width), torch.nan, dtype=torch.float64)
+    features.columns(data).scores(features.spread(weights), to)
+    return to
+
+
 SIZES = [(1, 1, 1), (0, 3, 2), (7, 5, 3), (60, 200, 9), (200, 40, 22), (50, 400, 41), (1100, 90, 7)]
 
 
@@ -69,6 +78,7 @@ def test_the_same_as_dense_matrices_and_as_the_reference(total, attributes, widt
         assert torch.allclose(scores, matrix(data) @ table(features, weights), atol=1e-12)
         for native_one, reference in (
             (scores, kernel.reference_scores(layout, data.rows, weights)),
+            (by_columns(features, data, weights), scores),
             (back, kernel.reference_gradient(layout, data.rows, grad)),
         ):
             assert torch.allclose(native_one, reference, rtol=1e-13, atol=1e-12)
@@ -113,12 +123,21 @@ def test_every_number_of_threads_gives_the_same_bits(valued, monkeypatch):
         for threads in (1, 2, 3, 5):
             torch.set_num_threads(threads)
             assert kernel.threads_for(len(data.ids)) == threads
-            found.append((features.scores(data, weights), gradient(features, data, grad)))
+            scores, turned = features.scores(data, weights), by_columns(features, data, weights)
+            found.append((scores, turned, gradient(features, data, grad)))
     finally:
         torch.set_num_threads(1)
-    for scores, back in found[1:]:
-        assert torch.equal(scores, found[0][0])
-        assert torch.equal(back, found[0][1])
+    for others in found[1:]:
+        assert all(torch.equal(*both) for both in zip(others, found[0], strict=True))
+
+
+def test_pairs_are_seen_among_few_attributes_and_among_many():
+    data, labels = made(60, 200, 9, False)
+    own = data.ids.long() * 9 + labels.repeat_interleave(data.offsets.diff())
+    pairs = [divmod(key, 9) for key in sorted(set(own.tolist()))]
+    for attributes in (200, 1_000_000):
+        features = StateFeatures.seen(replace(data, attributes=attributes), labels, 9)
+        assert list(zip(features.owners.tolist(), features.labels.tolist(), strict=True)) == pairs
 
 
 def test_seen_pairs_and_how_often():

@@ -77,6 +77,21 @@ def test_the_objective_and_its_gradient(every, part, monkeypatch):
         assert float(gradient[k]) == pytest.approx(slope, abs=1e-7)
 
 
+def test_one_call_leaves_nothing_behind_for_the_next():
+    data, labels = data_and_labels()
+    features = StateFeatures.seen(data, labels, WIDTH)
+    moves = seen_moves(labels, LENGTHS, WIDTH)
+    function = Objective(data, labels, LENGTHS, features, moves)
+    a, b = torch.randn(2, function.size, dtype=torch.float64)
+    value, gradient = function(a)
+    kept = gradient.clone()
+    function(b)
+    assert torch.equal(gradient, kept)
+    again, same = function(a)
+    assert again == value
+    assert torch.equal(same, kept)
+
+
 @pytest.mark.parametrize("part", [1, 4, 1000])
 def test_sets_of_labels_are_summed_out(part, monkeypatch):
     monkeypatch.setattr(objective, "PART", part)

@@ -369,6 +369,17 @@ def test_em_never_lowers_its_objective(
     assert all(b >= a - 1e-9 * (abs(a) + data.total) for a, b in itertools.pairwise(objectives))
 
 
+def test_a_switch_that_training_never_saw_on_stays_possible():
+    never = Sequences.from_list([torch.tensor([[1.0, 0.0], [0.0, 0.0], [1.0, 0.0]])])
+    once = Sequences.from_list([torch.tensor([[1.0, 1.0]])])
+    model = HMM(1).build(Bits(2))
+    EM(5, pseudocount=0.5).fit(model, never, None, Run())
+    # (2 + ½) / (3 + 1) for the first, ½ / (3 + 1) for the second.
+    assert float(model.log_prob(once).values) == pytest.approx(math.log(2.5 / 4 * 0.5 / 4))
+    EM(5, pseudocount=0.0).fit(model, never, None, Run())
+    assert float(model.log_prob(once).values) == -math.inf
+
+
 @every_kind
 def test_sums_of_shards_add_up(kind: str) -> None:
     model, data = build(kind), model_data(kind)

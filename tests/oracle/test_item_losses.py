@@ -11,6 +11,7 @@ from catena.learn.adagrad_momentum import EPSILON, Adagrad
 from catena.learn.item_losses import ITEM_LOSSES
 from catena.learn.negatives import Negatives
 from catena.learn.next_item import NextItem, SessionPiece
+from catena.learn.optimizer import clip_norm
 
 
 def sigma(x):
@@ -38,12 +39,14 @@ def top1_max(own, others):
     return -sum(s * (sigma(r - own) + sigma(r * r)) for s, r in zip(weights, others, strict=True))
 
 
-OWN = torch.tensor([0.3, -1.2, 2.0], dtype=torch.float64)
-OTHERS = torch.tensor(
-    [[0.5, -0.7, 1.5, 0.1], [2.0, 0.0, -1.0, 0.4], [-0.2, 0.9, 0.3, 2.0]], dtype=torch.float64
+# Five items; the second and the last are no others, the third was drawn twice.
+SCORES = torch.tensor(
+    [[0.5, -0.7, 1.5, 0.1, 0.3], [2.0, -1.2, -1.0, 0.4, 0.0], [-0.2, 0.9, 0.3, 2.0, 0.7]],
+    dtype=torch.float64,
 )
-HIT = torch.tensor([[False] * 4, [False, True, False, False], [False, False, False, True]])
-EXPECTED = torch.tensor([0.5, 2.0, 0.25, 1.0], dtype=torch.float64)
+OWN = torch.tensor([4, 1, 3])
+TIMES = torch.tensor([1, 0, 2, 1, 0], dtype=torch.float64)
+EXPECTED = torch.tensor([0.5, 9.0, 2.0, 0.25, 9.0], dtype=torch.float64)
 
 
 @pytest.mark.parametrize(
@@ -57,34 +60,38 @@ EXPECTED = torch.tensor([0.5, 2.0, 0.25, 1.0], dtype=torch.float64)
     ],
 )
 def test_losses_are_the_formulas(loss, by_hand):
-    found = loss.gain(OWN, OTHERS, HIT, EXPECTED.log())
+    scores = SCORES.clone().requires_grad_()
+    found = loss.gain(scores, OWN, TIMES.log(), EXPECTED.log())
+    drawn = torch.repeat_interleave(TIMES.long())
     for row in range(3):
-        kept = ~HIT[row]
-        wanted = by_hand(float(OWN[row]), OTHERS[row][kept].tolist(), EXPECTED[kept].tolist())
-        assert float(found[row]) == pytest.approx(wanted, abs=1e-12)
+        others = drawn[drawn != OWN[row]]
+        own = float(SCORES[row, OWN[row]])
+        wanted = by_hand(own, SCORES[row, others].tolist(), EXPECTED[others].tolist())
+        assert float(found[row].detach()) == pytest.approx(wanted, abs=1e-12)
+    torch.autograd.gradcheck(
+        lambda scores: loss.gain(scores, OWN, TIMES.log(), EXPECTED.log()), scores
+    )
 
 
 def test_figures_computed_by_hand():
-    own, none = torch.tensor([math.log(3.0)]), torch.zeros(1, 2, dtype=torch.bool)
-    others = torch.tensor([[0.0, 0.0]])
+    scores, own = torch.tensor([[math.log(3.0), 0.0, 0.0]]), torch.tensor([0])
+    drawn = torch.tensor([0, 1, 1]).log(), torch.zeros(3)
     # Softmax: 3 / (3 + 1 + 1). The others weigh a half each, and σ(log 3) is 3/4.
-    assert float(CrossEntropy().gain(own, others, none, torch.zeros(2)).exp()) == pytest.approx(0.6)
-    assert float(BPRMax().gain(own, others, none, torch.zeros(2)).exp()) == pytest.approx(0.75)
-    assert float(TOP1Max().gain(own, others, none, torch.zeros(2))) == pytest.approx(-0.75)
+    assert float(CrossEntropy().gain(scores, own, *drawn).exp()) == pytest.approx(0.6)
+    assert float(BPRMax().gain(scores, own, *drawn).exp()) == pytest.approx(0.75)
+    assert float(TOP1Max().gain(scores, own, *drawn)) == pytest.approx(-0.75)
 
 
 @pytest.mark.parametrize("loss", ITEM_LOSSES.values(), ids=list(ITEM_LOSSES))
 def test_gradients_are_finite_where_a_sample_is_the_target_and_scores_are_large(loss):
-    own = torch.tensor([300.0, -300.0, 0.0], requires_grad=True)
-    others = (OTHERS.float() * 200).requires_grad_()
-    gain = loss().gain(own, others, HIT, torch.zeros(4))
+    scores = (SCORES.float() * 200).requires_grad_()
+    gain = loss().gain(scores, OWN, TIMES.float().log(), torch.zeros(5))
     gain.sum().backward()
     assert gain.isfinite().all()
-    assert own.grad is not None
-    assert others.grad is not None
-    assert own.grad.isfinite().all()
-    assert others.grad.isfinite().all()
-    assert not others.grad[HIT].any()
+    assert scores.grad is not None
+    assert scores.grad.isfinite().all()
+    # What was not drawn and did not come next has no part in it.
+    assert not scores.grad[:, TIMES == 0][[0, 1], [0, 1]].any()
 
 
 def test_options_of_losses_are_checked():
@@ -125,10 +132,9 @@ def test_weighted_samples_make_the_whole_sum_on_average():
     torch.manual_seed(0)
     scores, counts = torch.randn(30, dtype=torch.float64), torch.arange(1, 31)
     negatives, target = Negatives(counts, 20_000, 1.0), 7
-    others = negatives.draw(0, 0)
-    hit = (others == target)[None]
+    times = torch.bincount(negatives.draw(0, 0), minlength=30)
     sampled = CrossEntropy().gain(
-        scores[target][None], scores[others][None], hit, negatives.log_draws[others].double()
+        scores[None], torch.tensor([target]), times.log(), negatives.log_draws.double()
     )
     assert float(sampled) == pytest.approx(float(scores.log_softmax(0)[target]), abs=0.02)
 
@@ -177,13 +183,12 @@ def test_ragged_batches_learn_what_parallel_sessions_do(rung):
     losses = [CrossEntropy(samples=0), CrossEntropy(5), BPRMax(5), TOP1Max(5)]
     for loss in losses:
         model, ragged = objective(rung, loss)
-        weights = Negatives(COUNTS, 5, 0.5).log_draws[others].double()
+        weights, times = Negatives(COUNTS, 5, 0.5).log_draws.double(), torch.bincount(others)
 
-        def gain(scores, target, loss=loss, weights=weights):
+        def gain(scores, target, loss=loss, weights=weights, times=times):
             if not loss.samples:
                 return scores.log_softmax(0)[target]
-            hit = (others == target)[None]
-            return loss.gain(scores[target][None], scores[others][None], hit, weights)[0]
+            return loss.gain(scores[None], torch.tensor([target]), times.log(), weights)[0]
 
         drawn = others if loss.samples else None
         found = ragged.score(SessionPiece(SESSIONS, True, drawn), None).log_prob.values
@@ -194,6 +199,22 @@ def test_ragged_batches_learn_what_parallel_sessions_do(rung):
         (first,) = torch.autograd.grad(found.double().sum(), model.embed.table, retain_graph=True)
         (second,) = torch.autograd.grad(wanted.sum(), model.embed.table)
         assert torch.allclose(first, second, atol=1e-5)
+
+
+@pytest.mark.parametrize("rung", RUNGS, ids=repr)
+def test_a_sparse_gradient_is_the_dense_one(rung):
+    others, found = torch.tensor([3, 1, 8, 3, 0]), []
+    for sparse in (False, True):
+        torch.manual_seed(1)
+        model = rung.build(SPACE)
+        one = NextItem(model, SESSIONS, COUNTS, CrossEntropy(5), 2, 64, sparse)
+        one.score(SessionPiece(SESSIONS, True, others), None).log_prob.values.sum().backward()
+        found.append({name: part.grad for name, part in model.named_parameters()})
+    dense, thin = found
+    assert thin["embed.table"].is_sparse
+    for name, gradient in dense.items():
+        other = thin[name].to_dense() if thin[name].is_sparse else thin[name]
+        assert torch.allclose(gradient, other, atol=1e-6)
 
 
 def test_every_item_but_the_first_is_predicted_once_however_it_is_cut():
@@ -247,6 +268,42 @@ def test_adagrad_with_momentum_is_its_equations():
             velocity[i] = 0.5 * velocity[i] - 0.1 * g / math.sqrt(total[i] + EPSILON)
             theta[i] += velocity[i]
         assert parameter.tolist() == pytest.approx(theta, abs=1e-12)
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_adagrad_moves_the_rows_of_a_sparse_gradient_and_no_other(ordered):
+    torch.manual_seed(0)
+    table = torch.nn.Parameter(torch.randn(7, 19))
+    held = {"sum": torch.rand(7, 19), "velocity": torch.randn(7, 19)}
+    optimizer = Adagrad([{"params": [table], "weight_decay": 0.5}], 0.1, 0.3)
+    optimizer.state[table] = {name: part.clone() for name, part in held.items()}
+    rows = torch.tensor([1, 2, 5] if ordered else [5, 1, 2, 1])
+    parts = torch.randn(len(rows), 19)
+    table.grad = torch.sparse_coo_tensor(rows[None], parts, table.shape, check_invariants=False)
+    before, gradient = table.detach().clone(), table.grad.to_dense()
+    optimizer.step()
+    moved = torch.zeros(7, 1, dtype=torch.bool).index_fill(0, rows, True)
+    total = held["sum"] + gradient.square()
+    velocity = 0.3 * held["velocity"] - 0.1 * gradient / (total + EPSILON).sqrt()
+    wanted = torch.where(moved, before * 0.95 + velocity, before)
+    assert torch.allclose(table, wanted, atol=1e-6)
+    kept = optimizer.state[table]["velocity"]
+    assert torch.allclose(kept, torch.where(moved, velocity, held["velocity"]), atol=1e-6)
+
+
+def test_sparse_gradients_are_clipped_like_dense_ones():
+    torch.manual_seed(0)
+    rows, parts = torch.tensor([[2, 0, 2]]), torch.randn(3, 4)
+    found = []
+    for sparse in (True, False):
+        table, bias = torch.nn.Parameter(torch.zeros(5, 4)), torch.nn.Parameter(torch.zeros(3))
+        thin = torch.sparse_coo_tensor(rows, parts.clone(), (5, 4), check_invariants=False)
+        table.grad, bias.grad = thin if sparse else thin.to_dense(), torch.ones(3)
+        clip_norm([table, bias, torch.nn.Parameter(torch.zeros(1))], 0.5)
+        assert bias.grad is not None
+        found.append((table.grad.to_dense(), bias.grad))
+    torch.testing.assert_close(*found)
+    assert float(torch.cat([part.flatten() for part in found[0]]).norm()) == pytest.approx(0.5)
 
 
 def test_adagrad_without_momentum_is_pytorchs():

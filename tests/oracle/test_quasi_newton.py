@@ -14,7 +14,7 @@ from scipy.optimize import minimize
 from catena.errors import CatenaError
 from catena.learn.interrupt import Interrupted
 from catena.learn.learner import Run
-from catena.learn.quasi_newton import QuasiNewton, minimise
+from catena.learn.quasi_newton import QuasiNewton, _Search, minimise
 
 TIGHT = QuasiNewton(epsilon=1e-10, delta=0, period=0, iterations=2000)
 
@@ -58,6 +58,28 @@ def test_a_quadratic():
 def test_rosenbrock(n):
     found = minimise(rosenbrock, torch.full((n,), -1.2), TIGHT)
     assert (found.theta - 1).abs().max() < 1e-8
+
+
+def test_the_steps_that_are_remembered_are_those_that_were_made_last():
+    function, where = quadratic(n=12, condition=1e5)
+    visited = []
+
+    def noted(x):
+        visited.append(x.clone())
+        return function(x)
+
+    options = QuasiNewton(memory=3, epsilon=0, delta=0, iterations=9)
+    search = _Search(noted, torch.zeros_like(where), options, Run(), 1, None)
+    search.descend()
+    matrix = torch.stack([function(where + one)[1] for one in torch.eye(12).double()])
+    assert len(search.steps) == 3
+    made = [b - a for i, a in enumerate(visited) for b in visited[i + 1 :]]
+    for step, change, curvature in search.steps:
+        assert any(torch.equal(step, one) for one in made)
+        assert torch.allclose(change, matrix @ step, rtol=1e-8, atol=1e-10)
+        assert curvature == float(step @ change)
+    ends = [step for step, *_ in search.steps]
+    assert all(not torch.equal(a, b) for a, b in pairwise(ends))
 
 
 def test_each_iteration_goes_down():

@@ -9,18 +9,20 @@ from catena.errors import CatenaError
 from catena.schemes import (
     SCHEMES,
     Span,
+    as_tags,
     check,
     constraints,
     convert,
     detect,
     first_invalid,
+    mark_spans,
     repair,
     spans,
     strict_spans,
     tags_of,
 )
 
-STRICT = ["IOB2", "IOBES", "BILOU"]
+STRICT = ["IOB2", "IOBES", "BILOU"]  # where not every sequence is valid
 # Two spans of one label that touch, one of another label beside them, and a single one.
 FOUND = [Span(0, 2, "A"), Span(2, 3, "A"), Span(3, 6, "B"), Span(7, 8, "B")]
 WRITTEN = {
@@ -103,7 +105,7 @@ def test_constraints_of_no_labels():
     assert [tuple(part.shape) for part in constraints([], "IOB2")] == [(0, 0), (0,), (0,)]
 
 
-@pytest.mark.parametrize("scheme", STRICT)
+@pytest.mark.parametrize("scheme", SCHEMES)
 def test_strict_and_lenient_readings_agree_on_valid_tags(scheme):
     for found in segmentations(4):
         assert strict_spans(tags_of(found, 4, scheme), scheme) == found
@@ -112,6 +114,8 @@ def test_strict_and_lenient_readings_agree_on_valid_tags(scheme):
 @pytest.mark.parametrize(
     ("scheme", "tags", "found"),
     [
+        ("IOB1", "B-A I-A B-A B-B I-B", [(1, 2, "A"), (4, 5, "B")]),
+        ("IOB1", "B O I-B B-B O B", [(2, 3, "B"), (3, 4, "B")]),
         ("IOB2", "I-A B-A I-B I-B", [(1, 2, "A")]),
         ("IOBES", "B-A I-A O S-A I-A E-B", [(3, 4, "A")]),
         ("IOBES", "B-A B-A E-A E-A B-A", [(1, 3, "A")]),
@@ -185,6 +189,24 @@ def test_the_scheme_is_recognised(rows, scheme):
     assert detect([row.split() for row in rows]) == scheme
 
 
+@pytest.mark.parametrize(
+    ("labels", "marked"),
+    [
+        ("B-A I-A O", True),
+        ("B-A I-A O A", True),
+        ("B-A O A", False),
+        ("B I", True),
+        ("B I X", False),
+        ("O", False),
+        ("", False),
+    ],
+)
+def test_a_slip_among_tags_leaves_them_tags(labels, marked):
+    assert mark_spans(labels.split()) == marked
+    assert as_tags([["A", "S-A", "B-A", "O"]]) == [["O", "S-A", "B-A", "O"]]
+    assert as_tags([["A", "S-A", "B-A", "O"]], "IOB2") == [["O", "O", "B-A", "O"]]
+
+
 def test_labels_with_hyphens_and_without_a_name():
     tags = ["B-X-Y", "I-X-Y", "B", "I"]
     assert spans(tags) == [(0, 2, "X-Y"), (2, 4, "")]
@@ -194,8 +216,6 @@ def test_labels_with_hyphens_and_without_a_name():
 def test_what_cannot_be_done_is_refused():
     with pytest.raises(CatenaError, match="scheme must be one of IOB1, IOB2, IOBES, BILOU"):
         convert([], "IOB2", "IOB3")
-    with pytest.raises(CatenaError, match="IOB1 has no strict reading"):
-        strict_spans([], "IOB1")
     with pytest.raises(CatenaError, match="sequence 1, token 1: 'I-A' cannot follow"):
         convert(["I-A"], "IOB2", "IOB1")
     with pytest.raises(CatenaError, match="IOB2 has no tag 'E-A'"):

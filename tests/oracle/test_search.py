@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from catena import CatenaError, FromFunction, SequenceModel, Sequences, Symbols, Vectors
+from catena import Bits, CatenaError, FromFunction, SequenceModel, Sequences, Symbols, Vectors
 from catena.emission import Categorical, Gaussian
 from catena.ladder import LSTM
 from catena.search import Beam, Sampling, allowed_log_probs, beam, filtered, sample
@@ -252,6 +252,30 @@ def test_seeds_reproduce_and_differ_and_leave_the_users_numbers_alone():
         sample(gauss, prompts, Sampling(top_k=2), torch.Generator())
     with pytest.raises(CatenaError, match="needs symbols"):
         search(gauss, prompts[:1])
+    with pytest.raises(CatenaError, match="bits that a network predicts"):
+        sample(gauss, prompts, Sampling(temperature=0.5), torch.Generator())
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.5, 1.0, 3.0])
+def test_bits_at_a_temperature(temperature):
+    torch.manual_seed(0)
+    model = LSTM(units=4).build(Bits(3))
+    with torch.no_grad():
+        model.head.linear.weight.zero_()
+        model.head.linear.bias.copy_(torch.tensor([0.2, -1.0, 2.0]))
+    p = torch.tensor([0.2, -1.0, 2.0]).sigmoid()
+    drawn = sample(
+        model,
+        Sequences(torch.zeros(0, 3), torch.zeros(50, dtype=torch.int64)),
+        Sampling(temperature=temperature, max_length=100),
+        torch.Generator().manual_seed(1),
+    )
+    if temperature:
+        tempered = p ** (1 / temperature)
+        expected = tempered / (tempered + (1 - p) ** (1 / temperature))
+    else:
+        expected = torch.tensor([1.0, 0.0, 1.0])
+    assert torch.allclose(drawn.values.float().mean(0), expected, atol=0.03)  # 4 standard errors
 
 
 class _Head(torch.nn.Module):

@@ -13,7 +13,7 @@ from catena.errors import CatenaError
 from catena.metrics import accuracy, span_errors, span_scores
 
 LABELS = ("LOC", "NP", "X-Y")
-PREFIXES = {"IOB": "BI", "IOE": "IE", "IOB2": "BI", "IOBES": "BIES", "BILOU": "BILU"}
+PREFIXES = {"IOB": "BI", "IOE": "IE", "IOB1": "BI", "IOB2": "BI", "IOBES": "BIES", "BILOU": "BILU"}
 
 
 class Draws:
@@ -44,6 +44,14 @@ def draw(kind, seed):
 
 # (scheme, seed): COUNTS a label; F1 micro, macro, weighted.
 SEQEVAL_STRICT = {
+    ("IOB1", 1): (
+        [(808, 1043, 1057), (847, 1088, 1099), (761, 1017, 1022)],
+        [0.7638318052481821, 0.7635150637214507, 0.7638492609374807],
+    ),
+    ("IOB1", 2): (
+        [(829, 1067, 1095), (813, 1066, 1062), (855, 1101, 1091)],
+        [0.7704412218451095, 0.7703632498669037, 0.7704149052625199],
+    ),
     ("IOB2", 1): (
         [(850, 1039, 1042), (807, 1030, 1008), (813, 1001, 1015)],
         [0.8052159739201303, 0.805138486260273, 0.8052723405890684],

@@ -40,6 +40,7 @@ from catena.learn.checkpoint import Checkpoint
 from catena.summary import SUMMARIES, Attention, Last, Max, Mean
 from catena.tasks.calibration import temperature
 from catena.tasks.class_models import Discriminative
+from catena.tasks.labels import Labels
 from catena.tasks.picture import FOR
 
 TEXTS = ["aba", "abab", "ab", "bbba", "bb", "bbb", "abaa", "bbab"]
@@ -371,6 +372,37 @@ def test_several_labels_are_learned():
     assert found.confusion is None
 
 
+def test_a_matrix_of_0_and_1_is_answered_by_one(tmp_path):
+    X, sets = has("ab")
+    y = np.array([["a" in own, "b" in own, False] for own in sets]).astype(int)
+    learner = Gradient(epochs=30, rate=0.02)
+    model = Classifier(Window(width=1, units=8), summary="max", learner=learner).fit(X, y)
+    model.save(tmp_path / "m")
+    for one in (model, catena.load(tmp_path / "m")):
+        found = one.predict(X)
+        assert (found.dtype, found.shape, one.classes_.tolist()) == (np.int64, y.shape, [0, 1, 2])
+        assert ((one.predict_proba(X) > 0.5) == found).all()
+        assert one.score(X, y) == (found == y).all(1).mean() > 0.9
+        assert one.evaluate(X, y).accuracy == one.score(X, y)
+        assert not found[:, 2].any()
+    sparse = pytest.importorskip("scipy.sparse").csr_matrix(y)
+    assert model.score(X, sparse) == model.score(X, y.astype(bool)) == model.score(X, y)
+
+
+@pytest.mark.parametrize("weight", ["balanced", {0: 3.0, 2: 0.5}])
+def test_sets_of_labels_are_weighed_as_scikit_learn_does(weight):
+    weights = pytest.importorskip("sklearn.utils.class_weight").compute_sample_weight
+    y = np.array([[1, 0, 0], [1, 1, 0], [0, 0, 1], [1, 0, 1], [0, 1, 1]])
+    labels = Labels.learn(y)
+    theirs = weight
+    if weight != "balanced":
+        theirs = [{0: 1.0, 1: weight.get(label, 1.0)} for label in range(3)]
+    ours = labels.weights(labels.encode(y), weight)
+    np.testing.assert_allclose(ours, weights(theirs, y), rtol=1e-12)
+    learner = Gradient(epochs=1)
+    Classifier(GRU(units=2), class_weight=weight, learner=learner).fit(["a", "b"] * 2 + ["c"], y)
+
+
 # -- how good ---------------------------------------------------------------------------------
 
 
@@ -569,11 +601,14 @@ REFUSED = {
     "mixed": (ADD, {}, TEXTS, [*LABELS[:-1], 3], "some labels are strings and some are numbers"),
     "nan-label": (ADD, {}, TEXTS, [1.0] * 7 + [math.nan], "label of sequence 1 is 1.0"),
     "none": (ADD, {}, TEXTS, [*LABELS[:-1], None], "label of sequence 8 is None"),
-    "table": (ADD, {}, TEXTS, np.zeros((8, 2)), "one label, or one set of labels"),
+    "table": (GRU(units=2), {}, TEXTS, np.full((8, 2), 2), "1 where a sequence has it"),
+    "column": (ADD, {}, TEXTS, np.zeros((8, 1)), "a column for each label, two or more"),
+    "table-markov": (ADD, {}, TEXTS, np.eye(8), "one label, not a set"),
+    "constant": (GRU(units=2), {}, [[1.5, 1.5], [1.5]], [1, 2], "the same, 1.5: there is nothing"),
     "text-labels": (ADD, {}, TEXTS, "updownup", "one label, or one set of labels"),
     "half-sets": (GRU(units=2), {}, TEXTS, [*LABELS[:-1], {"up"}], "give each sequence a set"),
     "sets-markov": (ADD, {}, TEXTS, MANY, "one label, not a set"),
-    "sets-weight": (GRU(units=2), {"class_weight": "balanced"}, TEXTS, MANY, "class_weight needs"),
+    "sets-weight": (GRU(units=2), {"class_weight": "even"}, TEXTS, MANY, "'balanced' or a dict"),
     "weight-name": (ADD, {"class_weight": {"left": 1}}, TEXTS, LABELS, "names 'left'"),
     "weight-word": (ADD, {"class_weight": "even"}, TEXTS, LABELS, "'balanced' or a dict"),
     "weight-below": (ADD, {"class_weight": {"up": -1}}, TEXTS, LABELS, "at least 0, not -1"),

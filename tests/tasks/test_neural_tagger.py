@@ -363,6 +363,11 @@ def test_words_and_their_small_letters_and_what_is_rare():
         TokenVocabulary.learn([["a", "b"]], 3, None, False)
 
 
+def test_measurements_that_are_all_the_same_are_named():
+    with pytest.raises(CatenaError, match="every observation is the same, 0, 2: there is nothing"):
+        Tagger(GRU(4)).fit([[[0.0, 2.0]] * 3], [[1, 0, 1]])
+
+
 # -- vectors of others --------------------------------------------------------------------------
 
 
@@ -393,6 +398,19 @@ def test_vectors_of_a_file_are_used_and_stay_where_they_are_frozen(vectors, tmp_
     again = load(tmp_path / "m")
     assert again.predict(TEST[0]) == tagger.predict(TEST[0])
     assert (again.embeddings, again.fine_tune) == (str(vectors), False)
+
+
+def test_vectors_of_words_that_only_later_data_has(vectors, tmp_path):
+    learner = replace(QUICK, epochs=1)
+    tagger = Tagger(GRU(4), learner=learner, embeddings=vectors, all_vectors=True).fit(*TRAIN)
+    found, _ = learned_vectors(tagger)
+    assert list(found)[1:] == ["Ann", "rome", "never", "Quux"]
+    tagger.save(tmp_path / "m")
+    again = load(tmp_path / "m")
+    assert again.all_vectors
+    assert (
+        again.predict_proba([["never"]])[0].tolist() != again.predict_proba([["zzz"]])[0].tolist()
+    )
 
 
 def test_vectors_of_a_file_are_learned_further(vectors):

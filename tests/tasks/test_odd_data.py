@@ -141,10 +141,13 @@ def test_nothing_one_step_and_what_was_never_seen(name):
 @pytest.mark.parametrize("name", MEASURING)
 def test_numbers_without_spread_and_beyond_all_measure(name):
     rung, learner = RUNGS[name]
-    for X in ([np.full((3, 1), 1e300)] * 4, [np.full((3, 1), level) for level in (1.0, 2.0) * 2]):
+    for levels in ((1e150, 9e149), (1.0, 2.0)):
+        X = [np.full((3, 1), level) for level in levels * 2]
         model = Classifier(rung, learner=learner).fit(X, [1, 2, 1, 2])
         found = model.predict_proba([X[0], np.full((2, 1), -1e308), np.full((1, 1), 1e308)])
         np.testing.assert_allclose(found.sum(1), 1, atol=1e-6)
+    with pytest.raises(CatenaError, match=r"every observation is the same, 1e\+300"):
+        Classifier(rung, learner=learner).fit([np.full((3, 1), 1e300)] * 4, [1, 2, 1, 2])
     for bad in (math.nan, math.inf):
         with pytest.raises(CatenaError, match=r"sequence 2, step 1, column 1: (nan|inf)"):
             model.predict([[1.0], [bad]])

@@ -278,3 +278,14 @@ def test_options_that_do_not_fit_are_refused():
         model.recommend(["a"], k=0)
     with pytest.raises(CatenaError, match="wrap one item in a list"):
         model.recommend("a")
+
+
+def test_ranks_are_those_of_the_predictions_in_their_order(everyone):
+    held_out = [list("abec"), list("zab"), ["d"], list("bza"), list("fcab")]
+    for model in everyone:
+        found, ranks = model.ranked(held_out)
+        each = [model.ranked([session])[1].tolist() for session in held_out]
+        assert ranks.tolist() == pytest.approx([rank for own in each for rank in own])
+        assert found.predictions == len(ranks) == 10
+        assert ranks.isinf().nonzero().tolist() == [[5]]
+        assert found.mrr[20] == pytest.approx(float((1 / ranks).mean()))

@@ -1,7 +1,9 @@
 """Taggers: whatever scores labels is fitted, asked, measured and kept in the same way."""
 
 import itertools
+import json
 import os
+import pickle
 import random
 import struct
 from pathlib import Path
@@ -15,11 +17,14 @@ import catena
 from catena import (
     CRF,
     EM,
+    GRU,
     HMM,
     AdaGrad,
     CatenaError,
+    Classifier,
     Count,
     Generator,
+    Gradient,
     Markov,
     Perceptron,
     QuasiNewton,
@@ -34,6 +39,7 @@ from catena.learn.checkpoint import Checkpoint
 from catena.learn.labelled import LabelledHMM, count_labels
 from catena.metrics import span_scores
 from catena.schemes import first_invalid
+from catena.tasks.judging import measured
 from catena.tasks.picture import AGAINST, FOR
 from catena.tasks.tag import load_tagger
 
@@ -360,9 +366,82 @@ def test_an_evaluation_says_what_the_metrics_say(fitted):
     found, spans = tagger.evaluate(*TEST), span_scores(TEST[1], tagger.predict(TEST[0]))
     assert found.span_f1 == spans.micro.f1
     assert found.per_span == spans.per_label
+    strict = span_scores(TEST[1], tagger.predict(TEST[0]), "IOB2")
+    assert (found.strict_span_f1, found.scheme) == (strict.micro.f1, "IOB2")
     assert (found.sentences, found.tokens) == (20, sum(map(len, TEST[0])))
     plain = Tagger(HMM()).fit([["a", "b"]], [["X", "Y"]]).evaluate([["a"]], [["X"]])
     assert (plain.accuracy, plain.span_f1, plain.per_span) == (1.0, None, None)
+    assert (plain.strict_span_f1, plain.scheme, plain.odd) == (None, None, [])
+
+
+def test_spans_are_read_strictly_in_the_taggers_scheme_or_that_of_the_right_labels():
+    rows = [["B-A", "I-A", "O"]]
+    tagger = Tagger(HMM()).fit([["a", "b", "c"]], rows)
+    loose = tagger.judge(rows, [["I-A", "I-A", "O"]])
+    assert (loose.span_f1, loose.strict_span_f1, loose.scheme) == (1.0, 0.0, "IOB2")
+    own = Tagger(HMM(), scheme="iob1").fit([["a", "b", "c"]], rows)
+    own = own.judge(rows, [["I-A", "I-A", "O"]])
+    assert (own.span_f1, own.strict_span_f1, own.scheme) == (1.0, 0.0, "IOB1")
+    bare = tagger.judge([["I-A", "I-A", "O"]], [["I-A", "I-A", "O"]])
+    assert (bare.strict_span_f1, bare.scheme) == (1.0, "IOB1")
+    assert json.dumps(loose.describe())
+
+
+@pytest.mark.parametrize("rung", [CRF(l2=0.1), HMM(), GRU(units=4)])
+def test_whole_numbers_come_back_as_such(rung, tmp_path):
+    X = [["a", "b"], ["c"], []]
+    y = [np.array([3, 10]), [np.int64(-2)], []]
+    learner = Gradient(epochs=20, rate=0.1) if isinstance(rung, GRU) else None
+    tagger = Tagger(rung, learner=learner).fit(X, y)
+    tagger.save(tmp_path / "m")
+    for model in (tagger, load_tagger(tmp_path / "m"), pickle.loads(pickle.dumps(tagger))):
+        assert model.labels_ == [-2, 10, 3]
+        found = model.predict(X)
+        assert json.loads(json.dumps(found)) == [[3, 10], [-2], []]
+        assert model.n_best(X, 1)[0][0].labels == found[0]
+        assert model.score(X, y) == model.evaluate(X, found).accuracy == 1.0
+        assert model.log_prob(X, y)[0] > -5
+        assert model.evaluate(X, [["3", 4], [-2], []]).unseen == {"4": 1}
+    again = Tagger(CRF(l2=0.1)).fit(X, [[{3, 10}, 10], [None], []])
+    assert again.labels_ == [10, 3]
+    assert tagger.fit(X, [["3", "10"], ["2"], []]).predict([["c"]]) == [["2"]]
+
+
+@pytest.mark.parametrize("tagger", [Tagger(HMM()), Tagger(CRF(l2=0.1), learner=AdaGrad(epochs=2))])
+def test_labels_stay_of_the_kind_that_they_began_as(tagger):
+    X = [["a", "b"]]
+    for first, later, told in (
+        ([[1, 2]], [["X", "Y"]], "were whole numbers, and now they are strings"),
+        ([["X", "Y"]], [[1, 2]], "were strings, and now they are whole numbers"),
+    ):
+        tagger.fit(X, first).partial_fit([[]], [[]]).partial_fit(X, first)
+        with pytest.raises(CatenaError, match=told):
+            tagger.partial_fit(X, later)
+        assert tagger.predict(X) == first
+
+
+def test_held_out_labels_of_a_counted_model_are_checked_too():
+    with pytest.raises(CatenaError, match="sentence 1 has 1 tokens, but 2 labels"):
+        Tagger(HMM()).fit([["a"]], [["X"]], ([["a"]], [["X", "Y"]]))
+
+
+def test_strings_of_numpy_come_back_as_plain_ones():
+    X, y = [["a", "b"]], [np.array(["X", "Y"])]
+    tagger = Tagger(CRF(l2=0.1)).fit(X, y)
+    assert {type(label) for label in [*tagger.labels_, *tagger.predict(X)[0]]} == {str}
+    assert json.dumps(tagger.evaluate(X, y).describe())
+    named = Classifier(Markov(1)).fit(["ab", "ba"], np.array(["X", "Y"]))
+    assert json.dumps(named.classes_.tolist()) == '["X", "Y"]'
+
+
+def test_an_odd_label_of_training_does_not_hide_the_spans():
+    X, y = [["a", "b", "c", "d"]] * 3, [["B-A", "I-A", "O", "JUNK"]] * 3
+    tagger = Tagger(CRF(l2=0.1)).fit(X, y, (X, y))
+    assert any("'JUNK' is no tag of a span" in note for note in tagger.history_.notes)
+    assert measured(y, tagger.labels_)[0] == "span F1"
+    found = tagger.evaluate(X, y)
+    assert (found.span_f1, found.strict_span_f1, found.accuracy) == (1.0, 1.0, 1.0)
+    assert (found.odd, found.unseen) == (["JUNK"], {})
 
 
 # -- bad input ----------------------------------------------------------------------------------
@@ -375,7 +454,11 @@ def test_an_evaluation_says_what_the_metrics_say(fitted):
         ([[], []], [[], []], "nothing to learn from"),
         ([["a"]], [], "1 sentences, but labels for 0"),
         ([["a"], ["b", "c"]], [["X"], ["X"]], "sentence 2 has 2 tokens, but 1 labels"),
-        ([["a"]], [[3]], "sentence 1, token 1: the label 3 is no string, set of strings, or None"),
+        ([["a"]], [[0.5]], "sentence 1, token 1: the label 0.5 is no string, whole number, set"),
+        ([["a"]], [[True]], "sentence 1, token 1: the label True is no string, whole number, set"),
+        ([["a"]], [[{1.5}]], "sentence 1, token 1: the label {1.5} is no set of strings or whole"),
+        ([["a"], ["b"]], [["X"], [1]], "some labels are strings and some are numbers"),
+        ([["a", "b"]], [[{"X"}, 1]], "some labels are strings and some are numbers"),
         ([["a"]], [[set()]], "sentence 1, token 1: an empty set allows no label"),
         ([["a"]], [[None]], "no label of any token is known"),
         (["a b"], [["X", "Y", "Z"]], "sentence 1: 'a b' is no list of tokens"),

@@ -10,15 +10,17 @@ from typing import Any
 from catena.cli import show
 from catena.cli.classify import check_known
 from catena.cli.classify import reading as labelled_reading
+from catena.cli.compose import form_of, read_encoded
 from catena.cli.labelled import notes_on
 from catena.cli.reading import Reading, encode, learn_space
+from catena.cli.recommend import read as read_sessions
 from catena.cli.tokens import Corpus, TokenReading, read_labelled
 from catena.cli.writing import check_writable
 from catena.comparing.compare import compare as run
 from catena.errors import CatenaError
 from catena.formats import Labelled
 from catena.space import Space
-from catena.split import Split, split, split_labelled
+from catena.split import Split, split, split_by_end, split_labelled
 
 OF_SEQUENCES = tuple(field.name for field in fields(Reading))
 OF_TOKENS = tuple(field.name for field in fields(TokenReading))
@@ -63,7 +65,7 @@ def compare(job: Job) -> None:
         found = run(
             None,
             None if job.models is None else [name.strip() for name in job.models.split(",")],
-            task=job.task,
+            task=LIKE.get(job.task, job.task),
             minutes=job.minutes,
             space=material.space,
             parts=material.parts,
@@ -125,7 +127,38 @@ def _to_tag(job: Job) -> Material:
     return Material(corpus.name, parts)
 
 
-READERS = {"generate": _to_generate, "classify": _to_classify, "tag": _to_tag}
+def _to_recommend(job: Job) -> Material:
+    data = read_sessions(job.sources, job.given)
+    if not job.valid and not job.test:
+        return Material(data.name, split_by_end(data.sequences, data.ends))
+    if not (job.valid and job.test):
+        raise CatenaError("sessions are held out by their times: give --valid and --test, or none")
+    valid, test = (read_sessions(part, job.given).sequences for part in (job.valid, job.test))
+    return Material(data.name, Split(data.sequences, valid, test, rule="the parts as given"))
+
+
+def _to_compose(job: Job) -> Material:
+    form = form_of(job.sources, job.given)
+    rows = read_encoded(job.sources, form, job.given)
+    if job.valid and job.test:
+        valid, test = (read_encoded(part, form, job.given) for part in (job.valid, job.test))
+        parts = Split(rows, valid, test, rule="the parts as given")
+    elif job.valid or job.test:
+        raise CatenaError("give --valid and --test, or none: pieces are then drawn for both")
+    else:
+        parts = split(rows, job.seed)
+    return Material(", ".join(job.sources), parts, form.space(parts.train))
+
+
+# Pieces in a form are sequences like others: what is asked of them is what comes next.
+LIKE = {"compose": "generate"}
+READERS = {
+    "generate": _to_generate,
+    "classify": _to_classify,
+    "tag": _to_tag,
+    "recommend": _to_recommend,
+    "compose": _to_compose,
+}
 
 
 def _split(name: str, data: tuple[Any, Any], valid: Any, test: Any, job: Job) -> Split:

@@ -25,6 +25,7 @@ from catena.comparing.measure import count_parameters
 from catena.errors import CatenaError
 from catena.formats import Data
 from catena.ladder import Rung, describe
+from catena.metrics import copied
 from catena.sequences import Sequences
 from catena.space import Space, Symbols
 from catena.tasks.generate import NATS_A_BIT, Generator, load
@@ -150,13 +151,21 @@ class Drawing:
     seed: int = 0
 
 
-def generate(model: Path, prompt: str | None, how: Drawing, beam: int | None, form: Form) -> None:
-    """More of the same."""
+def generate(
+    model: Path,
+    prompt: str | None,
+    how: Drawing,
+    beam: int | None,
+    form: Form,
+    training: str | None = None,
+) -> None:
+    """More of the same, and how much of it stands in the training data."""
     if beam is not None and beam < 1:
         raise CatenaError(f"--beam must be at least 1, not {beam}")
     generator = load(model)
     begin = parse_prompt(generator.space_, prompt)
     constraint = form.constraint(generator.space_)
+    known = None if training is None else Reading().read_like(_symbols(generator), [training])
     if beam is None:
         drawn = generator.sample(
             how.n,
@@ -182,6 +191,8 @@ def generate(model: Path, prompt: str | None, how: Drawing, beam: int | None, fo
             raise CatenaError("the model gives what obeys probability 0: draw without --beam")
         drawn = [sequence for sequence, _ in found[: how.n]]
     _print_sequences(generator, drawn)
+    if known is not None:
+        _say_copied(generator.space_, drawn, known)
 
 
 def next_symbols(model: Path, prefix: str | None, k: int, as_json: bool) -> None:
@@ -303,6 +314,26 @@ def _print_sequences(generator: Generator, drawn: list[Any]) -> None:
             show.result(sequence)
         else:
             show.result(" ".join(map(str, sequence)))
+
+
+def _symbols(generator: Generator) -> Space:
+    """The space of a model of symbols: real numbers are hardly ever drawn twice."""
+    if not isinstance(generator.space_, Symbols):
+        raise CatenaError("--copied is for models of symbols; leave it out")
+    return generator.space_
+
+
+def _say_copied(space: Space, drawn: list[Any], known: Data) -> None:
+    """The longest span of each sequence that the training data has, and how long they are."""
+    sides = [space.encode(drawn), encode(space, known)]
+    generated, training = ([row.tolist() for row in side] for side in sides)
+    found = copied(generated, training)
+    for number, (row, span) in enumerate(zip(generated, found.spans, strict=True), 1):
+        place = f", {known.place(span.source)}" if span.length else ""
+        show.say(f"sequence {number}: {span.length} of {len(row)} symbols are copied{place}")
+    if found.spans:
+        shares = ", ".join(f"{share}%: {length:g}" for share, length in found.lengths().items())
+        show.say(f"longest copied spans, percentiles: {shares}; copied whole: {found.whole}")
 
 
 def _steps(generator: Generator, data: Data, encoded: Sequences) -> Iterator[dict[str, Any]]:

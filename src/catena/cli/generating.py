@@ -38,6 +38,12 @@ def generate(
     contain: o.Contain = None,
     forbid: o.Forbid = None,
     breaks: o.Breaks = None,
+    copied: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DATA", help="Say how much of each stands in this data, on standard error."
+        ),
+    ] = None,
     seed: o.Seed = 0,
 ) -> None:
     """Draw sequences from a model.
@@ -46,13 +52,14 @@ def generate(
     Examples:
       catena generate lstm.safetensors --prompt "ROMEO:" -n 3 --temperature 0.8
       catena generate tang.safetensors --acrostic 春夏秋冬 --line-length 7
+      catena generate tang.safetensors -n 20 --copied tang
     """
     from catena.cli import generate as command
     from catena.cli.form import Form
 
     form = Form(acrostic, lines, line_length, rhyme, scheme, contain, forbid, breaks)
     how = command.Drawing(n, length, min_length, temperature, top_k, top_p, min_p, seed)
-    command.generate(model, prompt, how, beam, form)
+    command.generate(model, prompt, how, beam, form, copied)
 
 
 def next_(

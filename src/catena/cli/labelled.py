@@ -9,7 +9,7 @@ from catena.cli.reading import Reading
 from catena.errors import CatenaError
 from catena.formats import Data, Labelled, read_labelled, read_to_label
 from catena.sequences import Sequences
-from catena.space import Space
+from catena.space import Space, constant
 
 
 @dataclass(frozen=True)
@@ -53,11 +53,10 @@ def notes_on(data: Data) -> list[str]:
     """
     if not isinstance(data.sequences, Sequences) or not data.sequences.total:
         return []
-    values = data.sequences.values
-    constant = (values == values[0]).all(0).nonzero().flatten().tolist()
+    values, same = data.sequences.values, constant(data.sequences)
     names = data.columns or [f"number {i + 1}" for i in range(values.shape[1])]
-    said = ", ".join(f"{names[i]} is {float(values[0, i]):g}" for i in constant)
-    if len(constant) == len(names):
+    said = ", ".join(f"{names[i]} is {float(values[0, i]):g}" for i in same)
+    if len(same) == len(names):
         raise CatenaError(f"{data.place(0)}: {said} here and everywhere: there is nothing to learn")
     # Of switches and counts many are never touched.
     return [f"{data.name}: {said} everywhere"] if said and data.space == "vectors" else []

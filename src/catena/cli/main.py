@@ -16,7 +16,16 @@ import typer
 from typer.core import TyperGroup
 
 from catena import __version__
-from catena.cli import captioning, chatting, generating, labelling, tasks, translating
+from catena.cli import (
+    captioning,
+    chatting,
+    composing,
+    generating,
+    labelling,
+    recommending,
+    tasks,
+    translating,
+)
 from catena.cli import options as o
 from catena.errors import CatenaError
 
@@ -24,6 +33,9 @@ BAD_INPUT = 2
 STOPPED = 130
 # How DATA is read where it is sequences.
 OF_SEQUENCES = ("stream", "unit", "item", "space", "unknown")
+OF_SESSIONS = ("skip_bad", "drop_repeats")
+OF_MUSIC = ("form", "step")
+OF_TEXTS = ("encoding", "errors", "group_by", "order_by")
 
 
 class Commands(TyperGroup):
@@ -106,12 +118,15 @@ def _silence_output() -> None:
 @app.command()
 def compare(
     data: o.Data,
-    task: Annotated[str, typer.Option(help="What for: generate, classify or tag.")] = "generate",
+    task: Annotated[
+        str, typer.Option(help="What for: generate, classify, tag, recommend or compose.")
+    ] = "generate",
     models: Annotated[
         str | None,
         typer.Option(
             help="Some of markov,hmm,window,rnn,gru,lstm; with --task classify also "
-            "majority,bilstm; with --task tag majority,crf,bilstm-crf, but not markov."
+            "majority,bilstm; with --task tag majority,crf,bilstm-crf, but not markov; with --task "
+            "recommend popularity,session-popularity,session-knn, but not hmm."
         ),
     ] = None,
     minutes: Annotated[
@@ -141,6 +156,10 @@ def compare(
     columns: o.Columns = None,
     label: o.Label = None,
     label_by: o.LabelBy = None,
+    skip_bad: o.SkipBad = None,
+    drop_repeats: o.DropRepeats = None,
+    form: o.MusicForm = None,
+    step: o.Step = None,
 ) -> None:
     """Fit the whole ladder and say which rung your data needs.
 
@@ -150,6 +169,8 @@ def compare(
       catena compare visits.csv --group-by user --order-by time --item page
       catena compare train.tsv --task classify --test test.tsv
       catena compare train.conll --task tag --models majority,hmm,crf
+      catena compare clicks.csv --task recommend --models popularity,session-knn,gru
+      catena compare tunes.abc --task compose
     """
     given = {name: value for name, value in locals().items() if value is not None}
     _check_compared(given)
@@ -178,7 +199,8 @@ def fit(
         typer.Option(
             help="markov, hmm, window, rnn, gru or lstm; with --task tag: crf, but not markov; "
             "with --task translate and chat: the encoder, window, rnn, gru or lstm; with --task "
-            "caption: the decoder, rnn, gru or lstm.",
+            "caption: the decoder, rnn, gru or lstm; with --task recommend also popularity, "
+            "session-popularity and session-knn.",
             show_default=False,
         ),
     ],
@@ -186,7 +208,10 @@ def fit(
         Path, typer.Option("-o", "--output", help="The file to write.", show_default=False)
     ],
     task: Annotated[
-        str, typer.Option(help="What for: generate, classify, tag, caption, translate or chat.")
+        str,
+        typer.Option(
+            help="What for: generate, classify, tag, caption, translate, chat, compose, recommend."
+        ),
     ] = "generate",
     valid: Annotated[
         list[str] | None, typer.Option(help="Held-out data that says when to stop.")
@@ -216,6 +241,7 @@ def fit(
     characters: o.Characters = None,
     embeddings: o.Embeddings = None,
     fine_tune: o.FineTune = None,
+    all_vectors: o.AllVectors = None,
     word_dropout: o.WordDropout = None,
     l1: o.L1 = None,
     l2: o.L2 = None,
@@ -232,6 +258,13 @@ def fit(
     copy: o.Copy = None,
     scheduled: o.Scheduled = None,
     label_smoothing: o.LabelSmoothing = None,
+    neighbours: o.Neighbours = None,
+    recent: o.Recent = None,
+    loss: o.ItemLoss = None,
+    samples: o.Samples = None,
+    exponent: o.Exponent = None,
+    logq: o.LogQ = None,
+    regularisation: o.Regularisation = None,
     learner: o.Learner = None,
     minutes: o.Minutes = None,
     epochs: o.Epochs = None,
@@ -273,8 +306,13 @@ def fit(
     context: o.Context = None,
     speaker: o.Speaker = None,
     picture_size: o.PictureSize = None,
+    form: o.MusicForm = None,
+    step: o.Step = None,
+    transpose: o.Transpose = None,
     label: o.Label = None,
     label_by: o.LabelBy = None,
+    skip_bad: o.SkipBad = None,
+    drop_repeats: o.DropRepeats = None,
 ) -> None:
     """Learn a model from data and write it to one file.
 
@@ -288,6 +326,9 @@ def fit(
       catena fit train.de train.en --task translate --model lstm -o translator.safetensors
       catena fit train.tsv --task caption --model lstm -o captioner.safetensors
       catena fit dialogues.jsonl --task chat --model gru --context 3 -o chat.safetensors
+      catena fit tunes/ --task compose --model lstm -o composer.safetensors
+      catena fit tunes.abc --task compose --model lstm -o tunes.safetensors
+      catena fit clicks.csv --task recommend --model gru --tied -o shop.safetensors
     """
     # Options are told apart by name, so that what one task or model does not have is refused.
     given = {name: value for name, value in locals().items() if value is not None}
@@ -329,6 +370,10 @@ def evaluate(
     ensemble: o.Ensemble = None,
     mean: o.Mean = None,
     tokenize: o.Tokenize = None,
+    skip_bad: o.SkipBad = None,
+    drop_repeats: o.DropRepeats = None,
+    cutoffs: o.Cutoffs = None,
+    last_only: o.LastOnly = None,
 ) -> None:
     """How good a model is at its task, on some data.
 
@@ -339,6 +384,8 @@ def evaluate(
       catena evaluate tagger.safetensors test.conll
       catena evaluate translator.safetensors test.de test.en --beam 8
       catena evaluate chat.safetensors test.jsonl
+      catena evaluate composer.safetensors test/
+      catena evaluate shop.safetensors clicks.csv --cutoffs 5,20 --json
     """
     given = {name: value for name, value in locals().items() if value is not None}
     task = tasks.task_of(model)
@@ -353,6 +400,8 @@ for name, command in {
     "align": translating.align,
     "chat": chatting.chat,
     "caption": captioning.caption,
+    "compose": composing.compose,
+    "recommend": recommending.recommend,
     "generate": generating.generate,
     "next": generating.next_,
     "surprise": generating.surprise,
@@ -416,13 +465,16 @@ def _check_compared(given: dict[str, Any]) -> None:
         given: all that stands on the command line, by name.
     """
     task = given["task"]
+    labels, others = ("columns", "label", "label_by"), (*OF_SESSIONS, *OF_MUSIC)
     foreign = {
-        "generate": ("columns", "label", "label_by", "valid", "test"),
-        "classify": ("columns", "stream"),
-        "tag": (*OF_SEQUENCES, "minimum", "label", "label_by"),
+        "generate": (*labels, "valid", "test", *others),
+        "classify": ("columns", "stream", *others),
+        "tag": (*OF_SEQUENCES, "minimum", "label", "label_by", *others),
+        "recommend": (*labels, "stream", "unit", "space", "unknown", *OF_MUSIC),
+        "compose": (*labels, *OF_SEQUENCES, *OF_TEXTS, "minimum", "drop_repeats"),
     }
     if task not in foreign:
-        raise CatenaError(f"--task must be generate, classify or tag, not {task!r}")
+        raise CatenaError(f"--task must be {', '.join(foreign)}, not {task!r}")
     _refuse(given, foreign[task], f"is not for --task {task}")
 
 

@@ -28,7 +28,8 @@ OF_MODELS = frozenset({
 # Those of a tagger beside `minimum` and those of its rung and learner.
 OF_CRF = frozenset({"l1", "l2", "all_states", "all_transitions", "features", "learner"})
 OF_NETWORKS = frozenset({
-    "decoder", "constrained", "characters", "embeddings", "fine_tune", "word_dropout",
+    "decoder", "constrained", "characters", "embeddings", "fine_tune", "all_vectors",
+    "word_dropout",
 })  # fmt: skip
 OF_TAGGERS = OF_CRF | OF_NETWORKS
 
@@ -47,6 +48,12 @@ OF_CHATS = OF_TRANSDUCERS | {"context", "speaker"}
 OF_CAPTIONERS = frozenset({
     "picture_size", "attention", "heads", "feeding", "coverage", "label_smoothing", "unit",
     "subwords", "minimum",
+})  # fmt: skip
+# Those of a composer, likewise.
+OF_COMPOSERS = frozenset({"form", "step", "transpose", "skip_bad"})
+# Those of a recommender beside its rung's and its learner's.
+OF_RECOMMENDERS = frozenset({
+    "minimum", "neighbours", "recent", "loss", "samples", "exponent", "logq", "regularisation",
 })  # fmt: skip
 # Those of the search of a text.
 OF_SEARCH = frozenset({
@@ -175,6 +182,37 @@ Joint = Annotated[
     _option("--joint", panel=READING, text="translate: sources and targets share their symbols."),
 ]
 
+MusicForm = Annotated[
+    str | None,
+    _option(
+        "--form",
+        panel=READING,
+        text="compose: what a piece is: events, frames, or abc (of .abc files).",
+    ),
+]
+Step = Annotated[
+    int | None,
+    _option("--step", panel=READING, text="compose: count time in 1/16 notes (16), 1/12 (12), ..."),
+]
+Transpose = Annotated[
+    int | None,
+    _option(
+        "--transpose", panel=LEARNING, text="compose: learn all keys so many semitones away, too."
+    ),
+]
+SkipBad = Annotated[
+    bool | None,
+    _option(
+        "--skip-bad",
+        panel=READING,
+        text="compose, recommend: leave out bad files, or rows without a value, and name them.",
+    ),
+]
+DropRepeats = Annotated[
+    bool | None,
+    _option("--drop-repeats", panel=READING, text="recommend: keep one of several equal events."),
+]
+
 Label = Annotated[
     str | None,
     _option("--label", panel=READING, text="Of classes: their column or field (label)."),
@@ -299,6 +337,34 @@ LabelSmoothing = Annotated[
     float | None,
     _option("--label-smoothing", panel=LEARNING, text="texts out: probability spread over all."),
 ]
+Neighbours = Annotated[
+    int | None,
+    _option("--neighbours", panel=RUNG, text="session-knn: how many sessions count (100)."),
+]
+Recent = Annotated[
+    int | None,
+    _option("--recent", panel=RUNG, text="session-knn: of how many of the latest (1000)."),
+]
+ItemLoss = Annotated[
+    str | None,
+    _option("--loss", panel=LEARNING, text="recommend: cross_entropy, bpr_max or top1_max."),
+]
+Samples = Annotated[
+    int | None,
+    _option("--samples", panel=LEARNING, text="recommend: other items an update; 0 takes all."),
+]
+Exponent = Annotated[
+    float | None,
+    _option("--exponent", panel=LEARNING, text="recommend: they are drawn by count to this power."),
+]
+LogQ = Annotated[
+    bool | None,
+    _option("--logq/--no-logq", panel=LEARNING, text="cross_entropy: make that good."),
+]
+Regularisation = Annotated[
+    float | None,
+    _option("--regularisation", panel=LEARNING, text="bpr_max: what large scores cost."),
+]
 Constrained = Annotated[
     bool | None,
     _option("--constrained", panel=RUNG, text="Likewise: learn under the scheme's rules too."),
@@ -314,6 +380,10 @@ Embeddings = Annotated[
 FineTune = Annotated[
     bool | None,
     _option("--fine-tune/--freeze", panel=RUNG, text="Learn these vectors further, or do not."),
+]
+AllVectors = Annotated[
+    bool | None,
+    _option("--all-vectors", panel=RUNG, text="Keep those of words that the data lacks, too."),
 ]
 WordDropout = Annotated[
     float | None,
@@ -417,7 +487,7 @@ Tolerance = Annotated[
 ]
 Pseudocount = Annotated[
     float | None,
-    _option("--pseudocount", panel=LEARNING, text="hmm: added to every count of a symbol."),
+    _option("--pseudocount", panel=LEARNING, text="hmm: added to every count of a symbol or bit."),
 ]
 AcrosticOf = Annotated[
     str | None,
@@ -456,6 +526,15 @@ Tokenize = Annotated[
 ]
 Json = Annotated[bool, Option("--json", help="Print JSON instead of a table.")]
 
+Cutoffs = Annotated[
+    str | None, Option(help="recommend: the k of recall@k and others: 5,10,20.", show_default=False)
+]
+LastOnly = Annotated[
+    bool | None,
+    Option(
+        "--last-only", help="recommend: only the last item of each session.", show_default=False
+    ),
+]
 BeamWidth = Annotated[
     int | None,
     _option("--beam", panel=SEARCH, text="So many side by side (5); 1 takes the likeliest steps."),

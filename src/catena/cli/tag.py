@@ -36,7 +36,8 @@ from catena.metrics import confusion, label_errors
 from catena.schemes import check, repair
 from catena.tasks.crf_learning import CRFLearner
 from catena.tasks.feature_crf import FeatureCRF
-from catena.tasks.judging import TagEvaluation, judge
+from catena.tasks.judging import TagEvaluation
+from catena.tasks.step_labels import names_of
 from catena.tasks.tag import Tagger, TagPath, load_tagger
 
 SPELLED = 50  # the size of what reads characters unless given
@@ -215,17 +216,24 @@ def tag(model: Path, source: str, reading: TokenReading, k: int | None, marginal
     tagger = _loaded(model)
     if _reads_attributes(tagger):
         if k is not None or marginals:
-            raise CatenaError("--n-best and --marginals are for files of columns")
+            raise CatenaError(
+                f"{source}: CRFsuite's data has room for one label a line; --n-best and "
+                "--marginals are for files of columns, JSON lines and tables"
+            )
         return _tag_attributes(tagger, source, reading)
     columns = _columns(tagger)
     file, label = reading.read_as(source, columns), label_of(columns)
     rows = sentences(file, inputs(columns))
     if k is not None:
-        show.raw(_ranked(file, label, tagger.n_best(rows, k)))
+        found = tagger.n_best(rows, k)
+        paths = [
+            [path._replace(labels=[*map(str, path.labels)]) for path in each] for each in found
+        ]
+        show.raw(_ranked(file, label, paths))
     elif marginals:
         show.raw(_with_marginals(tagger, file, label, rows))
     else:
-        show.raw(file.replaced(tagger.predict(rows), label))
+        show.raw(file.replaced(names_of(tagger.predict(rows)), label))
 
 
 def evaluate(model: Path, sources: list[str], given: Mapping[str, Any]) -> None:
@@ -237,8 +245,8 @@ def evaluate(model: Path, sources: list[str], given: Mapping[str, Any]) -> None:
         corpus = read_attributes(sources, reading(given))
     else:
         corpus = _read(sources, reading(given), _columns(tagger))
-    predicted = tagger.predict(corpus.sentences)
-    found = judge(corpus.labels, predicted, tagger.labels_)
+    predicted = names_of(tagger.predict(corpus.sentences))
+    found = tagger.judge(corpus.labels, predicted)
     taken = confusion(corpus.labels, predicted)
     wrong = _mistakes(corpus, predicted, mistakes)
     _say_unseen(corpus, found)
@@ -250,6 +258,7 @@ def evaluate(model: Path, sources: list[str], given: Mapping[str, Any]) -> None:
     rows = [["accuracy", f"{found.accuracy:.4f}"]]
     if found.span_f1 is not None:
         rows.append(["span F1", f"{found.span_f1:.4f}"])
+        rows.append([f"strict, {found.scheme}", f"{found.strict_span_f1:.4f}"])
     rows += [["tokens", f"{found.tokens:,}"], ["sentences", f"{found.sentences:,}"]]
     show.table([corpus.name, tagger.rung.kind], rows)
     for name, each in (("span", found.per_span), ("label", found.per_label)):
@@ -345,6 +354,10 @@ def _say_unseen(corpus: Corpus | AttributeCorpus, found: TagEvaluation) -> None:
         sentence = next(i for i, row in enumerate(corpus.labels) if label in row)
         place = corpus.place(sentence, corpus.labels[sentence].index(label))
         show.say(f"{place}: label {label!r} was not in training; its {times:,} count as wrong")
+    for label in found.odd:
+        show.say(
+            f"{corpus.name}: label {label!r} is no tag of a span; spans are counted without it"
+        )
 
 
 def _mistakes(
@@ -377,8 +390,8 @@ def _with_marginals(
 ) -> bytes:
     """The file with labels, and behind the last column, in CoNLL-U within it, how probable each
     is."""
-    number = {name: i for i, name in enumerate(tagger.labels_)}
-    labels = tagger.predict(rows)
+    number = {name: i for i, name in enumerate(tagger.labeller_.labels)}
+    labels = names_of(tagger.predict(rows))
     sure = [
         [round(float(p[number[name]]), 6) for p, name in zip(table, row, strict=True)]
         for table, row in zip(tagger.predict_proba(rows), labels, strict=True)
@@ -402,13 +415,10 @@ def _in_misc(file: TokenFile, probabilities: list[list[str]]) -> list[list[str]]
 
 
 def _ranked(file: Tokens, label: str, paths: list[list[TagPath]]) -> bytes:
-    """The file with each sentence once for each of its paths.
-
-    Raises:
-        CatenaError: for a table, whose sentences are found by what stands in a column.
-    """
+    """The file with each sentence once for each of its paths; a table, whose rows are its own, with
+    the paths side by side."""
     if isinstance(file, TokenTable):
-        raise CatenaError(f"{file.name}: --n-best is for JSON lines and files of a token a line")
+        return file.beside(paths, label)
     if isinstance(file, TokenLines):
         return file.ranked(paths, label)
     return file.encoded("\n".join([*_blocks(file, label, paths), ""]))

@@ -16,6 +16,7 @@ from catena.errors import CatenaError
 
 TEXTS = frozenset({"encoding", "errors"})
 EVENTS = TEXTS | {"group_by", "order_by"}
+SESSIONS = frozenset({"group_by", "order_by", "item", "skip_bad", "drop_repeats"})
 SEQUENCES = EVENTS | {"unit", "item", "space"}
 
 
@@ -85,6 +86,16 @@ TASKS: dict[str, Task] = {
         "catena.cli.chat",
         fit=TEXTS | o.OF_CHATS,
         evaluate=TEXTS | {"tokenize"} | o.OF_SEARCH,
+    ),
+    "compose": Task(
+        "catena.cli.compose",
+        fit=o.OF_COMPOSERS,
+        evaluate=frozenset({"skip_bad"}),
+    ),
+    "recommend": Task(
+        "catena.cli.recommend",
+        fit=SESSIONS | o.OF_RECOMMENDERS,
+        evaluate=SESSIONS | {"cutoffs", "last_only"},
     ),
 }
 

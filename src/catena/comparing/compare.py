@@ -17,6 +17,7 @@ from catena.comparing.contest import Contest, Entry
 from catena.comparing.generating import Generating
 from catena.comparing.majority import Majority
 from catena.comparing.measure import Meter
+from catena.comparing.recommending import Recommending
 from catena.comparing.result import Comparison, Row, numbered
 from catena.comparing.tagging import Tagging
 from catena.comparing.tally import Tally
@@ -26,10 +27,16 @@ from catena.ladder import CRF, HMM, Markov
 from catena.learn import Progress
 from catena.space import Space, Unit
 from catena.split import Split
+from catena.tasks.baselines import BASELINES
 
 # The share of a rung's time that goes into choosing its hyperparameters.
 CHOOSING = 0.3
-TASKS = {"generate": Generating, "classify": Classifying, "tag": Tagging}
+TASKS = {
+    "generate": Generating,
+    "classify": Classifying,
+    "tag": Tagging,
+    "recommend": Recommending,
+}
 
 Report = Callable[[str, Progress], None]
 
@@ -130,7 +137,7 @@ class _Bench:
             name=entry.name,
             label=entry.label or _label(rung),
             rung=_written(self.contest, rung, entry),
-            network=not isinstance(rung, (Majority, Markov, HMM, CRF)),
+            network=not isinstance(rung, (Majority, Markov, HMM, CRF, *BASELINES.values())),
             figures=found.figures,
             intervals={f.key: draws.interval(found.tallies[f.key]) for f in figures if f.bounded},
             parameters=found.parameters,

@@ -7,6 +7,7 @@ is then learned anew with the rest of the time. The test part takes no part in i
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from catena.comparing.contest import Entry
@@ -15,6 +16,8 @@ from catena.ladder import CRF, GRU, HMM, LSTM, RNN, Markov, Rung, Window
 from catena.ladder.characters import CNN
 from catena.learn import EM, Gradient, Learner, QuasiNewton, learner_for
 from catena.space import Space, Symbols
+from catena.tasks.baselines import BASELINES, Popularity, SessionKNN, SessionPopularity
+from catena.tasks.recommend import LEARNER
 
 # Data with fewer observations than this gets small networks, and dropout among the choices.
 SMALL = 50_000
@@ -110,6 +113,39 @@ def classifying(rung: Rung, minutes: float, sequences: int) -> Learner:
     if sequences < FEW:
         return Gradient(minutes=minutes, epochs=60, batch=16, rate=5e-3, average=0.98)
     return Gradient(minutes=minutes, epochs=20, batch=64, rate=5e-3, average=0.99)
+
+
+def recommenders(kinds: Sequence[str], events: int) -> list[Entry]:
+    """The rows that recommend, what looks at the session least first."""
+    makers: dict[str, Callable[[], list[Entry]]] = {
+        "popularity": lambda: [Entry("popularity", (Popularity(),))],
+        "session-popularity": lambda: [Entry("session-popularity", (SessionPopularity(),))],
+        "session-knn": lambda: [Entry("session-knn", (SessionKNN(), SessionKNN(500, 5000)))],
+        "markov": lambda: [
+            Entry("markov-1", (Markov(1, "witten_bell"),)),
+            Entry("markov-k", (Markov(2, "witten_bell"), Markov(3, "witten_bell"))),
+        ],
+        "window": lambda: [Entry("window", _windows(events))],
+        "rnn": lambda: [Entry("rnn", _of_sessions(RNN, events))],
+        "gru": lambda: [Entry("gru", _of_sessions(GRU, events))],
+        "lstm": lambda: [Entry("lstm", _of_sessions(LSTM, events))],
+    }
+    return [entry for kind in makers if kind in kinds for entry in makers[kind]()]
+
+
+def recommending(rung: Any, minutes: float, events: int) -> Gradient | None:
+    """How a recommender is learned within a time budget."""
+    if isinstance(rung, (Markov, *BASELINES.values())):
+        return None
+    return replace(LEARNER, minutes=minutes, epochs=40 if events < SMALL else 20)
+
+
+def _of_sessions(kind: type[RNN | GRU | LSTM], events: int) -> tuple[Rung, ...]:
+    sizes = ((32, 0.2), (64, 0.4)) if events < SMALL else ((100, 0.2), (100, 0.4))
+    return tuple(
+        kind(units, embedding=units, dropout=dropout, embedding_dropout=dropout, tied=True)
+        for units, dropout in sizes
+    )
 
 
 def _markov(space: Space) -> list[Entry]:

@@ -19,7 +19,7 @@ class Terms:
     """What a task's comparison speaks of.
 
     Args:
-        task: "generate", "classify" or "tag".
+        task: "generate", "classify", "tag" or "recommend".
         unit: what a prediction is of: "character", "word", "step", ...
         examples: what the parts of the data are counted in: "observations", "sequences", ...
         loss: what learning curves are in: "bits a character".

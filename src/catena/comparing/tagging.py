@@ -19,7 +19,7 @@ from catena.comparing.result import Terms
 from catena.comparing.tally import Tally, mean
 from catena.errors import CatenaError
 from catena.ladder import HMM
-from catena.schemes import detect, spans
+from catena.schemes import as_tags, mark_spans, spans
 from catena.space import Space, Unit
 from catena.split import Split, split_labelled
 from catena.tasks.reader import Reader, is_measured
@@ -58,7 +58,7 @@ class Tagging:
         if not any(self.test[1]):
             raise CatenaError("the test part is empty: more data is needed")
         self.bootstrap = Bootstrap(torch.ones(self.sizes[2], dtype=torch.int64), seed)
-        spanned = bool(detect([*self.train[1], *self.test[1]]))
+        spanned = mark_spans(chain.from_iterable([*self.train[1], *self.test[1]]))
         figures = (SPAN_F1, ACCURACY, LOG_LOSS) if spanned else (ACCURACY, LOG_LOSS)
         self.steps = _steps_of(self.train[0])
         words = ("token", "sentences") if self.steps == "words" else ("step", "sequences")
@@ -113,7 +113,7 @@ class Tagging:
         found = {"accuracy": mean(torch.tensor(right), _steps(gold))}
         if SPAN_F1 not in self.terms.figures:
             return found
-        sides = [[set(spans(row)) for row in rows] for rows in (gold, predicted)]
+        sides = [[set(spans(row)) for row in as_tags(rows)] for rows in (gold, predicted)]
         both = [one & other for one, other in zip(*sides, strict=True)]
         right, own, found_ = (torch.tensor(list(map(len, each))) for each in (both, *sides))
         return found | {"span_f1": f1(right, own, found_)}

@@ -78,7 +78,7 @@ def _rows(
 
 @dataclass
 class _Shift:
-    """All steps seen from `row` steps away."""
+    """What all steps see in one row."""
 
     source: np.ndarray  # [total], the step that is read; any where it lies outside
     outside: np.ndarray  # [total], how many steps beyond an end; 0 inside
@@ -93,7 +93,7 @@ class _Table:
     mark: bool
     total: int = field(init=False)
     _words: dict[Any, tuple[np.ndarray, pa.Array]] = field(default_factory=dict)
-    _shifts: dict[int, _Shift] = field(default_factory=dict)
+    _shifts: dict[tuple[int, bool], _Shift] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.total = int(self.lengths.sum())
@@ -124,7 +124,7 @@ class _Table:
             return (self._position if template.at == "first" else self._left) == 0
         if self.mark or not template.cells:
             return None
-        outside = [self._shift(cell.row).outside == 0 for cell in template.cells if cell.row]
+        outside = [self._shift(cell).outside == 0 for cell in template.cells if cell.row]
         return np.logical_and.reduce(outside) if outside else None
 
     def _cell(self, cell: Cell) -> tuple[np.ndarray, pa.Array]:
@@ -132,7 +132,7 @@ class _Table:
         codes, words = self._column(cell)
         if cell.row == 0:
             return codes, words
-        shift = self._shift(cell.row)
+        shift = self._shift(cell)
         inside = codes[shift.source]
         if not self.mark:
             return inside, words
@@ -152,13 +152,18 @@ class _Table:
                 self._words[key] = encoded.indices.to_numpy(), encoded.dictionary
         return self._words[key]
 
-    def _shift(self, row: int) -> _Shift:
-        if row not in self._shifts:
-            source = np.clip(np.arange(self.total) + row, 0, max(self.total - 1, 0))
+    def _shift(self, cell: Cell) -> _Shift:
+        key = row, fixed = cell.row, cell.fixed
+        if key not in self._shifts:
             room = self._position if row < 0 else self._left
+            away = row
+            if fixed:  # beyond the end or the beginning, as far as the sequence is long
+                room = self._position + self._left + 1
+                away = row - 1 - self._position if row > 0 else row + 1 + self._left
+            source = np.clip(np.arange(self.total) + away, 0, max(self.total - 1, 0))
             outside = np.maximum(abs(row) - room, 0).astype(np.int32)
-            self._shifts[row] = _Shift(source, outside)
-        return self._shifts[row]
+            self._shifts[key] = _Shift(source, outside)
+        return self._shifts[key]
 
 
 def strings(column: Sequence[str] | pa.Array, number: int) -> pa.Array:

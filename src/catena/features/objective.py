@@ -19,9 +19,9 @@ import torch
 from torch import Tensor
 
 from catena.errors import CatenaError
-from catena.features.state import StateFeatures
+from catena.features.state import Room, StateFeatures
 from catena.features.vocabulary import Encoded
-from catena.kernels.chain.dispatch import expectations
+from catena.kernels.chain.native import expectations
 from catena.kernels.chain.potentials import Potentials
 from catena.kernels.features import Columns
 
@@ -92,11 +92,13 @@ class Objective:
             )
         self.features, self.moves = features, moves
         self.size = len(features) + len(moves)
-        self._parts = list(_parts(data, lengths))
-        self._columns = [features.columns(part) for part, _ in self._parts]
+        parts = list(_parts(data, lengths))
+        self._columns = [features.columns(part) for part, _ in parts]
+        self._lengths = [own for _, own in parts]
         weight = torch.ones(len(lengths), dtype=torch.float64) if weight is None else weight
-        self._weights = weight.split([len(own) for _, own in self._parts])
-        steps = [len(part) for part, _ in self._parts]
+        self._weights = weight.split([len(own) for own in self._lengths])
+        steps = [len(part) for part, _ in parts]
+        self._room = Room(features, max(steps, default=0))
         if labels.dtype == torch.bool:
             self._observed, self._allowed = torch.zeros(self.size).double(), labels.split(steps)
             if not bool(labels.any(1).all()):
@@ -117,7 +119,8 @@ class Objective:
         """
         weights, of_moves = theta.split([len(self.features), len(self.moves)])
         sums = _Sums(-float(self._observed @ theta), self._transitions(of_moves).zero_())
-        gradient = self.features.gradient(self._expect(weights, of_moves, sums))
+        parts = self._expect(weights, of_moves, sums)
+        gradient = self.features.gradient(parts, self._room)
         expected = torch.cat([gradient, sums.moves.flatten()[self.moves]])
         return sums.value, expected.sub_(self._observed)
 
@@ -125,13 +128,15 @@ class Objective:
         self, weights: Tensor, of_moves: Tensor, sums: _Sums
     ) -> Iterator[tuple[Columns, Tensor]]:
         """The marginals of one part after the other; log Z and the moves go into the sums."""
-        scorer, transitions = self.features.scorer(weights), self._transitions(of_moves)
+        ready, transitions = self.features.spread(weights, self._room), self._transitions(of_moves)
         ends = transitions.new_zeros(self.features.width)
-        for (data, lengths), columns, weight, allowed in zip(
-            self._parts, self._columns, self._weights, self._allowed, strict=True
+        for lengths, columns, weight, allowed in zip(
+            self._lengths, self._columns, self._weights, self._allowed, strict=True
         ):
-            chain = Potentials(scorer(data), lengths, transitions, ends, ends)
-            found = expectations(chain, weight)
+            scores, marginals = self._room.part(columns.total)
+            columns.scores(ready, scores)
+            chain = Potentials(scores, lengths, transitions, ends, ends)
+            found = expectations(chain, weight, marginals)
             sums.value += float(found.log_z @ weight)
             sums.moves += found.transitions
             if allowed is not None:

@@ -70,7 +70,7 @@ class StateFeatures:
             keys, which = np.unique(keys, return_inverse=True)
             keys = keys[np.bincount(which, values, len(keys)) >= minimum]
         else:
-            keys = np.unique(keys)
+            keys = _distinct(keys, data.attributes * width)
         return StateFeatures.of_keys(keys, data.attributes, width)
 
     @staticmethod
@@ -101,8 +101,7 @@ class StateFeatures:
 
     def scorer(self, weights: Tensor) -> Callable[[Encoded], Tensor]:
         """`scores` for one part of the data after the other."""
-        _check_numbers("weights", weights, (len(self),))
-        ready = kernel.spread(self._layout, weights.contiguous())
+        ready = self.spread(weights)
 
         def scores(data: Encoded) -> Tensor:
             self._check(data)
@@ -112,19 +111,32 @@ class StateFeatures:
 
         return scores
 
+    def spread(self, weights: Tensor, room: Room | None = None) -> kernel.Weights:
+        """Weights as `Columns.scores` takes them.
+
+        Args:
+            weights: float64 `[features]`.
+            room: where they are put, and written over by the next call with it.
+        """
+        _check_numbers("weights", weights, (len(self),))
+        return kernel.spread(self._layout, weights.contiguous(), room and room.rows)
+
     def columns(self, data: Encoded) -> kernel.Columns:
-        """Data as `gradient` and `count` take it."""
+        """Data as `gradient` and `count` take it, and which scores itself."""
         self._check(data)
         return kernel.Columns(self._layout, data.rows)
 
-    def gradient(self, parts: Iterable[tuple[kernel.Columns, Tensor]]) -> Tensor:
+    def gradient(
+        self, parts: Iterable[tuple[kernel.Columns, Tensor]], room: Room | None = None
+    ) -> Tensor:
         """float64 `[features]`: the way back from the gradient of the scores to the weights.
 
         Args:
             parts: data, part by part, each with the gradient of its scores, float64
                 `[total, width]`: for log Z, the marginals.
+            room: where it is put, and written over by the next call with it.
         """
-        sums = kernel.nothing(self._layout)
+        sums = kernel.nothing(self._layout, room and room.sums)
         for columns, grad in parts:
             if columns.layout is not self._layout:
                 raise CatenaError("these columns are of other features; take those of these")
@@ -157,6 +169,29 @@ class StateFeatures:
                 f"steps of {data.attributes} attributes, where the features are of "
                 f"{self.attributes}; encode the steps with the vocabulary of the features"
             )
+
+
+class Room:
+    """Memory for scoring and its way back, part by part, time and again.
+
+    Memory of this size goes back to the system when it is given up, and comes from there anew, a
+    page at a time: with some hundred thousand features that took a fifth of an iteration.
+
+    Args:
+        features: whose weights there are.
+        steps: of the largest part.
+    """
+
+    def __init__(self, features: StateFeatures, steps: int) -> None:
+        layout = features._layout
+        self.sums = kernel.nothing(layout)
+        self.rows = torch.zeros_like(self.sums.rows)
+        self._scores = torch.empty(2, steps, features.width, dtype=torch.float64)
+
+    def part(self, steps: int) -> tuple[Tensor, Tensor]:
+        """Two of float64 `[steps, width]`: for a part's scores and their gradient."""
+        scores, gradient = self._scores[:, :steps]
+        return scores, gradient
 
 
 class Changing:
@@ -201,6 +236,16 @@ def _pairs(data: Encoded, labels: Tensor, width: int) -> tuple[np.ndarray, np.nd
         return ids * np.int64(width) + np.repeat(labels.numpy().astype(np.int64), sizes), values
     place, label = labels.numpy()[np.repeat(np.arange(len(data)), sizes)].nonzero()
     return ids[place] * np.int64(width) + label, None if values is None else values[place]
+
+
+def _distinct(keys: np.ndarray, most: int) -> np.ndarray:
+    """The keys, each below `most`, once and rising."""
+    if most > keys.nbytes:
+        return np.unique(keys)
+    # Marking all that there may be is several times as fast as sorting what there is.
+    seen = np.zeros(most, bool)
+    seen[keys] = True
+    return seen.nonzero()[0]
 
 
 def _check_labels(steps: int, labels: Tensor, width: int) -> None:

@@ -7,6 +7,7 @@ A template file is CRF++'s or Wapiti's, one template a line:
     U03:%X[0,0]           the word in small letters (Wapiti)
     U04:%m[0,0,"\u\l*"]   what a pattern finds in the word (Wapiti)
     U05:%t[0,0,"\d"]      whether a pattern finds anything: "true" or "false" (Wapiti)
+    U06:%x[@1,0]          the first word of the sequence; @-1: the last one (Wapiti)
     B                     pairs of labels that follow each other
     *                     a literal attribute for every step, and pairs of labels (Wapiti)
     # a comment
@@ -24,7 +25,7 @@ from typing import Literal
 from catena.errors import CatenaError
 from catena.features.patterns import compile_pattern
 
-MACRO = re.compile(r'%([xXtTmM])\[\s*(-?\d+)\s*,\s*(\d+)\s*(?:,\s*"((?:[^"\\]|\\.)*)"\s*)?\]')
+MACRO = re.compile(r'%([xXtTmM])\[\s*(@?)(-?\d+)\s*,\s*(\d+)\s*(?:,\s*"((?:[^"\\]|\\.)*)"\s*)?\]')
 LONGEST_REACH = 10_000
 
 
@@ -33,11 +34,13 @@ class Cell:
     """One column of one step near by.
 
     Args:
-        row: how many steps on; negative: back.
+        row: how many steps on; negative: back. Where it is fixed, which step of the sequence: from
+            1, or from its end, which is -1.
         column: which column, from 0.
         lower: in small letters.
         find: read only what this regular expression finds in it.
         test: read only whether it finds anything.
+        fixed: whether all steps of a sequence read the same row.
     """
 
     row: int
@@ -45,6 +48,7 @@ class Cell:
     lower: bool = False
     find: re.Pattern[str] | None = None
     test: bool = False
+    fixed: bool = False
 
 
 @dataclass(frozen=True)
@@ -142,7 +146,8 @@ def parse_templates(text: str, name: str) -> Templates:
         if kind in "Bb*" and template.cells:
             raise CatenaError(
                 f"{place}: {line!r} would give each pair of labels a weight of its own for every "
-                "word, which this model has not; write B for pairs of labels and U for words"
+                "word, which this model has not: a pair of labels weighs the same everywhere; "
+                f"write {'U' + line[1:]!r} for labels beside the word, and 'B' for pairs of labels"
             )
         if kind in "Uu*":
             items.append(template)
@@ -162,18 +167,22 @@ def _pieces(line: str, place: str) -> tuple[str | Cell, ...]:
         if isinstance(piece, str) and "%" in piece:
             raise CatenaError(
                 f"{place}: {piece[piece.index('%') :]!r} is no macro; write %x[row,column], or "
-                '%t[row,column,"pattern"] and %m[row,column,"pattern"]'
+                '%t[row,column,"pattern"] and %m[row,column,"pattern"]; a row is a number, such as '
+                "-1, or @1 for the first row of the sequence and @-1 for the last"
             )
     return tuple(piece for piece in pieces if piece != "")
 
 
 def _cell(macro: re.Match[str], place: str) -> Cell:
-    kind, row, column, pattern = macro[1], int(macro[2]), int(macro[3]), macro[4]
+    kind, fixed, pattern = macro[1], macro[2] == "@", macro[5]
+    row, column = int(macro[3]), int(macro[4])
     if (kind in "xX") != (pattern is None):
         raise CatenaError(
             f'{place}: {macro[0]}: %t and %m have a pattern, as in %t[0,0,"\\u"], and %x has none'
         )
     if abs(row) > LONGEST_REACH:
         raise CatenaError(f"{place}: {macro[0]}: a row is at most {LONGEST_REACH} steps away")
+    if fixed and row == 0:
+        raise CatenaError(f"{place}: {macro[0]}: rows after @ count from 1, or back from -1")
     find = None if pattern is None else compile_pattern(pattern, place)
-    return Cell(row, column, kind.isupper(), find, kind in "tT")
+    return Cell(row, column, kind.isupper(), find, kind in "tT", fixed)

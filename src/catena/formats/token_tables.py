@@ -98,10 +98,32 @@ class TokenTable:
 
     def replaced(self, values: Sequence[Sequence[Any]], name: str) -> bytes:
         """The table as text with other values in one column."""
+        return self.with_column(values, name).written()
+
+    def written(self) -> bytes:
+        """The table as text."""
         text = io.StringIO()
         writer = csv.writer(text, delimiter=self.delimiter, lineterminator="\n")
-        writer.writerows(self.with_column(values, name).cells or [])
+        writer.writerows(self.cells or [])
         return text.getvalue().encode(self.encoding)
+
+    def beside(self, paths: Sequence[Sequence[tuple[Sequence[str], float]]], name: str) -> bytes:
+        """The table with two columns for each rank: the labels of each sentence's path, and how
+        probable that is: `label`, `probability`, `label_2`, `probability_2` and so on, empty where
+        a sentence has fewer paths."""
+        table = self
+        for rank in range(max(map(len, paths), default=0)):
+            end = f"_{rank + 1}" if rank else ""
+            own = [each[rank] if rank < len(each) else None for each in paths]
+            sizes = list(map(len, self.rows))
+            labels = [
+                [""] * n if one is None else one[0] for one, n in zip(own, sizes, strict=True)
+            ]
+            sure = ["" if one is None else f"{one[1]:.6f}" for one in own]
+            table = table.with_column(labels, name + end)
+            columns = [[p] * n for p, n in zip(sure, sizes, strict=True)]
+            table = table.with_column(columns, f"probability{end}")
+        return table.written()
 
     def _names(self, name: str) -> Sequence[str]:
         return WORDS if name == WORDS[0] else (name,)

@@ -90,7 +90,7 @@ def ordered(data: Rows) -> Rows:
 
 
 class Columns:
-    """The same by columns, which adding up gradients asks for: turned over once, used often.
+    """The same by columns: turned over once, used often. What is read then lies together.
 
     Args:
         data: in order.
@@ -98,12 +98,19 @@ class Columns:
 
     def __init__(self, layout: Layout, data: Rows) -> None:
         self.layout, self.total = layout, len(data.steps) - 1
-        self._entries = len(data.ids)
+        self.entries = len(data.ids)
         self._own = _native.Columns(
             *(self.total, data.steps.data_ptr(), data.ids.data_ptr(), _address(data.values)),
             layout.places.data_ptr(),
         )
         self._shares: dict[int, Tensor] = {}
+
+    def scores(self, weights: Weights, to: Tensor) -> None:
+        """As `catena.kernels.features.scores`; sums are made in another order."""
+        self._own.scores(
+            *self._call(),
+            *(weights.single.data_ptr(), weights.rows.data_ptr(), to.data_ptr()),
+        )
 
     def add_gradient(self, grad: Tensor, sums: Weights) -> None:
         """Add the gradient of the weights, from that of the scores, to sums.
@@ -113,15 +120,20 @@ class Columns:
         Args:
             grad: float64 `[total, width]`.
         """
-        threads = threads_for(self._entries)
-        if threads not in self._shares:
-            self._shares[threads] = torch.empty(threads + 1, 2, dtype=torch.int32)
-            self._own.share(threads, self._shares[threads].data_ptr())
+        call = self._call()
+        if call[0] not in self._shares:
+            self._shares[call[0]] = torch.empty(call[0] + 1, 2, dtype=torch.int32)
+            self._own.share(call[0], self._shares[call[0]].data_ptr())
         self._own.gradient(
-            *(threads, self.layout.width, self.layout.pitch, self.layout.labels.data_ptr()),
-            *(self._shares[threads].data_ptr(), grad.data_ptr()),
+            *call,
+            *(self._shares[call[0]].data_ptr(), grad.data_ptr()),
             *(sums.single.data_ptr(), sums.rows.data_ptr()),
         )
+
+    def _call(self) -> tuple[int, int, int, int]:
+        layout = self.layout
+        threads = threads_for(self.entries)
+        return threads, layout.width, layout.pitch, layout.labels.data_ptr()
 
 
 class Weights(NamedTuple):
@@ -132,15 +144,21 @@ class Weights(NamedTuple):
     rows: Tensor
 
 
-def spread(layout: Layout, weights: Tensor) -> Weights:
-    """float64 `[features]` as the kernels read them."""
-    rows = weights.new_zeros(layout.rows * layout.pitch)
+def spread(layout: Layout, weights: Tensor, rows: Tensor | None = None) -> Weights:
+    """float64 `[features]` as the kernels read them.
+
+    Args:
+        rows: those of an earlier call, which are written over.
+    """
+    rows = weights.new_zeros(layout.rows * layout.pitch) if rows is None else rows
     rows[layout.cells] = weights[layout.filled]
     return Weights(weights, rows)
 
 
-def nothing(layout: Layout) -> Weights:
-    """Sums that nothing has been added to."""
+def nothing(layout: Layout, to: Weights | None = None) -> Weights:
+    """Sums that nothing has been added to: new ones, or others, from which all is taken."""
+    if to is not None:
+        return Weights(to.single.zero_(), to.rows.zero_())
     single = torch.zeros(len(layout.labels), dtype=torch.float64)
     return Weights(single, single.new_zeros(layout.rows * layout.pitch))
 

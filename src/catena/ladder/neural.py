@@ -58,10 +58,14 @@ class Embedding(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         if self.table is not None:
-            return self.dropout(nn.functional.embedding(x, self.table))
+            return self.shown(nn.functional.embedding(x, self.table))
         shift, scale = cast(Tensor, self.shift), cast(Tensor, self.scale)
         standard = ((x.to(shift.dtype) - shift) / scale).clamp(-FARTHEST, FARTHEST)
-        return self.dropout((standard.log1p() if self._logarithmic else standard).float())
+        return self.shown((standard.log1p() if self._logarithmic else standard).float())
+
+    def shown(self, rows: Tensor) -> Tensor:
+        """What is made of rows of the table, or of scaled measurements, `[m, width]`."""
+        return self.dropout(rows)
 
 
 class NeuralHead(nn.Module):

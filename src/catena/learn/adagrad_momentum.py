@@ -6,6 +6,9 @@
 
 Each parameter has a rate of its own, which falls with what it has been moved already: an item that
 is seen seldom moves far when it is. PyTorch's own Adagrad has no momentum.
+
+Of a table that gets a sparse gradient only the rows in it are moved, and only these rows' velocity
+falls and weights decay.
 """
 
 from __future__ import annotations
@@ -15,6 +18,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
+
+from catena.kernels.items import Rule, move, move_rows
 
 EPSILON = 1e-6
 
@@ -45,8 +50,21 @@ class Adagrad(torch.optim.Optimizer):
         if not state:
             state["sum"] = torch.zeros_like(parameter)
             state["velocity"] = torch.zeros_like(parameter)
-        parameter.mul_(1 - group["lr"] * group["weight_decay"])
-        state["sum"].addcmul_(gradient, gradient)
-        scale = (state["sum"] + EPSILON).sqrt_()
-        state["velocity"].mul_(group["momentum"]).addcdiv_(gradient, scale, value=-group["lr"])
-        parameter.add_(state["velocity"])
+        rule = Rule(
+            group["lr"], group["momentum"], 1 - group["lr"] * group["weight_decay"], EPSILON
+        )
+        held = (parameter, state["sum"], state["velocity"])
+        if gradient.is_sparse:
+            move_rows(held, *_parts(gradient), rule)
+        else:
+            move(held, gradient, rule)
+
+
+def _parts(gradient: Tensor) -> tuple[Tensor, Tensor]:
+    """The rows of a sparse gradient, distinct, and theirs."""
+    rows = gradient._indices()[0]
+    # Autograd forgets that rows are in order; to look costs less than to sort them again.
+    if not gradient.is_coalesced() and not bool((rows[1:] > rows[:-1]).all()):
+        gradient = gradient.coalesce()
+        rows = gradient._indices()[0]
+    return rows, gradient._values()

@@ -21,6 +21,8 @@ class Average:
 
     def update(self, step: int) -> None:
         """Take the present parameters in, after the `step`-th update."""
+        if not self.kept:
+            return
         # Early on the average must forget its random beginning: a shorter memory at first.
         weight = 1.0 - min(self._decay, (1 + step) / (10 + step))
         # A shared table has two names: both are kept.

@@ -65,8 +65,9 @@ class EM:
         span: longer sequences are cut into pieces of so many observations to be learned from side
             by side. Each piece starts from the initial distribution, which therefore becomes that
             of a piece; the moves across the cuts are not counted. None cuts nothing.
-        pseudocount: added to every state's expected count of every symbol (a Dirichlet prior), so
-            that a symbol absent from training stays possible; 0 is maximum likelihood.
+        pseudocount: added to every state's expected count of every symbol (a Dirichlet prior), and
+            of every switch on and off, so that what is absent from training stays possible; 0 is
+            maximum likelihood.
         start: "guess" draws every restart's parameters; "present" starts the first restart from
             the parameters that the model has.
         minutes: stop after so long; None sets no limit.

@@ -17,8 +17,9 @@ from operator import add
 
 import torch
 from torch import Tensor
+from torch.nn.functional import logsigmoid
 
-from catena.emission import LEAST_COUNT, Categorical, Sums
+from catena.emission import LEAST_COUNT, Bernoulli, Categorical, Sums
 from catena.kernels.chain.dispatch import expectations
 from catena.ladder.hmm import HiddenMarkov
 from catena.model import groups
@@ -94,25 +95,42 @@ def maximise(model: HiddenMarkov, expected: Expected, pseudocount: float = 0.0) 
     """The M-step, in place. What has no expected count keeps its parameters.
 
     Args:
-        pseudocount: added to the count of every symbol that a state can emit.
+        pseudocount: added to the count of every symbol that a state can emit, and to that of
+            every switch being on and being off.
     """
     moves, raw = model.recurrence, model.embed.raw
     moves.log_initial.copy_(_log_shares(expected.initial, moves.log_initial))
     moves.log_transition.copy_(_log_shares(expected.moves, moves.log_transition))
-    emitted = expected.emitted
-    if isinstance(model.embed.emission, Categorical):
-        possible = (raw > -math.inf) & (expected.visits > LEAST_COUNT)[:, None]
-        emitted = (emitted[0] + pseudocount * possible.to(raw.dtype),)
+    emitted = _with_prior(model, expected, pseudocount)
     raw.copy_(model.embed.emission.maximise(emitted, raw))
+
+
+def _with_prior(model: HiddenMarkov, expected: Expected, pseudocount: float) -> Sums:
+    """The expected counts and the pseudo-counts of what is possible, in the states that occur."""
+    emission, raw, emitted = model.embed.emission, model.embed.raw, expected.emitted
+    visited = (expected.visits > LEAST_COUNT)[:, None]
+    if isinstance(emission, Categorical):
+        possible = (raw > -math.inf) & visited
+        return (emitted[0] + pseudocount * possible.to(raw.dtype),)
+    if isinstance(emission, Bernoulli):
+        # One of either kind; a switch that is certain stays so.
+        on = pseudocount * (torch.sign(raw) * raw.isinf() + 1) * visited
+        return emitted[0] + 2 * pseudocount * visited[:, 0], emitted[1] + on
+    return emitted
 
 
 @torch.no_grad()
 def log_prior(model: HiddenMarkov, pseudocount: float) -> float:
-    """Σ pseudocount · log p(symbol given z), over what is possible: what the pseudo-counts are
-    worth. The M-step maximises the likelihood and this together."""
-    if not isinstance(model.embed.emission, Categorical) or pseudocount == 0.0:
+    """Σ pseudocount · log p(symbol given z), over what is possible, or over both ways that a switch
+    may stand: what the pseudo-counts are worth. The M-step maximises the likelihood and this
+    together."""
+    emission, raw = model.embed.emission, model.embed.raw
+    if not isinstance(emission, (Categorical, Bernoulli)) or pseudocount == 0.0:
         return 0.0
-    log_p = model.embed.raw.log_softmax(-1)
+    if isinstance(emission, Bernoulli):
+        log_p = torch.stack([logsigmoid(raw), logsigmoid(-raw)])[:, raw.isfinite()]
+    else:
+        log_p = raw.log_softmax(-1)
     return pseudocount * float(log_p[log_p > -math.inf].sum())
 
 

@@ -26,7 +26,7 @@ from catena.learn.device import PRECISIONS, device_named, precision
 from catena.learn.interrupt import Asked, Interrupted, asked_to_stop
 from catena.learn.learner import History, Progress, Run
 from catena.learn.objective import NextStep, Objective, Part
-from catena.learn.optimizer import OPTIMIZERS, moments, optimizer_for, restore_moments
+from catena.learn.optimizer import OPTIMIZERS, clip_norm, moments, optimizer_for, restore_moments
 from catena.learn.schedule import SCHEDULES, rate
 from catena.model import SequenceModel
 from catena.recurrence import State, detach
@@ -276,7 +276,7 @@ class _Descent:
             self._refuse_nan(loss)
             loss.backward()
             if how.clip:
-                torch.nn.utils.clip_grad_norm_(self.model.parameters(), how.clip)
+                clip_norm(self.model.parameters(), how.clip)
             self.optimizer.step()
             place.recent += float(loss.detach()) * len(nats)
             place.recent_count += len(nats)

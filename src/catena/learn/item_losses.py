@@ -17,7 +17,7 @@ came next is no other item, and is left out.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor
@@ -41,14 +41,14 @@ class ItemLoss(Protocol):
         """Others are drawn with a probability in proportion to their count to this power."""
         ...
 
-    def gain(self, own: Tensor, others: Tensor, hit: Tensor, log_draws: Tensor) -> Tensor:
+    def gain(self, scores: Tensor, own: Tensor, log_times: Tensor, log_draws: Tensor) -> Tensor:
         """What each prediction is worth, `[m]`.
 
         Args:
-            own: `[m]`, the scores of the items that came next.
-            others: `[m, k]`, those of the sampled.
-            hit: `[m, k]` bool, where the sampled is the one that came next; not all of a row.
-            log_draws: `[k]`, how often each was to be expected among the samples, log(k q_j).
+            scores: `[m, items]`, those of some items, each once.
+            own: `[m]`, which of them came next; another must have been drawn.
+            log_times: `[items]`, how often each was drawn as another; -inf where it was not.
+            log_draws: `[items]`, how often it was to be expected among the samples, log(k q_j).
         """
         ...
 
@@ -73,10 +73,9 @@ class CrossEntropy:
         whole("samples", self.samples, 0)
         at_least("exponent", self.exponent, 0)
 
-    def gain(self, own: Tensor, others: Tensor, hit: Tensor, log_draws: Tensor) -> Tensor:
-        weighted = others - log_draws if self.logq else others
-        rest = _without(weighted, hit).logsumexp(1)
-        return own - torch.logaddexp(own, rest)
+    def gain(self, scores: Tensor, own: Tensor, log_times: Tensor, log_draws: Tensor) -> Tensor:
+        weight = log_times - log_draws if self.logq else log_times
+        return _Softmax.apply(scores, own, weight)  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True)
@@ -99,10 +98,10 @@ class BPRMax:
         at_least("exponent", self.exponent, 0)
         at_least("regularisation", self.regularisation, 0)
 
-    def gain(self, own: Tensor, others: Tensor, hit: Tensor, log_draws: Tensor) -> Tensor:
-        log_weight = _without(others, hit).log_softmax(1)
-        above = (log_weight + logsigmoid(own[:, None] - others)).logsumexp(1)
-        return above - self.regularisation * (log_weight.exp() * others.square()).sum(1)
+    def gain(self, scores: Tensor, own: Tensor, log_times: Tensor, log_draws: Tensor) -> Tensor:
+        log_share = _others(scores, own, log_times).log_softmax(1)
+        above = (log_share + logsigmoid(scores.gather(1, own[:, None]) - scores)).logsumexp(1)
+        return above - self.regularisation * (log_share.exp() * scores.square()).sum(1)
 
 
 @dataclass(frozen=True)
@@ -122,14 +121,44 @@ class TOP1Max:
         whole("samples", self.samples, 1)
         at_least("exponent", self.exponent, 0)
 
-    def gain(self, own: Tensor, others: Tensor, hit: Tensor, log_draws: Tensor) -> Tensor:
-        weight = _without(others, hit).softmax(1)
-        below = torch.sigmoid(others - own[:, None]) + torch.sigmoid(others.square())
-        return -(weight * below).sum(1)
+    def gain(self, scores: Tensor, own: Tensor, log_times: Tensor, log_draws: Tensor) -> Tensor:
+        share = _others(scores, own, log_times).softmax(1)
+        below = torch.sigmoid(scores - scores.gather(1, own[:, None])) + torch.sigmoid(
+            scores.square()
+        )
+        return -(share * below).sum(1)
 
 
-def _without(scores: Tensor, hit: Tensor) -> Tensor:
-    return scores.masked_fill(hit, -torch.inf)
+def _others(scores: Tensor, own: Tensor, log_times: Tensor) -> Tensor:
+    """Scores of the drawn, as often as they were; -inf for what was not and what came next."""
+    return (scores + log_times).scatter(1, own[:, None], -torch.inf)
+
+
+class _Softmax(torch.autograd.Function):
+    """The log-probability of the item that came next among others with weights of their own.
+
+    The same as a logsumexp over what `_others` gives beside the item, in the fewest passes: the
+    scores are by far the largest thing an update computes, and the probabilities, which are their
+    gradient, are left where the weighted scores were.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, scores: Tensor, own: Tensor, weight: Tensor) -> Tensor:
+        column = own[:, None]
+        mine = scores.gather(1, column)
+        weighted = (scores + weight).scatter_(1, column, mine)
+        highest = weighted.amax(1, keepdim=True)
+        p = weighted.sub_(highest).exp_()
+        total = p.sum(1, keepdim=True)
+        p.div_(total)
+        ctx.save_for_backward(p, column)
+        return (mine - highest - total.log()).squeeze(1)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+        p, column = ctx.saved_tensors
+        gradient = gradient[:, None]
+        return (p * -gradient).scatter_add_(1, column, gradient), None, None
 
 
 ITEM_LOSSES: dict[str, type[CrossEntropy | BPRMax | TOP1Max]] = {

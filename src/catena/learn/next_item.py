@@ -9,7 +9,7 @@ from itertools import accumulate
 from typing import Any, Protocol, runtime_checkable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from catena.learn.batches import Batches
@@ -18,7 +18,7 @@ from catena.learn.item_losses import ItemLoss
 from catena.learn.negatives import Negatives
 from catena.model import Scored, SequenceModel, prepend
 from catena.recurrence import State
-from catena.scanning import scan
+from catena.scanning import Scanned, scan
 from catena.sequences import Sequences
 
 
@@ -33,6 +33,17 @@ class ScoresByTable(Protocol):
     @property
     def table(self) -> tuple[Tensor, Tensor]:
         """A row and a bias for each item, `[items, width]` and `[items]`."""
+        ...
+
+
+@runtime_checkable
+class ReadsByTable(Protocol):
+    """An embedding that is a row of a table for each item, and what is made of the rows."""
+
+    table: nn.Parameter
+
+    def shown(self, rows: Tensor) -> Tensor:
+        """What the recurrence takes for rows of the table, `[m, width]`."""
         ...
 
 
@@ -60,6 +71,8 @@ class NextItem:
         counts: `[items]`, how often each item occurs in training.
         loss: what a prediction is worth.
         rows, span: as in `Batches`.
+        sparse: whether tables of items get a gradient for the rows that were used alone, which
+            the optimiser then must take.
     """
 
     def __init__(
@@ -70,11 +83,14 @@ class NextItem:
         loss: ItemLoss,
         rows: int,
         span: int,
+        sparse: bool = False,
     ) -> None:
         assert isinstance(model.head, ScoresByTable)
-        self._model, self._head, self._loss = model, model.head, loss
-        self._sequences, self._span = sequences, span
+        self._model, self._head, self._loss, self.counts = model, model.head, loss, counts
+        self._sequences, self._span, self._sparse = sequences, span, sparse
         self._batches = Batches(sequences, rows, span)
+        # Asked once: to look at a class as a protocol takes as long as a small product.
+        self._reads = model.embed if isinstance(model.embed, ReadsByTable) else None
         self._negatives = None
         if loss.samples:
             self._negatives = Negatives(counts, loss.samples, loss.exponent)
@@ -113,41 +129,106 @@ class NextItem:
 
         Only cross-entropy is a log-probability; the others are made large in the same way.
         """
+        if piece.others is None:
+            return self._among_all(piece, state)
+        return self._among(piece, piece.others, state)
+
+    def _among_all(self, piece: SessionPiece, state: State | None) -> Scored:
+        hidden, targets, after = self._walked(
+            piece, self._model.embed(piece.sequences.values), state
+        )
+        scores = linear(hidden, *self._head.table).float()
+        gain = scores.log_softmax(1).gather(1, targets[:, None]).squeeze(1)
+        return _scored(gain, after)
+
+    def _among(self, piece: SessionPiece, others: Tensor, state: State | None) -> Scored:
+        """Only the rows of the items that occur here are touched, each once."""
+        assert self._negatives is not None
+        values = piece.sequences.values
+        items, place = torch.cat([values, others.to(values.device)]).unique(return_inverse=True)
+        place, drawn = place[: len(values)], place[len(values) :]
+        weight, bias = self._head.table
+        rows = self._taken(weight, items)
+        embedded = self._embedded(values, items, place, rows)
+        hidden, own, after = self._walked(piece, embedded, state, place)
+        times = torch.bincount(drawn, minlength=len(items))
+        # Without any other item there is nothing to stand above, and nothing to learn.
+        real = times[own] < len(drawn)
+        hidden, own = hidden[real], own[real]
+        scores = linear(hidden, rows, self._taken(bias, items)).float()
+        log_draws = self._negatives.log_draws.to(values.device)[items]
+        return _scored(self._loss.gain(scores, own, times.log(), log_draws), after)
+
+    def _embedded(self, values: Tensor, items: Tensor, place: Tensor, rows: Tensor) -> Tensor:
+        """What the recurrence takes, by the rows that scores are computed with where the model
+        reads and scores with the same table."""
+        embed = self._reads
+        if embed is None:
+            return self._model.embed(values)
+        if embed.table is not self._head.table[0]:
+            items, place = values.unique(return_inverse=True)
+            rows = self._taken(embed.table, items)
+        return embed.shown(rows.index_select(0, place))
+
+    def _taken(self, table: Tensor, items: Tensor) -> Tensor:
+        return _Rows.apply(table, items) if self._sparse else table.index_select(0, items)
+
+    def _walked(
+        self,
+        piece: SessionPiece,
+        embedded: Tensor,
+        state: State | None,
+        numbers: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor, State]:
+        """What rows of the table are multiplied with for each prediction `[m, width]`, the number
+        of the item that came next (of `numbers`, or the item's own), and the state left behind."""
         model, sequences = self._model, piece.sequences
         state = model.start(len(sequences)) if state is None else state
-        embedded = sequences.with_values(model.embed(sequences.values))
-        scanned = scan(model.recurrence, embedded, state)
-        before = prepend(model.read(state), scanned.features).values
-        slots, items = _predicted(sequences, piece.fresh)
-        hidden = self._head.hidden(before[slots.to(before.device)])
-        gain = self._gain(hidden, sequences.values[items.to(before.device)], piece.others)
-        return Scored(Sequences(gain, torch.tensor([len(gain)])), scanned.state)
-
-    def _gain(self, hidden: Tensor, targets: Tensor, others: Tensor | None) -> Tensor:
-        weight, bias = self._head.table
-        if others is None:
-            scores = linear(hidden, weight, bias).float()
-            return scores.log_softmax(1).gather(1, targets[:, None]).squeeze(1)
-        assert self._negatives is not None
-        others = others.to(hidden.device)
-        hit = targets[:, None] == others
-        # Without any other item there is nothing to stand above, and nothing to learn.
-        real = ~hit.all(1)
-        hidden, targets, hit = hidden[real], targets[real], hit[real]
-        own = (hidden * weight[targets]).sum(1) + bias[targets]
-        sampled = linear(hidden, weight[others], bias[others])
-        log_draws = self._negatives.log_draws.to(hidden.device)[others]
-        return self._loss.gain(own.float(), sampled.float(), hit, log_draws)
+        scanned = scan(model.recurrence, sequences.with_values(embedded), state)
+        before, slots, items = _predicting(sequences, piece.fresh, model.read(state), scanned)
+        numbers = sequences.values if numbers is None else numbers
+        slots, items = slots.to(before.device), items.to(before.device)
+        hidden = self._head.hidden(before.index_select(0, slots))
+        return hidden, numbers.index_select(0, items), scanned.state
 
 
-def _predicted(sequences: Sequences, fresh: bool) -> tuple[Tensor, Tensor]:
-    """Which states (one before each item and one after the last) predict, and which items."""
-    lengths = sequences.lengths
-    slots = torch.ones(int((lengths + 1).sum()), dtype=torch.bool)
-    last = (lengths + 1).cumsum(0) - 1
-    slots[last] = False
-    items = torch.ones(sequences.total, dtype=torch.bool)
+class _Rows(torch.autograd.Function):
+    """Some rows of a table, each once and in order, with a gradient that holds these alone."""
+
+    @staticmethod
+    def forward(ctx: Any, table: Tensor, items: Tensor) -> Tensor:
+        ctx.save_for_backward(items)
+        ctx.shape = table.shape
+        return table.index_select(0, items)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+        (items,) = ctx.saved_tensors
+        return torch.sparse_coo_tensor(
+            items[None], gradient, ctx.shape, is_coalesced=True, check_invariants=False
+        ), None
+
+
+def _scored(gain: Tensor, state: State) -> Scored:
+    return Scored(Sequences(gain, torch.tensor([len(gain)])), state)
+
+
+def _predicting(
+    sequences: Sequences, fresh: bool, start: Tensor, scanned: Scanned
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Features `[m, *features]`, which of them predict, and which items.
+
+    Args:
+        fresh: whether the sequences begin here, so that their first items are not predicted.
+        start: what the states before them show, `[n, *features]`.
+    """
+    lengths, offsets = sequences.lengths, sequences.offsets
+    follows = torch.ones(sequences.total, dtype=torch.bool)
     if fresh:
-        slots[last - lengths] = False
-        items[sequences.offsets[:-1][lengths > 0]] = False
-    return slots.nonzero().squeeze(1), items.nonzero().squeeze(1)
+        follows[offsets[:-1][lengths > 0]] = False
+        items = follows.nonzero().squeeze(1)
+        return scanned.features.values, items - 1, items
+    slots = torch.ones(sequences.total + len(lengths), dtype=torch.bool)
+    slots[(lengths + 1).cumsum(0) - 1] = False
+    before = prepend(start, scanned.features).values
+    return before, slots.nonzero().squeeze(1), follows.nonzero().squeeze(1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
 
@@ -42,6 +44,20 @@ def _is_free(name: str) -> bool:
     normalisation."""
     own = name.rpartition(".")[2]
     return own == "initial" or own.startswith("norm_")
+
+
+def clip_norm(parameters: Iterable[nn.Parameter], most: float) -> None:
+    """Scale all gradients together so that their norm is at most so much; some may be sparse."""
+    held = [one for one in parameters if one.grad is not None]
+    thin = [one.grad for one in held if one.grad is not None and one.grad.is_sparse]
+    if not thin:
+        nn.utils.clip_grad_norm_(held, most)
+        return
+    dense = [one.grad for one in held if one.grad is not None and not one.grad.is_sparse]
+    norm = nn.utils.get_total_norm([*dense, *(part.coalesce().values() for part in thin)])
+    share = float((most / (norm + 1e-6)).clamp(max=1.0))
+    for part in (*dense, *(one._values() for one in thin)):
+        part.mul_(share)
 
 
 def moments(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

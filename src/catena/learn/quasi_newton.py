@@ -159,6 +159,9 @@ class _Search:
         self.function, self.options, self.run, self.best = function, options, run, best
         self.observations, self.path = observations, Path()
         self.steps: deque[tuple[Tensor, Tensor, float]] = deque(maxlen=options.memory)
+        # The memory of the step that was forgotten last, for the next: new memory of this size
+        # would come from the system, page by page.
+        self._spare: tuple[Tensor, Tensor] | None = None
         self.theta = torch.as_tensor(start, dtype=torch.float64).detach().clone()
         # How long the search takes is no part of what it is.
         named = {**asdict(options), "iterations": None, "minutes": None, "patience": None}
@@ -254,9 +257,14 @@ class _Search:
         return direction
 
     def _remember(self, at: Point, after: Point) -> None:
-        step, change = after.theta - at.theta, after.gradient - at.gradient
+        step, change = self._spare or (torch.empty_like(at.theta), torch.empty_like(at.theta))
+        torch.sub(after.theta, at.theta, out=step)
+        torch.sub(after.gradient, at.gradient, out=change)
+        self._spare = step, change
         curvature = float(step @ change)
         if curvature > LEAST_CURVATURE * float(change @ change):
+            full = len(self.steps) == self.steps.maxlen
+            self._spare = self.steps.popleft()[:2] if full else None
             self.steps.append((step, change, curvature))
 
     # -- how far to go ----------------------------------------------------------------------

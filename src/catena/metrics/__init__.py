@@ -1,6 +1,7 @@
 """How good labels are: accuracy, precision, recall and F1, confusion, and what went wrong; and how
-high next items are ranked."""
+high next items are ranked; and how much of what was generated is copied."""
 
+from catena.metrics.copied import Copied, CopiedSpan, copied
 from catena.metrics.labels import (
     Confusion,
     LabelError,
@@ -15,6 +16,8 @@ from catena.metrics.spans import SpanError, span_errors, span_scores
 
 __all__ = [
     "Confusion",
+    "Copied",
+    "CopiedSpan",
     "LabelError",
     "RankTally",
     "RankingScores",
@@ -23,6 +26,7 @@ __all__ = [
     "SpanError",
     "accuracy",
     "confusion",
+    "copied",
     "label_errors",
     "label_scores",
     "ranks",

@@ -88,8 +88,12 @@ class RankTally:
         self._ranked = self._cold = self._tied = 0
         self._taken = 0.0
 
-    def add(self, scores: Tensor, targets: Tensor) -> None:
-        """Predictions `[m, items]` beside what came next `[m]`, an item's number each."""
+    def add(self, scores: Tensor, targets: Tensor) -> Tensor:
+        """Predictions `[m, items]` beside what came next `[m]`, an item's number each.
+
+        Returns:
+            their ranks `[m]` float64.
+        """
         rank = ranks(scores, targets).double()
         own = scores.gather(1, targets[:, None])
         self._tied += int(((scores == own).sum(1) > 1).sum())
@@ -103,6 +107,7 @@ class RankTally:
             self._ndcg[place] += (1 / (hit + 1).log2()).sum()
             self._seen[place, best[:, :k]] = True
             self._shown[place] += self._counts[best[:, :k]].mean(1).sum()
+        return rank
 
     def add_cold(self, count: int) -> None:
         """Predictions whose item training did not show: missed, whatever the model said."""

@@ -31,8 +31,8 @@ def span_scores(
 
     Args:
         gold, predicted: the tags of every sequence.
-        scheme: `IOB2`, `IOBES` or `BILOU` is strict: a span that is not written as the scheme
-            demands does not count. None reads every sequence as conlleval does.
+        scheme: `IOB1`, `IOB2`, `IOBES` or `BILOU` is strict: a span that is not written as the
+            scheme demands does not count. None reads every sequence as conlleval does.
 
     Raises:
         CatenaError: when the two sides differ in length, or at something that is no tag (of the

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.distributions import Bernoulli, Distribution, Independent
 
 from catena.errors import CatenaError
 from catena.guiding import Constraints
@@ -114,7 +115,8 @@ def sample(
     """One continuation of each prompt, without the prompt and without the end.
 
     Rows that have ended leave the batch. Symbols are never ⟨unk⟩. Numeric spaces predict no end:
-    they are drawn to `max_length`, and know no temperature, top-k, top-p or min-p.
+    they are drawn to `max_length`, and know no top-k, top-p or min-p, and a temperature only where
+    a network predicts bits: each bit then has p^(1/T) against (1 - p)^(1/T).
 
     Args:
         constraint: what each prompt and its continuation must be together, one automaton for all or
@@ -182,13 +184,34 @@ def _drawn(log_p: Tensor, how: Sampling, generator: torch.Generator) -> Tensor:
 def _draw_numbers(
     model: SequenceModel, features: Tensor, how: Sampling, generator: torch.Generator
 ) -> Tensor:
-    plain = Sampling(min_length=how.min_length, max_length=how.max_length)
+    plain = Sampling(how.temperature, min_length=how.min_length, max_length=how.max_length)
     if how != plain:
-        raise CatenaError("temperature, top_k, top_p and min_p need symbols; this space is numeric")
+        raise CatenaError("top_k, top_p and min_p need symbols; this space is numeric")
+    distribution = _tempered(model.head.distribution(features), how.temperature)
     # torch.distributions draws from the global generator only.
     with torch.random.fork_rng():
         torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
-        return model.head.distribution(features).sample().double()
+        return distribution.sample().double()
+
+
+def _tempered(distribution: Distribution, temperature: float) -> Distribution:
+    """Bits `[batch, dim]` at this temperature.
+
+    Raises:
+        CatenaError: for other numbers, and for bits that are not independent.
+    """
+    if temperature == 1:
+        return distribution
+    if not isinstance(distribution, Independent) or not isinstance(
+        distribution.base_dist, Bernoulli
+    ):
+        raise CatenaError(
+            "temperature needs symbols, or bits that a network predicts; this space is numeric"
+        )
+    odds = distribution.base_dist.logits
+    likelier = torch.where(odds > 0, math.inf, NEVER)
+    tempered = odds / temperature if temperature else likelier
+    return Independent(Bernoulli(logits=tempered, validate_args=False), 1, validate_args=False)
 
 
 def _collect(prompts: Sequences, drawn: list[tuple[Tensor, Tensor]]) -> Sequences:

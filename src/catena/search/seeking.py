@@ -278,7 +278,8 @@ class _Hunt:
         assert isinstance(self.model.space, Symbols)
         log_p = self.model.next(rows.state).logits  # type: ignore[attr-defined]
         banned = forbidden(self.model.space, length >= self.how.min_length, self.how.unknown)
-        log_p = log_p.masked_fill(banned, NEVER)
+        # In place, for there are many: a distribution's normalised numbers are its own.
+        log_p[:, banned] = NEVER
         if self.guide is not None:
             log_p = log_p.masked_fill(~self._allowed(self.guide, rows, length), NEVER)
         if self.how.no_repeat:

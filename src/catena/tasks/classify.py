@@ -31,7 +31,7 @@ from catena.save import (
     task_facts,
 )
 from catena.sequences import Sequences
-from catena.space import Space, Symbols, Unit, UnknownPolicy
+from catena.space import Space, Symbols, Unit, UnknownPolicy, check_varied
 from catena.summary import SUMMARIES, summary_for
 from catena.tasks.calibration import temperature
 from catena.tasks.class_learning import Examples, learn_each, learn_network
@@ -82,7 +82,8 @@ class Classifier(Estimator):
         summary: of rungs learned by gradient, how steps become one vector: "last", "mean", "max"
             or "attention".
         class_weight: what a sequence counts by its label: a dict, or "balanced" for classes of
-            the same weight. Of a model a class, it changes the classes' prior probabilities.
+            the same weight. Of a model a class, it changes the classes' prior probabilities. Where
+            a sequence has several labels, the product of theirs, as scikit-learn weighs them.
         calibrate: divide the scores by the temperature that suits held-out data best, so that
             `predict_proba` can be believed.
         space: what an observation is; learned from all of the data unless given.
@@ -95,7 +96,8 @@ class Classifier(Estimator):
     X is a list of texts, a list of lists of items, a list of arrays, an (X, lengths) pair, or
     `Sequences`; a list may as well be a column of NumPy, pandas, Polars or Arrow. y
     has a string or a whole number for each, or a set of them, possibly empty, where a sequence may
-    have several labels; then predictions are sets.
+    have several labels; then predictions are sets. An array of 0 and 1 `[n, classes]` does as well:
+    `classes_` are the numbers of its columns, and predictions such arrays.
 
     >>> from catena import Classifier, Markov
     >>> model = Classifier(Markov(order=1, smoothing="add"))
@@ -158,6 +160,7 @@ class Classifier(Estimator):
         self.space_ = self.space or learn_space(_many(X), self.unit, self.unknown, self.minimum)
         self.learner_ = self.learner or learner_for(self.rung)()
         train = self._examples(X, y, sample_weight)
+        check_varied(self.space_, train.sequences)
         held_out = None if valid is None else self._examples(*valid)
         run = Run(self.seed, report, checkpoint, resume, self._job())
         self.model_, self.history_ = self._learn(train, held_out, run)
@@ -171,7 +174,8 @@ class Classifier(Estimator):
     # -- using ------------------------------------------------------------------------------
 
     def predict(self, X: Any) -> Any:
-        """The likeliest label of every sequence `[n]`; of several, the set of the likely ones."""
+        """The likeliest label of every sequence `[n]`; of several, the set of the likely ones, or
+        where `fit` was given a matrix of 0 and 1, such a one `[n, classes]`."""
         scores = self._scores(X)
         return self._labels.decode(scores > 0 if self._labels.many else scores.argmax(1))
 
@@ -336,11 +340,11 @@ class Classifier(Estimator):
 
     def _both(self, X: Any, y: Any) -> tuple[list[Any], list[Any]]:
         """The labels that are, and those that are predicted."""
-        gold, found = items(y), list(self.predict(X))
+        gold, found = items(y), items(self.predict(X))
         _check_paired(found, gold)
         if self._labels.many:
             return [set(row) for row in as_sets(gold)], found
-        return check(gold), [item.item() for item in found]
+        return check(gold), found
 
     def _model(self) -> Generative | Discriminative:
         self._check_fitted()
@@ -401,7 +405,8 @@ def _module(rung: Rung, space: Space, task: Mapping[str, Any]) -> Generative | D
 
 
 def _labels(task: Mapping[str, Any]) -> Labels:
-    return Labels(tuple(task["labels"]["names"]), task["labels"]["many"])
+    found = task["labels"]
+    return Labels(tuple(found["names"]), found["many"], found.get("indicator", False))
 
 
 def _classifier(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -272,11 +272,13 @@ class Generator(Estimator):
 
     def save(self, path: str | Path) -> None:
         self._check_unchanged()
-        model, history = self._model(), asdict(self.history_)
+        task = {"kind": TASK, **self.facts()}
+        save_model(Path(path), self._model(), pack(self.rung, self.space_, self.learner_, task))
+
+    def facts(self) -> dict[str, Any]:
+        """What `restored` needs, beside the rung, the space and the learner."""
         own = {name: getattr(self, name) for name in ("unit", "unknown", "minimum", "seed")}
-        task = {"kind": TASK, **own, "learned_space": self.space is None, "history": history}
-        facts = pack(self.rung, self.space_, self.learner_, task)
-        save_model(Path(path), model, facts)
+        return {**own, "learned_space": self.space is None, "history": asdict(self.history_)}
 
     # -- inside -----------------------------------------------------------------------------
 
@@ -452,9 +454,24 @@ def load(path: str | Path, rung: Rung | None = None) -> Generator:
         CatenaError: when the file is damaged, foreign, newer, or of another task.
     """
     path = Path(path)
-    task = task_facts(path, TASK)["task"]
+    task_facts(path, TASK)
+    return restored(path, rung, lambda task: task)
+
+
+def restored(
+    path: Path, rung: Rung | None, part: Callable[[Mapping[str, Any]], Mapping[str, Any]]
+) -> Generator:
+    """The Generator in a file, which may be a part of another task.
+
+    Args:
+        part: what `Generator.facts` said, of the facts of the task.
+
+    Raises:
+        CatenaError: when the file is damaged, foreign or newer.
+    """
     model, rung, facts = load_model(path, rung)
     with restoring(path):
+        task = part(facts["task"])
         made = Generator(
             rung,
             space=None if task["learned_space"] else model.space,

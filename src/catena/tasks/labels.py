@@ -26,19 +26,24 @@ class Labels:
     Args:
         names: `L` of them, sorted; a label's place is its number.
         many: whether a sequence may have several labels, or none.
+        indicator: whether sets of labels are the rows of a matrix of 0 and 1, a column a label.
     """
 
     names: tuple[Label, ...]
     many: bool = False
+    indicator: bool = False
 
     @staticmethod
     def learn(y: Any) -> Labels:
-        """The labels in y: a label each, or a set (list, tuple) of them each.
+        """The labels in y: a label each, or a set (list, tuple) of them each, or of a matrix of 0
+        and 1 the numbers of its columns.
 
         Raises:
             CatenaError: for what is not a label, and where there are not two to tell apart.
         """
-        rows = items(y)
+        rows, matrix = items(y), indicator(y)
+        if matrix is not None:
+            return Labels(tuple(range(matrix.shape[1])), many=True, indicator=True)
         many = any(isinstance(row, SETS) for row in rows)
         found = {label for row in as_sets(rows) for label in row} if many else set(check(rows))
         if len({isinstance(label, str) for label in found}) > 1:
@@ -64,7 +69,10 @@ class Labels:
         return members
 
     def decode(self, chosen: Tensor) -> Any:
-        """Labels `[n]` as an array from numbers `[n]`; sets of labels from bools `[n, L]`."""
+        """Labels `[n]` as an array from numbers `[n]`; sets of labels from bools `[n, L]`, or an
+        array of 0 and 1 `[n, L]` where labels were given as such."""
+        if self.indicator:
+            return chosen.long().numpy()
         if not self.many:
             return np.array(self.names)[chosen.numpy()]
         return [{self.names[j] for j in row.nonzero().flatten().tolist()} for row in chosen]
@@ -78,15 +86,22 @@ class Labels:
         if class_weight is None:
             return torch.ones(len(targets), dtype=torch.float64)
         if self.many:
-            raise CatenaError("class_weight needs one label a sequence; here there are sets")
+            return self._weights_of_sets(targets, class_weight)
         counts = torch.bincount(targets, minlength=len(self.names)).double()
         if isinstance(class_weight, str):
-            if class_weight != "balanced":
-                raise CatenaError(
-                    f"class_weight must be 'balanced' or a dict, not {class_weight!r}"
-                )
+            _check_balanced(class_weight)
             return (len(targets) / len(self.names) / counts.clamp_min(1))[targets]
         return self._given(class_weight)[targets]
+
+    def _weights_of_sets(self, targets: Tensor, class_weight: Mapping[Any, float] | str) -> Tensor:
+        """The product over labels, as scikit-learn weighs them: of a dict the weights of those that
+        a sequence has; balanced, each label is as often there as not."""
+        there = targets > 0
+        if isinstance(class_weight, str):
+            _check_balanced(class_weight)
+            share = there.double().mean(0)
+            return torch.where(there, 0.5 / share, 0.5 / (1 - share)).prod(1)
+        return torch.where(there, self._given(class_weight), 1.0).prod(1)
 
     def _given(self, class_weight: Mapping[Any, float]) -> Tensor:
         weights = torch.ones(len(self.names), dtype=torch.float64)
@@ -118,14 +133,41 @@ def lone(name: Label) -> str:
     return f"the class {name!r} has one example only"
 
 
+def _check_balanced(class_weight: str) -> None:
+    if class_weight != "balanced":
+        raise CatenaError(f"class_weight must be 'balanced' or a dict, not {class_weight!r}")
+
+
+def indicator(y: Any) -> np.ndarray | None:
+    """`[n, L]` bool, where y is an array (a data frame, a sparse matrix) of 0 and 1 of that shape.
+
+    Raises:
+        CatenaError: for one of other numbers, or of a single column.
+    """
+    given = y.toarray() if hasattr(y, "toarray") else y
+    given = np.asarray(given) if hasattr(given, "__array__") else given
+    if not isinstance(given, np.ndarray) or given.ndim != 2:
+        return None
+    if given.shape[1] < 2 or not np.isin(given, (0, 1)).all():
+        raise CatenaError(
+            f"y has the shape {list(given.shape)}; an array of two dimensions has a column for "
+            "each label, two or more, and 1 where a sequence has it, otherwise 0"
+        )
+    return given.astype(bool)
+
+
 def items(y: Any) -> list[Any]:
-    """The entries of y, NumPy's own numbers and strings as Python's.
+    """The entries of y, NumPy's own numbers and strings as Python's; of a matrix of 0 and 1 the set
+    of each row's labels.
 
     Raises:
         CatenaError: where y is not a row of labels.
     """
     if y is None:
         raise CatenaError("a classifier requires y to be passed, but the target y is None")
+    matrix = indicator(y)
+    if matrix is not None:
+        return [set(np.flatnonzero(row).tolist()) for row in matrix]
     # Arrays are those of NumPy and PyTorch, and columns of pandas, Polars and Arrow.
     given = np.asarray(y) if hasattr(y, "__array__") else y
     rows = given.tolist() if isinstance(given, np.ndarray) and given.ndim == 1 else given

@@ -9,8 +9,8 @@ from catena.save import load_facts
 
 
 def load(path: str | Path, rung: Any = None, features: Any = None) -> Any:
-    """What a file holds, fitted: a Generator, Classifier, Tagger, Translator, Chat, Captioner or
-    Recommender.
+    """What a file holds, fitted: a Generator, Classifier, Tagger, Translator, Chat, Captioner,
+    Recommender or Composer.
 
     Args:
         rung: of a model with a Custom rung, whose code no file holds.
@@ -44,6 +44,10 @@ def load(path: str | Path, rung: Any = None, features: Any = None) -> Any:
         from catena.tasks import recommend
 
         return recommend.load(path, rung)
+    if kind == "compose":
+        from catena.tasks import compose
+
+        return compose.load(path, rung)
     from catena.tasks import generate
 
     return generate.load(path, rung)

@@ -24,7 +24,7 @@ from catena.model import groups
 from catena.save import rung_facts
 from catena.schemes import constraints
 from catena.sequences import Sequences
-from catena.space import Vectors, as_sequences
+from catena.space import Vectors, as_sequences, check_varied
 from catena.tasks.class_learning import seeded
 from catena.tasks.reader import Reader, Sentence, is_measured
 from catena.tasks.tag_network import (
@@ -46,8 +46,8 @@ class Design:
     """What a tagging network is beside its rung.
 
     Args:
-        decoder, constrained, characters, embeddings, fine_tune, word_dropout, minimum: as in
-            `Tagger`.
+        decoder, constrained, characters, embeddings, fine_tune, all_vectors, word_dropout, minimum:
+            as in `Tagger`.
     """
 
     decoder: str = "crf"
@@ -55,6 +55,7 @@ class Design:
     characters: Recurrent | CNN | None = None
     embeddings: str | Path | None = None
     fine_tune: bool = True
+    all_vectors: bool = False
     word_dropout: float = 0.0
     minimum: int = 1
 
@@ -259,10 +260,11 @@ def encode(
 
 
 def _given_vectors(design: Design, *words: Sequence[str]) -> WordVectors | None:
-    """The pretrained vectors of these words, where there are such."""
+    """The pretrained vectors of these words, or of all, where there are such."""
     if design.embeddings is None:
         return None
-    found = read_vectors(design.embeddings, set(chain.from_iterable(words)))
+    wanted = None if design.all_vectors else set(chain.from_iterable(words))
+    found = read_vectors(design.embeddings, wanted)
     if not len(found):
         raise CatenaError(
             f"{design.embeddings}: has no vector for any word of the data; take vectors of its "
@@ -274,7 +276,10 @@ def _given_vectors(design: Design, *words: Sequence[str]) -> WordVectors | None:
 def _reader(rung: Rung, sentences: Sequence[Sentence]) -> Reader | Vectors:
     """What is to be read of data like these."""
     if is_measured(sentences):
-        return Vectors.learn(as_sequences(list(sentences)))
+        series = as_sequences(list(sentences))
+        space = Vectors.learn(series)
+        check_varied(space, space.encode(series))
+        return space
     reader = Reader.learn(None, sentences)
     if not reader.columns:
         raise CatenaError(

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
+from catena.kernels.items import Index, best, index, top
+from catena.ladder.neural import Embedding
 from catena.learn.next_item import ScoresByTable
 from catena.model import PIECE, SequenceModel, groups
 from catena.scanning import scan
@@ -27,8 +29,9 @@ class Running(Protocol):
         """Take one item by its number."""
         ...
 
-    def scores(self) -> Tensor:
-        """`[items]` after all that was pushed, which is at least one."""
+    def best(self, k: int) -> tuple[Tensor, Tensor]:
+        """The numbers and scores `[k]` of the k best items after all that was pushed, which is at
+        least one; of equals, the first."""
         ...
 
 
@@ -55,6 +58,7 @@ class StateRanker:
 
     def __init__(self, model: SequenceModel, items: int) -> None:
         self._model, self._rows = model, max(1, BLOCK // items)
+        self._ready: tuple[list[tuple[int, int]], Index] | None = None
 
     @torch.no_grad()
     def scores(self, sessions: Sequences, steps: Tensor) -> Iterator[Tensor]:
@@ -68,22 +72,51 @@ class StateRanker:
                     yield _read(self._model, part)
 
     def running(self) -> Running:
-        return _Walk(self._model)
+        return _Walk(self._model, self._index())
+
+    def _index(self) -> Index | None:
+        """The table that items are scored with, made ready once for all sessions."""
+        head = self._model.head
+        if not isinstance(head, ScoresByTable):
+            return None
+        stamp = [(part.data_ptr(), part._version) for part in head.table]
+        if self._ready is None or self._ready[0] != stamp:
+            self._ready = stamp, index(*head.table, _moment(self._model, head))
+        return self._ready[1]
+
+
+@torch.no_grad()
+def _moment(model: SequenceModel, head: ScoresByTable) -> Tensor:
+    """The second moment of what the rows are multiplied with, if features were drawn from -1 to 1
+    and the head did nothing but turn and shift them."""
+    origin = torch.zeros_like(model.read(model.start(1)))
+    units = torch.eye(origin.numel()).view(-1, *origin.shape[1:])
+    shift, *ends = head.hidden(torch.cat([origin, units]))
+    turned = torch.stack(ends) - shift
+    return turned.T @ turned / 3 + shift[:, None] * shift
 
 
 class _Walk:
-    def __init__(self, model: SequenceModel) -> None:
-        self._model = model
+    def __init__(self, model: SequenceModel, ready: Index | None) -> None:
+        self._model, self._ready = model, ready
         with torch.no_grad():
             self._walker = walk(model.recurrence, model.start(1))
 
     @torch.no_grad()
     def push(self, item: int) -> None:
-        self._walker.push(self._model.embed(torch.tensor([item])))
+        embed = self._model.embed
+        if isinstance(embed, Embedding) and embed.table is not None:
+            # One row, without what looking up many takes.
+            self._walker.push(embed.shown(embed.table[item : item + 1]))
+        else:
+            self._walker.push(embed(torch.tensor([item])))
 
     @torch.no_grad()
-    def scores(self) -> Tensor:
-        return _read(self._model, self._walker.features)[0]
+    def best(self, k: int) -> tuple[Tensor, Tensor]:
+        features = self._walker.features
+        if self._ready is None or not isinstance(self._model.head, ScoresByTable):
+            return best(_read(self._model, features)[0], k)
+        return top(self._ready, self._model.head.hidden(features)[0], k)
 
 
 class PrefixRanker:
@@ -112,8 +145,8 @@ class _Prefix:
     def push(self, item: int) -> None:
         self._items.append(item)
 
-    def scores(self) -> Tensor:
-        return self._scorer.score(Sequences.from_list([self._items]))[0]
+    def best(self, k: int) -> tuple[Tensor, Tensor]:
+        return best(self._scorer.score(Sequences.from_list([self._items]))[0], k)
 
 
 def _read(model: SequenceModel, features: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from catena.errors import CatenaError
+from catena.kernels.items import best
 from catena.ladder import Rung
 from catena.learn import Count, Gradient, History, Learner, Progress, Run, learner_for
 from catena.learn.device import device_named
@@ -46,6 +47,18 @@ from catena.tasks.ranker import PrefixRanker, Ranker, Running, StateRanker
 
 TASK = "recommend"
 CUTOFFS = (5, 10, 20)
+# How a network is learned unless something else is asked for: about a hundred predictions an
+# update, and a rate for each row of the table (as in GRU4Rec).
+LEARNER = Gradient(
+    batch=8,
+    span=16,
+    optimizer="adagrad",
+    rate=0.05,
+    momentum=0.1,
+    schedule="linear",
+    clip=0.0,
+    weight_decay=0.0,
+)
 
 
 @dataclass(frozen=True)
@@ -69,7 +82,7 @@ class Recommender(Estimator):
             `SessionKNN()`.
         loss: what a neural rung learns by: `CrossEntropy()` unless given, `BPRMax()`, `TOP1Max()`.
         minimum: items that occur less often are left out of the sessions, in training too.
-        learner: how θ is found; the rung's own way unless given.
+        learner: how θ is found; the rung's own way unless given, and `LEARNER` for networks.
         seed: owns every random draw of `fit`.
 
     After `fit`: `space_`, whose items are the vocabulary, the frequent first; `counts_ [items]`,
@@ -130,7 +143,8 @@ class Recommender(Estimator):
             self.model_ = self._counted(self.model, train)
             self.learner_, self.history_ = Count(), History()
         else:
-            self.learner_ = self.learner or learner_for(self.model)()
+            kind = learner_for(self.model)
+            self.learner_ = self.learner or (LEARNER if kind is Gradient else kind())
             self.model_, self.history_ = self._learned(self.model, train, held_out, run)
         self._ranker = self._ranker_of(self.model_)
         return self._end()
@@ -168,8 +182,11 @@ class Recommender(Estimator):
             )
         device, loss = device_named(learner.device), self.loss or CrossEntropy()
 
+        sparse = learner.optimizer == "adagrad"
+
         def objective(data: Sequences, rows: int) -> NextItem:
-            return NextItem(model, data.to(device), self.counts_, loss, rows, learner.span)
+            data = data.to(device)
+            return NextItem(model, data, self.counts_, loss, rows, learner.span, sparse)
 
         held_out = objective(valid, 4 * learner.batch) if valid is not None and len(valid) else None
         history = learner.descend(model, objective(train, learner.batch), held_out, run)
@@ -236,33 +253,48 @@ class Recommender(Estimator):
             last_only: rank the last item of each session alone, as where a test is given as
                 prefixes and what followed each, or holds out the last item of each user.
         """
+        return self.ranked(sessions, cutoffs, last_only=last_only)[0]
+
+    def ranked(
+        self,
+        sessions: Iterable[Iterable[Item]],
+        cutoffs: Sequence[int] = CUTOFFS,
+        *,
+        last_only: bool = False,
+    ) -> tuple[Evaluation, Tensor]:
+        """What `evaluate` finds, and the rank of each prediction, session by session: float64
+        `[predictions]`, infinite for items that training did not show."""
         self._check_fitted()
         numbered = numbers(self.space_, rows_of(sessions))
         tally = RankTally(self.counts_, cutoffs)
         steps, targets = predictions(numbered, last_only)
         known = targets >= 0
         tally.add_cold(int((~known).sum()))
-        self._rank(tally, known_items(numbered), steps[known], targets[known])
+        ranks = torch.full((len(targets),), torch.inf, dtype=torch.float64)
+        ranks[known] = self._rank(tally, known_items(numbered), steps[known], targets[known])
         lengths = numbered.lengths
-        return Evaluation(
-            **vars(tally.result()), sessions=len(lengths), short=int((lengths < 2).sum())
-        )
+        short = int((lengths < 2).sum())
+        found = Evaluation(**vars(tally.result()), sessions=len(lengths), short=short)
+        return found, ranks
 
-    def _rank(self, tally: RankTally, known: Sequences, steps: Tensor, targets: Tensor) -> None:
-        """Count the ranks of targets `[p]`, each after a step of the known items, or after none
-        (-1)."""
+    def _rank(self, tally: RankTally, known: Sequences, steps: Tensor, targets: Tensor) -> Tensor:
+        """The ranks of targets `[p]`, each after a step of the known items, or after none (-1);
+        they are counted too."""
+        ranks = torch.empty(len(targets), dtype=torch.float64)
         bare = steps < 0
         popular = self.counts_.double()[None]
-        for target in targets[bare].split(1):
-            tally.add(popular, target)
+        for place in bare.nonzero():
+            ranks[place] = tally.add(popular, targets[place])
         asked, owner = steps[~bare].unique(return_inverse=True)
         order = owner.argsort(stable=True)
-        owner, targets = owner[order], targets[~bare][order]
+        owner, places = owner[order], (~bare).nonzero().squeeze(1)[order]
         begin = 0
         for block in self._ranker.scores(known, asked):
             inside = (owner >= begin) & (owner < begin + len(block))
-            tally.add(block[owner[inside] - begin], targets[inside])
+            here = places[inside]
+            ranks[here] = tally.add(block[owner[inside] - begin], targets[here])
             begin += len(block)
+        return ranks
 
     def score(self, sessions: Iterable[Iterable[Item]], y: None = None) -> float:
         """MRR@20: higher is better, as scikit-learn has it."""
@@ -297,7 +329,9 @@ class Recommender(Estimator):
         lengths = vectors.norm(dim=1).clamp_min(torch.finfo(vectors.dtype).tiny)
         near = vectors @ vectors[number] / (lengths * lengths[number])
         near[number] = -torch.inf
-        return _best(self.space_, near, k)
+        found, scores = best(near, min(k, len(near) - 1))
+        pairs = zip(found.tolist(), scores.tolist(), strict=True)
+        return [(self.space_.items[other], score) for other, score in pairs]
 
     # -- keeping ----------------------------------------------------------------------------
 
@@ -357,21 +391,17 @@ class RunningSession:
         """As `Recommender.recommend`, after what was pushed."""
         if not isinstance(k, int) or k < 1:
             raise CatenaError(f"k must be a whole number from 1 up, not {k!r}")
-        scores = self._running.scores() if self._seen else self._counts.double()
-        if exclude_seen and self._seen:
-            scores = scores.clone()
-            scores[self._seen] = -torch.inf
-        return _best(self._space, scores, k)
-
-
-def _best(space: Symbols, scores: Tensor, k: int) -> list[tuple[Item, float]]:
-    """The k highest scores `[items]`, of equals those that come first; -inf is never shown."""
-    k = min(k, len(scores))
-    least = scores.topk(k).values[-1]
-    among = (scores >= least).nonzero().squeeze(1)
-    order = among[scores[among].sort(descending=True, stable=True).indices][:k]
-    pairs = zip(order.tolist(), scores[order].tolist(), strict=True)
-    return [(space.items[number], score) for number, score in pairs if score > -torch.inf]
+        seen = set(self._seen) if exclude_seen else set()
+        among = k + len(seen)
+        if self._seen:
+            numbers, scores = self._running.best(among)
+        else:
+            numbers, scores = best(self._counts.double(), among)
+        pairs = zip(numbers.tolist(), scores.tolist(), strict=True)
+        found = [
+            (self._space.items[number], score) for number, score in pairs if number not in seen
+        ]
+        return found[:k]
 
 
 # -- files ----------------------------------------------------------------------------------

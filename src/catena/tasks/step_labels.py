@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence, Sized
 from collections.abc import Set as AnySet
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -12,53 +13,95 @@ from torch import Tensor
 
 from catena.errors import CatenaError
 
-# One label, some of which one is right, or None where any may be.
+# One label, some of which one is right, or None where any may be; as users give them, and as text.
+Label = str | int
+Given = Label | AnySet[Label] | None
 Known = str | AnySet[str] | None
 
 
-def checked_labels(sentences: Sequence[Sized], y: Iterable[Sequence[str]]) -> list[list[str]]:
-    """Labels as lists, once each sentence is known to have as many as tokens.
+def name_of(label: Any) -> str | None:
+    """A label as text, NumPy's own strings and whole numbers like Python's; None where it is
+    neither."""
+    if isinstance(label, np.generic):
+        label = label.item()
+    if isinstance(label, bool) or not isinstance(label, str | int):
+        return None
+    return str(label)
+
+
+def names_of(rows: Iterable[Iterable[Label]]) -> list[list[str]]:
+    """Labels that a tagger predicted, as text."""
+    return [[str(label) for label in row] for row in rows]
+
+
+def are_numbers(labels: Iterable[Iterable[Any]]) -> bool | None:
+    """Whether labels, sets of them among these, are whole numbers and not strings; None where there
+    are none.
 
     Raises:
-        CatenaError: when it has not, and at a label that is no string.
+        CatenaError: when some are and some are not.
     """
-    rows = _rows(sentences, y)
+    every = chain.from_iterable(labels)
+    named = chain.from_iterable(one if isinstance(one, AnySet) else (one,) for one in every)
+    kinds = {isinstance(label, str) for label in named if name_of(label) is not None}
+    if len(kinds) > 1:
+        raise CatenaError("some labels are strings and some are numbers; make all strings")
+    return kinds == {False} if kinds else None
+
+
+def checked_labels(sentences: Sequence[Sized], y: Iterable[Sequence[Label]]) -> list[list[str]]:
+    """Labels as lists of strings, once each sentence is known to have as many as tokens.
+
+    Raises:
+        CatenaError: when it has not, and at a label that is no string or whole number.
+    """
+    rows = rows_of(sentences, y)
     for i, row in enumerate(rows):
         for step, label in enumerate(row):
-            if not isinstance(label, str):
+            name = name_of(label)
+            if name is None:
                 raise CatenaError(
-                    f"sentence {i + 1}, token {step + 1}: the label {label!r} is no string", i, step
+                    f"sentence {i + 1}, token {step + 1}: the label {label!r} is no string or "
+                    "whole number",
+                    i,
+                    step,
                 )
+            row[step] = name
     return rows
 
 
-def known_labels(sentences: Sequence[Sized], y: Iterable[Sequence[Known]]) -> list[list[Known]]:
+def known_labels(sentences: Sequence[Sized], y: Iterable[Sequence[Given]]) -> list[list[Known]]:
     """The same, where tokens may have sets of labels or None.
 
     Raises:
         CatenaError: as `checked_labels`, and at a set that allows no label.
     """
-    rows = _rows(sentences, y)
+    rows = rows_of(sentences, y)
     for i, row in enumerate(rows):
         for step, known in enumerate(row):
-            if known is None or isinstance(known, str):
-                continue
-            if not isinstance(known, AnySet) or not all(isinstance(x, str) for x in known):
-                raise CatenaError(
-                    f"sentence {i + 1}, token {step + 1}: the label {known!r} is no string, set of "
-                    "strings, or None",
-                    i,
-                    step,
-                )
-            if not known:
-                raise CatenaError(
-                    f"sentence {i + 1}, token {step + 1}: an empty set allows no label; None "
-                    "allows any",
-                    i,
-                    step,
-                )
-            row[step] = frozenset(known)
+            try:
+                row[step] = _known(known)
+            except CatenaError as error:
+                raise CatenaError(f"sentence {i + 1}, token {step + 1}: {error}", i, step) from None
     return rows
+
+
+def _known(known: Any) -> Known:
+    if known is None:
+        return None
+    if not isinstance(known, AnySet):
+        name = name_of(known)
+        if name is None:
+            raise CatenaError(
+                f"the label {known!r} is no string, whole number, set of these, or None"
+            )
+        return name
+    names = [name_of(label) for label in known]
+    if None in names:
+        raise CatenaError(f"the label {known!r} is no set of strings or whole numbers")
+    if not names:
+        raise CatenaError("an empty set allows no label; None allows any")
+    return frozenset(name for name in names if name is not None)
 
 
 def all_known(row: Sequence[Known]) -> bool:
@@ -96,7 +139,12 @@ def weights_of_sentences(given: Any, count: int) -> Tensor:
     return weights
 
 
-def _rows(sentences: Sequence[Sized], y: Iterable[Sequence[Any]]) -> list[list[Any]]:
+def rows_of(sentences: Sequence[Sized], y: Iterable[Sequence[Any]]) -> list[list[Any]]:
+    """Labels as lists of their own, as many as sentences and each as long.
+
+    Raises:
+        CatenaError: where they are not.
+    """
     if not hasattr(y, "__iter__"):
         raise CatenaError(f"a list of labels is needed for every sentence, not {y!r}")
     given = list(y)

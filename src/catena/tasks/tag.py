@@ -20,7 +20,15 @@ from catena.learn.quasi_newton import QuasiNewton
 from catena.linear_chain import LinearChain
 from catena.metrics import accuracy
 from catena.save import restoring
-from catena.schemes import OUTSIDE, check, constraints, may_be_valid, scheme_of
+from catena.schemes import (
+    OUTSIDE,
+    check,
+    constraints,
+    mark_spans,
+    may_be_valid,
+    odd_labels,
+    scheme_of,
+)
 from catena.sequences import Sequences
 from catena.space import Vectors
 from catena.tasks import tag_file
@@ -41,11 +49,16 @@ from catena.tasks.labeller import Labeller
 from catena.tasks.neural_tagger import Design, learn_network
 from catena.tasks.reader import Data, Features, Reader, Sentence, checked
 from catena.tasks.step_labels import (
+    Given,
     Known,
+    Label,
     all_known,
+    are_numbers,
     certain,
     checked_labels,
     known_labels,
+    names_of,
+    rows_of,
     sets_of,
     weights_of_sentences,
 )
@@ -89,13 +102,16 @@ class Tagger(Estimator):
             when labels are predicted.
         characters: what reads the characters of words: `LSTM(50)`, a GRU or RNN, or `CNN(30)`.
         embeddings: a text file of word vectors as GloVe, word2vec and fastText write it; those of
-            the words in the training and held-out data are used.
+            the words in the training and held-out data are used, so that a word which only later
+            data has is unknown.
         fine_tune: whether these vectors are learned further.
+        all_vectors: use those of all words of the file; the model's file holds them all.
         word_dropout: how often a word is made unknown while training, which teaches what to make of
             words that training never shows.
         minimum: words that occur less often are unknown.
 
-    After `fit`: `labels_` (sorted), `labeller_`, `chain_`, `learner_`, `history_`, `columns_`.
+    After `fit`: `labels_` (sorted as text), `labeller_`, `chain_`, `learner_`, `history_`,
+    `columns_`.
 
     A sentence is a list of tokens; a token is a string, a tuple of columns that begins with the
     word, or, for a CRF, the attributes of a step as CRFsuite takes them. For neural rungs, it may
@@ -106,6 +122,9 @@ class Tagger(Estimator):
     >>> Tagger(CRF(l2=0.1)).fit(X, y).predict([["the", "cats"], []])
     [['D', 'N'], []]
     """
+
+    # Whether labels are whole numbers, which files and models keep as text.
+    _numbers = False
 
     def __init__(
         self,
@@ -120,13 +139,14 @@ class Tagger(Estimator):
         characters: Recurrent | CNN | None = None,
         embeddings: str | Path | None = None,
         fine_tune: bool = True,
+        all_vectors: bool = False,
         word_dropout: float = 0.0,
         minimum: int = 1,
     ) -> None:
         self.rung, self.features, self.scheme = rung, features, scheme
         self.learner, self.seed = learner, seed
         self.decoder, self.constrained, self.characters = decoder, constrained, characters
-        self.embeddings, self.fine_tune = embeddings, fine_tune
+        self.embeddings, self.fine_tune, self.all_vectors = embeddings, fine_tune, all_vectors
         self.word_dropout, self.minimum = word_dropout, minimum
 
     # -- learning ---------------------------------------------------------------------------
@@ -134,8 +154,8 @@ class Tagger(Estimator):
     def fit(
         self,
         X: Data,
-        y: Iterable[Sequence[Known]],
-        valid: tuple[Data, Iterable[Sequence[str]]] | None = None,
+        y: Iterable[Sequence[Given]],
+        valid: tuple[Data, Iterable[Sequence[Label]]] | None = None,
         *,
         sample_weight: Any = None,
         columns: Sequence[str] | None = None,
@@ -146,9 +166,9 @@ class Tagger(Estimator):
         """Learn from sentences and their labels.
 
         Args:
-            y: the labels of every sentence. Where a CRF is to learn from what is partly known, a
-                token has a set of labels, one of which is right, or None, which says nothing: the
-                probability of all paths within the sets is learned from.
+            y: the labels of every sentence, strings or whole numbers. Where a CRF is to learn from
+                what is partly known, a token has a set of labels, one of which is right, or None,
+                which says nothing: the probability of all paths within the sets is learned from.
             valid: (X, y) held out: the best weights are kept, and learning stops once they grow no
                 better. A CRF's are judged by their span F1 there, or by their accuracy where
                 labels mark no spans; a network's by the probability of the labels. An HMM, which
@@ -180,14 +200,17 @@ class Tagger(Estimator):
             found = *net, None
         else:
             self._refuse(corpus, sample_weight)
+            if valid is not None:
+                self._judged_by(*valid)
             reader = Reader.learn(None, corpus.sentences)
             found = *learn_hmm(reader, corpus.sentences, certain(corpus.labels)), None
         self.learner_, self.columns_ = learner, None if columns is None else tuple(columns)
         self._take(*found)
+        self.history_.notes += _odd_notes(self.labeller_.labels)
         return self._end()
 
     def partial_fit(
-        self, X: Iterable[Sentence], y: Iterable[Sequence[Known]], *, sample_weight: Any = None
+        self, X: Iterable[Sentence], y: Iterable[Sequence[Given]], *, sample_weight: Any = None
     ) -> Tagger:
         """Learn from more sentences, without those before: a pass over them in their order.
 
@@ -228,7 +251,7 @@ class Tagger(Estimator):
     # -- labelling --------------------------------------------------------------------------
 
     def predict(self, X: Data) -> list[list[str]]:
-        """The most probable labels of every sentence (Viterbi).
+        """The most probable labels of every sentence (Viterbi), numbers where `fit` was given such.
 
         Raises:
             CatenaError: at a token that is not like those of training.
@@ -257,16 +280,16 @@ class Tagger(Estimator):
 
     # -- measuring --------------------------------------------------------------------------
 
-    def score(self, X: Data, y: Iterable[Sequence[str]]) -> float:
+    def score(self, X: Data, y: Iterable[Sequence[Label]]) -> float:
         """The share of tokens whose label is right."""
         sentences, labels = paired(X, y)
-        return accuracy(labels, self.predict(sentences))
+        return accuracy(labels, names_of(self.predict(sentences)))
 
-    def log_prob(self, X: Data, y: Iterable[Sequence[str]]) -> np.ndarray:
+    def log_prob(self, X: Data, y: Iterable[Sequence[Label]]) -> np.ndarray:
         """log p(all labels of a sentence given the sentence) in nats, `[n]`; -∞ where a label was
         not seen in training. Raises as `predict`."""
         sentences, gold = paired(X, y)
-        number = {label: i for i, label in enumerate(self.labels_)}
+        number = {label: i for i, label in enumerate(self.labeller_.labels)}
         scores = self._scores(sentences)
         paths = torch.tensor([number.get(label, 0) for row in gold for label in row])
         found = self._chain().log_prob(scores, scores.with_values(paths.long()))
@@ -276,12 +299,20 @@ class Tagger(Estimator):
     def evaluate(
         self,
         X: Data,
-        y: Iterable[Sequence[str]],
+        y: Iterable[Sequence[Label]],
     ) -> TagEvaluation:
         """Accuracy, span F1 and the figures of every label; labels not seen in training count as
         wrong."""
         sentences, gold = paired(X, y)
-        return judge(gold, self.predict(sentences), self.labels_)
+        return self.judge(gold, self.predict(sentences))
+
+    def judge(
+        self, gold: Sequence[Sequence[Label]], predicted: Sequence[Sequence[Label]]
+    ) -> TagEvaluation:
+        """How good labels are that this tagger predicted, beside the right ones."""
+        self._check_fitted()
+        scheme = None if self.scheme is None else self._scheme(self.scheme)
+        return judge(names_of(gold), names_of(predicted), self.labeller_.labels, scheme)
 
     def top_features(self, k: int = 10) -> str:
         """The k attributes that weigh most for or against each label, as text.
@@ -353,6 +384,7 @@ class Tagger(Estimator):
             "scheme": self.scheme,
             "seed": self.seed,
             "columns": self.columns_,
+            "numbers": self._numbers,
             "design": self.design().describe(),
             "history": asdict(self.history_),
         }
@@ -430,15 +462,26 @@ class Tagger(Estimator):
             return memory
         return memory_of(before, learner.kind)
 
-    def _corpus(self, X: Data, y: Iterable[Sequence[Known]], sample_weight: Any) -> Corpus:
+    def _corpus(self, X: Data, y: Iterable[Sequence[Given]], sample_weight: Any) -> Corpus:
         """What there is to learn from, checked."""
         sentences = checked(X)
-        labels = known_labels(sentences, y)
+        rows = rows_of(sentences, y)
+        labels = known_labels(sentences, rows)
+        self._settle_kind(are_numbers(rows))
         if self.scheme is not None:
             whole_rows = [row if all_known(row) else [] for row in labels]
             check(certain(whole_rows), self._scheme(self.scheme))
             self._check_sets(labels, self._scheme(self.scheme))
         return Corpus(sentences, labels, weights_of_sentences(sample_weight, len(sentences)))
+
+    def _settle_kind(self, numbers: bool | None) -> None:
+        """Whether labels are numbers is settled by the first ones."""
+        fitted = hasattr(self, "labeller_")
+        if fitted and numbers not in (None, self._numbers):
+            kinds = ("whole numbers", "strings") if self._numbers else ("strings", "whole numbers")
+            raise CatenaError("labels were {}, and now they are {}; make them alike".format(*kinds))
+        if not fitted:
+            self._numbers = bool(numbers)
 
     @staticmethod
     def _check_sets(labels: list[list[Known]], scheme: str) -> None:
@@ -451,7 +494,7 @@ class Tagger(Estimator):
                     i,
                 )
 
-    def _held_out(self, valid: tuple[Data, Iterable[Sequence[str]]] | None) -> HeldOut | None:
+    def _held_out(self, valid: tuple[Data, Iterable[Sequence[Label]]] | None) -> HeldOut | None:
         if valid is None:
             return None
         sentences, labels = self._judged_by(*valid)
@@ -459,7 +502,7 @@ class Tagger(Estimator):
             raise CatenaError("the held-out data has no token; leave valid out, or give it some")
         return HeldOut(sentences, labels, self._constrained)
 
-    def _judged_by(self, X: Data, y: Iterable[Sequence[str]]) -> Pair:
+    def _judged_by(self, X: Data, y: Iterable[Sequence[Label]]) -> Pair:
         """Held-out data, checked as that to learn from is."""
         sentences, labels = paired(X, y)
         if self.scheme is not None:
@@ -501,7 +544,8 @@ class Tagger(Estimator):
 
     def _use(self, labeller: Labeller) -> None:
         """Make this the model that labels."""
-        self.labeller_, self.labels_ = labeller, list(labeller.labels)
+        kind: type[Label] = int if self._numbers else str
+        self.labeller_, self.labels_ = labeller, [kind(label) for label in labeller.labels]
         self.chain_ = self._constrained(labeller.chain, labeller.labels)
 
     def _constrained(self, chain: LinearChain, labels: Sequence[str]) -> LinearChain:
@@ -529,13 +573,13 @@ class Tagger(Estimator):
 
     def _check_possible(self, lengths: list[int], scheme: str) -> None:
         """Refuse sentences of lengths that the labels of training do not suffice for."""
-        possible = constraints(self.labels_, scheme).possible(max(lengths, default=0))
+        possible = constraints(self.labeller_.labels, scheme).possible(max(lengths, default=0))
         for i, length in enumerate(lengths):
             if not possible[length]:
                 raise CatenaError(
                     f"sentence {i + 1}: {length} tokens, for which no labels among "
-                    f"{', '.join(self.labels_)} are valid in {scheme}; learn from data that has "
-                    "what is missing, such as O",
+                    f"{', '.join(self.labeller_.labels)} are valid in {scheme}; learn from data "
+                    "that has what is missing, such as O",
                     i,
                 )
 
@@ -557,6 +601,7 @@ def load_tagger(path: str | Path, features: Features = None, rung: Rung | None =
         given = _given(labeller.reader)
         design = vars(Design.from_description(task["design"]))
         made = Tagger(own, given, task["scheme"], alone, task["seed"], **design)
+        made._numbers = bool(task.get("numbers", False))
         return made.using(labeller, learner, History(**task["history"]), task["columns"])
 
 
@@ -567,11 +612,19 @@ def _given(reader: Reader | Vectors) -> Features:
     return reader.function if reader.function is not None else reader.text
 
 
-def paired(X: Data, y: Iterable[Sequence[str]]) -> Pair:
-    """Sentences and their labels as lists.
+def _odd_notes(labels: Sequence[str]) -> list[str]:
+    """Which labels are no tags of spans beside labels that are."""
+    odd = odd_labels(labels) if mark_spans(labels) else []
+    return [
+        f"the label {label!r} is no tag of a span; spans are counted without it" for label in odd
+    ]
+
+
+def paired(X: Data, y: Iterable[Sequence[Label]]) -> Pair:
+    """Sentences and their labels as lists, labels as text.
 
     Raises:
-        CatenaError: where they differ in number, or a label is no string.
+        CatenaError: where they differ in number, or a label is no string or whole number.
     """
     sentences = checked(X)
     return sentences, checked_labels(sentences, y)

@@ -22,14 +22,20 @@ def log_z(chain: Potentials) -> Tensor:
     return found
 
 
-def expectations(chain: Potentials, weight: Tensor) -> Expectations:
-    """As `catena.kernels.chain.reference.expectations`, without a graph."""
+def expectations(
+    chain: Potentials, weight: Tensor, marginals: Tensor | None = None
+) -> Expectations:
+    """As `catena.kernels.chain.reference.expectations`, without a graph.
+
+    Args:
+        marginals: where they are put, like the scores; new memory unless given.
+    """
     border = _Border(chain)
     n, labels = len(chain.lengths), chain.scores.shape[1]
     weight = _double(weight)
     found = Expectations(
         torch.empty(n, dtype=torch.float64),
-        torch.empty(border.scores.shape, dtype=border.scores.dtype),
+        torch.empty_like(border.scores) if marginals is None else marginals,
         *(torch.empty(shape, dtype=torch.float64) for shape in ((labels, labels), labels, labels)),
     )
     _native.expect(*border.given, weight.data_ptr(), *(part.data_ptr() for part in found))
