@@ -77,6 +77,33 @@ def test_pictures_are_captioned_in_order_and_drawn(catena, folder, pictures, tmp
     assert (tmp_path / "x.svg").read_bytes().startswith(b"<?xml")
 
 
+def test_what_comes_before_a_picture_that_cannot_be_decoded_is_captioned(catena, folder, pictures):
+    good = folder / "p" / "a.png"
+    result = catena("caption", pictures, good, good, folder / "f.npy", good)
+    assert (result.status, len(result.out.splitlines())) == (2, 2)
+    (folder / "none.png").write_text("no picture")
+    result = catena("caption", pictures, good, folder / "none.png", good)
+    assert (result.status, len(result.out.splitlines())) == (2, 1)
+    assert result.err.startswith(f"catena: {folder}/none.png: not a picture that can be decoded")
+
+
+def test_chinese_characters_are_symbols_of_captions(catena, folder, tmp_path):
+    pytest.importorskip("sacrebleu")
+    lines = [f"{folder}/p/a.png\t红色的圆", f"{folder}/p/c.png\t蓝色的方"]
+    (tmp_path / "汉.tsv").write_text("\n".join(lines), "utf-8")
+    output = tmp_path / "模型"
+    given = [*TINY, "--unit", "char"]
+    result = catena("fit", tmp_path / "汉.tsv", *given, "-o", output)
+    assert result.status == 0
+    assert "symbols (char)" in result.err
+    data = ["evaluate", output, tmp_path / "汉.tsv", "--json"]
+    found = json.loads(catena(*data, "--tokenize", "zh").out)
+    assert all("tok:zh" in signature for signature in found["signatures"])
+    assert set(catena("caption", output, folder / "p" / "a.png").out.split("\t")[1]) <= {
+        *"红蓝色的圆方\n"
+    }
+
+
 def test_the_evaluation_is_that_of_python(catena, folder, features):
     pytest.importorskip("sacrebleu")
     data = [folder / "f.npy", folder / "f.txt"]

@@ -195,7 +195,19 @@ def _batches(captioner: Captioner, files: list[str]) -> Iterator[tuple[str, list
                 yield file, names, features
             continue
         while names := list(islice(group, TOGETHER)):
-            yield names[0], names, read_pictures(names, captioner.convolution.size)
+            yield from _pictures(captioner, names)
+
+
+def _pictures(captioner: Captioner, names: list[str]) -> Iterator[tuple[str, list[str], Any]]:
+    """Some pictures; those before one that cannot be decoded come before the error."""
+    size = captioner.convolution.size
+    try:
+        pictures = read_pictures(names, size)
+    except CatenaError as error:
+        if error.sequence:
+            yield names[0], names[: error.sequence], read_pictures(names[: error.sequence], size)
+        raise
+    yield names[0], names, pictures
 
 
 @contextmanager

@@ -211,7 +211,7 @@ def metrics(task: str, tokenize: str | None = None) -> tuple[Any, Any]:
         tokenize: how it is to cut words; its own way unless given.
 
     Raises:
-        CatenaError: where it is not installed, or knows no such way.
+        CatenaError: where it is not installed, or knows no such way, or lacks what that needs.
     """
     try:
         from sacrebleu.metrics.bleu import BLEU
@@ -222,6 +222,11 @@ def metrics(task: str, tokenize: str | None = None) -> tuple[Any, Any]:
         ) from error
     if tokenize is not None:
         one_of("tokenize", tokenize, tuple(BLEU.TOKENIZERS))
+        try:
+            BLEU(tokenize=tokenize)
+        except (RuntimeError, ImportError, OSError) as error:  # what it needs is not there
+            told = " ".join(str(error).split())
+            raise CatenaError(f"sacreBLEU cannot tokenize by {tokenize}: {told}") from error
     return BLEU, CHRF
 
 
