@@ -16,8 +16,8 @@ Beside the LSTM, whose keys are independent given the past:
   less than twice in training is ⟨unk⟩, and is then spelled out key by key with the frequencies of
   training, so that the sum over all frames is at most 1 and the nats compare.
 
-Options were chosen on the validation part, which also says which parameters to keep; the test part
-is looked at once. The LSTM learns from transposed pieces too where `shift` is not 0. Writes
+The LSTMs' options over keys were chosen on the validation part, which also says which parameters to
+keep; the other models' are a single choice each. The test part is looked at once a model. The LSTM learns from transposed pieces too where `shift` is not 0. Writes
 recipes/results/chorales.json: a record for each set and model.
 """
 
