@@ -17,8 +17,9 @@ Beside the LSTM, whose keys are independent given the past:
   training, so that the sum over all frames is at most 1 and the nats compare.
 
 The LSTMs' options over keys were chosen on the validation part, which also says which parameters to
-keep; the other models' are a single choice each. The test part is looked at once a model. The LSTM learns from transposed pieces too where `shift` is not 0. Writes
-recipes/results/chorales.json: a record for each set and model.
+keep; the other models' are a single choice each. The test part is looked at once a model. The LSTM
+learns from transposed pieces too where `shift` is not 0. Writes recipes/results/chorales.json: a
+record for each set and model.
 """
 
 from __future__ import annotations
