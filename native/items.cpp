@@ -64,7 +64,12 @@ float length(const float* from, long count) {
 // Room for the bounds of all items, kept from call to call: to ask the system for it takes longer than to
 // fill it.
 float* room(long count) {
-    thread_local std::vector<float> held;
+    // A type of this file's own: the destructor of a thread's vector would be shared between processors.
+    struct Held {
+        std::vector<float> numbers;
+    };
+    thread_local Held own;
+    std::vector<float>& held = own.numbers;
     if (held.size() < static_cast<std::size_t>(count)) held.resize(count);
     return held.data();
 }
