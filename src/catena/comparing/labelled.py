@@ -13,12 +13,12 @@ from catena.errors import CatenaError
 from catena.learn import History
 from catena.space import as_sequences, is_pair
 
-# A share of labels, or of F1, that is not worth paying for.
+# A share of labels or of predictions, or of F1, that is not worth paying for.
 CLOSE = 0.005
 LOSS = "nats a label"
 
 
-def _share(key: str, name: str, meaning: str) -> Figure:
+def share(key: str, name: str, meaning: str) -> Figure:
     """A figure from 0 to 1 of which more is better."""
     return Figure(
         key=key,
@@ -34,18 +34,18 @@ def _share(key: str, name: str, meaning: str) -> Figure:
     )
 
 
-ACCURACY = _share(
+ACCURACY = share(
     "accuracy",
     "accuracy",
     "The share of labels that are right; a label that training did not show is wrong.",
 )
-MACRO_F1 = _share(
+MACRO_F1 = share(
     "macro_f1",
     "macro-F1",
     "The mean over labels, rare ones counting as much as frequent ones, of the harmonic mean of "
     "precision and recall.",
 )
-SPAN_F1 = _share(
+SPAN_F1 = share(
     "span_f1",
     "span F1",
     "The harmonic mean of precision and recall over the spans that labels mark, as conlleval "

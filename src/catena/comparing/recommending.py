@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -13,8 +13,7 @@ from torch import Tensor
 from catena.comparing import grid
 from catena.comparing.bootstrap import Bootstrap
 from catena.comparing.contest import Entry, Measured, Tell
-from catena.comparing.figure import Figure
-from catena.comparing.labelled import curve
+from catena.comparing.labelled import curve, share
 from catena.comparing.measure import Meter, count_parameters
 from catena.comparing.result import Terms
 from catena.comparing.tally import Tally, mean
@@ -27,37 +26,20 @@ from catena.tasks.numbered import rows_of
 from catena.tasks.recommend import Recommender
 
 K = 20
-# A share of predictions, or of a mean of 1/rank, that is not worth paying for.
-CLOSE = 0.005
-
-
-def _figure(key: str, name: str, meaning: str, bounded: bool = True) -> Figure:
-    return Figure(
-        key=key,
-        head=name,
-        axis=name,
-        name=name,
-        form=f"{name} {{}}",
-        meaning=meaning,
-        digits=4,
-        higher=True,
-        close=CLOSE,
-        bounded=bounded,
-    )
-
-
 RULE = (
     "All items are ranked at every step of every session but its first; of items of one score the "
     "right one is taken to come last, and one that training did not show is missed."
 )
 FIGURES = (
-    _figure("mrr", f"MRR@{K}", f"The mean of 1/rank of what came next, 0 beyond {K}. {RULE}"),
-    _figure("recall", f"recall@{K}", f"The share of predictions with it among the first {K}."),
-    _figure("ndcg", f"NDCG@{K}", f"The mean of 1/log2(rank + 1) of what came next, 0 beyond {K}."),
-    _figure(
-        "coverage",
-        f"coverage@{K}",
-        f"The share of all items that were among the first {K} at least once.",
+    share("mrr", f"MRR@{K}", f"The mean of 1/rank of what came next, 0 beyond {K}. {RULE}"),
+    share("recall", f"recall@{K}", f"The share of predictions with it among the first {K}."),
+    share("ndcg", f"NDCG@{K}", f"The mean of 1/log2(rank + 1) of what came next, 0 beyond {K}."),
+    replace(
+        share(
+            "coverage",
+            f"coverage@{K}",
+            f"The share of all items that were among the first {K} at least once.",
+        ),
         bounded=False,
     ),
 )
