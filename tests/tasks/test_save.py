@@ -5,7 +5,6 @@ import os
 import struct
 import subprocess
 import sys
-import time
 import tracemalloc
 from pathlib import Path
 
@@ -220,14 +219,12 @@ ABSURD = {
 def test_an_absurd_size_is_refused_before_it_is_allocated(files, tmp_path, name):
     model, change = ABSURD[name]
     path = rewritten(files / model, tmp_path / "absurd", lambda f: change(f) and None)
-    began = time.monotonic()
     tracemalloc.start()
     try:
         refused(path)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert time.monotonic() - began < 5
     assert peak < 40 * path.stat().st_size + 20_000_000
 
 
