@@ -195,19 +195,34 @@ def test_the_ladder_is_compared(catena, refused, written, tunes, tmp_path):
     waltzes.write_text("".join(WALTZ.format(i, "cBAG"[i % 4]) for i in range(20)))
     few = ["--task", "compose", "--models", "markov", "--json"]
     found = json.loads(catena("compare", waltzes, *few).out)
-    assert found["task"] == "generate"
+    assert (found["task"], found["unit"], found["left_out"]) == ("compose", "symbol", "")
     assert {row["name"] for row in found["rows"]} >= {"markov-1", "markov-2"}
     parts = ["--valid", data, "--test", data]
     shown = json.loads(catena("compare", waltzes, *few, "--form", "events", *parts).out)
     own = read_music([data]).pieces
     assert shown["sizes"][2] == sum(len(to_events(piece)) for piece in own)
+    assert shown["unit"] == "event"
     assert "give --valid and --test, or none" in refused("compare", waltzes, *few, *parts[:2])
     told = refused("compare", waltzes, *few, "--unit", "word")
     assert "--unit is not for --task compose" in told
     told = refused("compare", waltzes, "--form", "events")
     assert "--form is not for --task generate" in told
     told = refused("compare", waltzes, *few, "--form", "frames")
-    assert "cannot model Bits" in told
+    assert "many.abc: markov cannot model Bits: a Markov chain needs symbols" in told
+
+
+def test_what_is_left_out_of_a_comparison_is_said(catena, written, tmp_path):
+    data, _ = written
+    given = ["--form", "frames", "--models", "markov,hmm", "--minutes", "0.01"]
+    parts = ["--valid", data, "--test", data, "--report", tmp_path / "r.html"]
+    result = catena("compare", data, *TASK, *given, *parts)
+    assert result.status == 0
+    assert "bits/frame" in result.out
+    said = "Left out: markov, which cannot model Bits: a Markov chain needs symbols."
+    assert result.out.endswith(f"{said}\n")
+    report = (tmp_path / "r.html").read_text()
+    assert said in report
+    assert "of the density" not in report
 
 
 # -- what is refused ------------------------------------------------------------------------------

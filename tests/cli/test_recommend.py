@@ -100,17 +100,20 @@ def test_a_recommender_is_measured(catena, folder, shop):
 
 def test_models_are_compared(catena, folder, tmp_path):
     report = tmp_path / "report.html"
-    options = ["--models", "popularity,session-knn,markov,gru", "--minutes", "0.02"]
+    options = ["--models", "popularity,session-knn,markov,hmm,gru", "--minutes", "0.03"]
     result = catena("compare", folder / "log.csv", *TASK, *options, "--report", report, "--json")
     assert result.status == 0
     found = json.loads(result.out)
     rows = {row["name"]: row for row in found["rows"]}
-    assert list(rows) == ["popularity", "session-knn", "markov-1", "markov-k", "gru"]
+    assert list(rows) == ["popularity", "session-knn", "markov-1", "markov-k", "hmm", "gru"]
     assert rows["markov-1"]["mrr"] == 1.0 > rows["popularity"]["mrr"]
     assert not rows["session-knn"]["network"]
+    assert rows["hmm"]["rung"].startswith("HMM(states=")
+    assert rows["hmm"]["epochs"] > 1
     assert rows["gru"]["network"]
     assert "by the end of each session" in found["rule"]
     assert "MRR@20" in report.read_text()
+    assert "Predictions of the test part ranked a second." in report.read_text()
 
 
 def test_a_comparison_takes_parts_as_given(catena, folder):
@@ -214,6 +217,6 @@ def test_commands_refuse_what_they_cannot_read(refused, catena, folder, shop, tm
     assert "--stream is not for --task recommend" in refused(
         "compare", folder / "log.csv", *TASK, "--stream"
     )
-    assert "there is no model 'hmm'" in refused(
-        "compare", folder / "log.csv", *TASK, "--models", "hmm"
+    assert "there is no model 'crf'" in refused(
+        "compare", folder / "log.csv", *TASK, "--models", "crf"
     )

@@ -65,7 +65,7 @@ def compare(job: Job) -> None:
         found = run(
             None,
             None if job.models is None else [name.strip() for name in job.models.split(",")],
-            task=LIKE.get(job.task, job.task),
+            task=job.task,
             minutes=job.minutes,
             space=material.space,
             parts=material.parts,
@@ -150,8 +150,6 @@ def _to_compose(job: Job) -> Material:
     return Material(", ".join(job.sources), parts, form.space(parts.train))
 
 
-# Pieces in a form are sequences like others: what is asked of them is what comes next.
-LIKE = {"compose": "generate"}
 READERS = {
     "generate": _to_generate,
     "classify": _to_classify,
