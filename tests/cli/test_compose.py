@@ -120,6 +120,16 @@ def test_bad_files_are_skipped_only_where_that_was_asked_for(catena, refused, ba
     assert "no piece is left; the first: " in told
 
 
+def test_a_piece_of_drums_alone_is_named(catena, refused, tunes, tmp_path):
+    (tmp_path / "both").mkdir()
+    write_midi(Piece((Note(0, 36, 480, channel=9),)), tmp_path / "both" / "drums.mid")
+    write_midi(melody(60, 62), tmp_path / "both" / "tune.mid")
+    told = refused("fit", tmp_path / "both", *MARKOV, "-o", tmp_path / "m")
+    assert "drums.mid: there is no note in it but drums, which are left out" in told
+    result = catena("fit", tmp_path / "both", *MARKOV, "--skip-bad", "-o", tmp_path / "m")
+    assert (result.status, "skipped 1 of 2\n" in result.err) == (0, True)
+
+
 # -- tunes of ABC ---------------------------------------------------------------------------------
 
 WALTZ = "X:{0}\nT:Waltz {0}\nM:3/4\nL:1/4\nK:C\nCEG|{1}2G|EDC|]\n\n"

@@ -3,6 +3,8 @@
 import json
 import re
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from catena import load
@@ -67,6 +69,24 @@ def test_whole_numbers_are_items_in_lines_too(catena, tmp_path):
     assert (
         catena("recommend", path, "-", "-k", "1", "--exclude-seen", stdin=b"10\n").out == "1\t20\n"
     )
+
+
+def test_items_are_the_same_whether_a_file_has_them_as_numbers_or_as_texts(catena, tmp_path):
+    columns = {"session": [1, 1, 2, 2], "item": [10, 20, 10, 20], "time": [1, 2, 3, 4]}
+    numbers, texts = tmp_path / "log.parquet", tmp_path / "log.csv"
+    pq.write_table(pa.table(columns), numbers)
+    texts.write_text("session,item,time\n1,10,1\n1,20,2\n2,10,3\n2,20,4\n")
+    for train, other in ((numbers, texts), (texts, numbers)):
+        path = tmp_path / f"{train.suffix}.safetensors"
+        gru = ["--model", "gru", "--units", 2, "--epochs", 1, "--valid", other]
+        assert catena("fit", train, *TASK, *gru, "-o", path).status == 0
+        found = json.loads(catena("evaluate", path, other, "--json").out)
+        assert (found["predictions"], found["cold"]) == (2, 0)
+        shown = catena("recommend", path, other, "-k", 1, "--json").out.splitlines()
+        assert [json.loads(line)["unknown"] for line in shown] == [0, 0]
+        parts = ["--valid", other, "--test", other, "--models", "markov", "--json"]
+        row = json.loads(catena("compare", train, *TASK, *parts).out)["rows"][0]
+        assert row["mrr"] == 1
 
 
 def test_a_network_is_learned_as_its_options_say(catena, folder):

@@ -14,6 +14,7 @@ from catena.cli.compose import form_of, read_encoded
 from catena.cli.labelled import notes_on
 from catena.cli.reading import Reading, encode, learn_space
 from catena.cli.recommend import read as read_sessions
+from catena.cli.recommend import read_like
 from catena.cli.tokens import Corpus, TokenReading, read_labelled
 from catena.cli.writing import check_writable
 from catena.comparing.compare import compare as run
@@ -133,7 +134,8 @@ def _to_recommend(job: Job) -> Material:
         return Material(data.name, split_by_end(data.sequences, data.ends))
     if not (job.valid and job.test):
         raise CatenaError("sessions are held out by their times: give --valid and --test, or none")
-    valid, test = (read_sessions(part, job.given).sequences for part in (job.valid, job.test))
+    known = data.sequences[0][0]
+    valid, test = (read_like(known, part, job.given).sequences for part in (job.valid, job.test))
     return Material(data.name, Split(data.sequences, valid, test, rule="the parts as given"))
 
 

@@ -195,7 +195,8 @@ def _fitting(music: Music, form: Form) -> tuple[list[Piece], list[str]]:
     pieces, skipped = [], list(music.skipped)
     for piece in music.pieces:
         try:
-            form.encode(piece)
+            if not len(form.encode(piece)):
+                raise CatenaError("there is no note in it but drums, which are left out")
             pieces.append(piece)
         except CatenaError as error:
             skipped.append(f"{piece.name}: {error}")

@@ -48,7 +48,9 @@ def fit(given: Mapping[str, Any]) -> None:
     output = given["output"]
     check_writable(output)
     train = read(given["data"], given)
-    valid = read(given["valid"], given).sequences if "valid" in given else None
+    valid = None
+    if "valid" in given:
+        valid = read_like(train.sequences[0][0], given["valid"], given).sequences
     checkpoint = checkpoint_of(output)
     say_beginning(checkpoint, given["resume"])
     with show.progress() as board:
@@ -86,7 +88,7 @@ def evaluate(model: Path, sources: list[str], given: Mapping[str, Any]) -> None:
     """How high the items that came next are ranked."""
     cutoffs = _cutoffs(given)
     recommender = load(model)
-    data = read(sources, given)
+    data = read_like(recommender.space_.items[0], sources, given)
     found = recommender.evaluate(data.sequences, cutoffs, last_only=given.get("last_only", False))
     if given["json"]:
         show.as_json(found.describe() | {"model": str(model), "data": data.name})
@@ -140,6 +142,13 @@ def read(sources: list[str], given: Mapping[str, Any]) -> Sessions:
     if short := sum(len(session) < 2 for session in data.sequences):
         show.say(f"{data.name}: nothing comes next in {short:,} sessions of one event")
     return data
+
+
+def read_like(known: Item, sources: list[str], given: Mapping[str, Any]) -> Sessions:
+    """The same with items of the kind of a known one: where one file has whole numbers and another
+    the same as texts, as CSV has them, they are the same items."""
+    data, whole = read(sources, given), isinstance(known, int)
+    return replace(data, sequences=[[_item(one, whole) for one in row] for row in data.sequences])
 
 
 # -- what was asked for ---------------------------------------------------------------------------
@@ -209,7 +218,7 @@ def _asked(
     if tables and len(tables) < len(sources):
         raise CatenaError("name either tables or texts with a session a line, not both")
     if tables:
-        data = read(sources, given)
+        data = read_like(recommender.space_.items[0], sources, given)
         yield from zip(map(str, data.names), data.sequences, strict=True)
         return
     for name in picked(given, READING):
@@ -222,8 +231,9 @@ def _asked(
             yield str(number), [_item(word, whole) for word in line.split()]
 
 
-def _item(word: str, whole: bool) -> Item:
-    return int(word) if whole and word.lstrip("-").isdecimal() else word
+def _item(told: Item, whole: bool) -> Item:
+    text = str(told)
+    return int(text) if whole and text.lstrip("-").isdecimal() else text
 
 
 def _figures(found: Evaluation) -> list[list[str]]:

@@ -1,4 +1,4 @@
-"""The comparison of Composers: how well does each predict the next event, frame or symbol of ABC?"""
+"""The comparison of Composers: how well does each predict the next event, frame or symbol?"""
 
 from __future__ import annotations
 

@@ -12,16 +12,21 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute
 
-from catena.formats.events import coded, sort_key, symbols
+from catena.formats.events import coded, sort_key, symbol_column
+from catena.formats.numeric import check_numbers
 from catena.formats.options import Options
 from catena.formats.reading import table_in
 from catena.formats.source import open_sources
-from catena.formats.table import Table, stack
+from catena.formats.table import Table, is_text, stack
 from catena.formats.tabular import read_frame
 from catena.space import Item
 
 # Arrow makes these functions at run time, so no type checker knows them.
 pc: Any = pyarrow.compute
+
+# Texts that stand for a time that is not known, and the whole numbers that a float has exactly.
+NO_TIME = r"^\s*[+-]?(?i:nan|inf|infinity)\s*$"
+EXACT = 2**53
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,8 +72,8 @@ def read_sessions(
     Args:
         source: a file, several, or a frame (pandas, polars, Arrow: all that lends itself as Arrow).
         session, item: the columns that name them.
-        time: the column of times: numbers, dates, or texts that sort as their times do. None takes
-            the order of the table.
+        time: the column of times: numbers, dates, times with or without a zone, or texts that sort
+            as their times do. None takes the order of the table.
         skip_bad: leave out rows without a value in one of the columns, and count them.
         drop_repeats: keep one of several rows that agree in session, item and time.
 
@@ -78,8 +83,8 @@ def read_sessions(
     table = _table(source, Options(group_by=session, order_by=time, item=item))
     skipped: dict[str, int] = {}
     if skip_bad:
-        table, skipped = _without_gaps(table)
-    owner, names = coded(table.column(session))
+        table, skipped = _without_gaps(table, time)
+    owner, names = coded(_finite(table, session))
     items, vocabulary = coded(_whole(table, item))
     when = np.arange(len(owner)) if time is None else sort_key(table, time)
     order = np.lexsort([when, owner])
@@ -107,7 +112,7 @@ def _table(source: Any, options: Options) -> Table:
     return read_frame(source, options)
 
 
-def _without_gaps(table: Table) -> tuple[Table, dict[str, int]]:
+def _without_gaps(table: Table, time: str | None) -> tuple[Table, dict[str, int]]:
     """The rows that have all values, and how many have none, by column."""
     good = np.ones(len(table.rows), dtype=bool)
     skipped = {}
@@ -116,6 +121,8 @@ def _without_gaps(table: Table) -> tuple[Table, dict[str, int]]:
         there = column.is_valid().to_numpy()
         if pa.types.is_floating(column.type):
             there = there & pc.is_finite(column).fill_null(False).to_numpy()
+        elif name == time and is_text(column.type):
+            there = there & ~pc.match_substring_regex(column, NO_TIME).fill_null(True).to_numpy()
         if not there.all():
             skipped[name] = int((~there).sum())
         good &= there
@@ -126,14 +133,25 @@ def _without_gaps(table: Table) -> tuple[Table, dict[str, int]]:
 
 def _whole(table: Table, item: str) -> pa.ChunkedArray:
     """The column of items; whole numbers that a gap beside them has made floats as such."""
-    column = table.column(item)
+    column = _finite(table, item)
     if pa.types.is_floating(column.type):
         numbers = column.to_numpy()
-        if np.isfinite(numbers).all() and (numbers == np.floor(numbers)).all():
-            column = column.cast(pa.int64())
-            place = table.rows.column_names.index(item)
-            table = replace(table, rows=table.rows.set_column(place, item, column))
-    return pa.chunked_array([pa.array(symbols(table, item).tolist())])
+        if (numbers == np.floor(numbers)).all() and (np.abs(numbers) < EXACT).all():
+            return column.cast(pa.int64())
+    return symbol_column(table, item)
+
+
+def _finite(table: Table, name: str) -> pa.ChunkedArray:
+    """A column that names something, which NaN does not.
+
+    Raises:
+        CatenaError: at the first such row.
+    """
+    column = table.column(name)
+    if pa.types.is_floating(column.type):
+        values = column.cast(pa.float64()).to_numpy()
+        check_numbers(values[:, None], "vectors", lambda row, _: table.at(row, name))
+    return column
 
 
 def _first_of_repeats(
