@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from catena.errors import CatenaError
@@ -213,8 +213,30 @@ def test_nothing_learned_from_is_later_than_the_test(sessions):
     assert len(test) >= max(1, round(0.2 * len(sessions)))
 
 
+@given(st.lists(st.lists(st.integers(0, 30), min_size=1, max_size=3), min_size=8, max_size=60))
+@settings(max_examples=40)
+def test_with_their_starts_all_that_is_learned_from_is_earlier_than_all_that_is_tested(sessions):
+    rows = [(str(i), str(time), time) for i, times in enumerate(sessions) for time in times]
+    data = read_sessions(frame(rows))
+    assert data.starts.tolist() == list(map(min, sessions))
+    try:
+        parts = split_by_end(data.sequences, data.ends, 0.2, 0.1, starts=data.starts)
+    except CatenaError as error:
+        assert "or last too long" in str(error)  # noqa: PT017
+        return
+    train, valid, test = ([int(item) for row in part for item in row] for part in parts[:3])
+    assert max(train) < min(valid)
+    assert max(valid) < min(test)
+    left = len(sessions) - sum(map(len, parts[:3]))
+    assert parts.rule.endswith(f"left out {left} that reach from one part into another") is (
+        left > 0
+    )
+
+
 def test_one_moment_cannot_be_cut():
     with pytest.raises(CatenaError, match="end at the same moment"):
         split_by_end(list("abcdef"), np.zeros(6))
     with pytest.raises(CatenaError, match="6 sessions, but the ends of 5"):
         split_by_end(list("abcdef"), np.zeros(5))
+    with pytest.raises(CatenaError, match="6 sessions, but the starts of 5"):
+        split_by_end(list("abcdef"), np.arange(6), starts=np.zeros(5))

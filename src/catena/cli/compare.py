@@ -131,7 +131,7 @@ def _to_tag(job: Job) -> Material:
 def _to_recommend(job: Job) -> Material:
     data = read_sessions(job.sources, job.given)
     if not job.valid and not job.test:
-        return Material(data.name, split_by_end(data.sequences, data.ends))
+        return Material(data.name, split_by_end(data.sequences, data.ends, starts=data.starts))
     if not (job.valid and job.test):
         raise CatenaError("sessions are held out by their times: give --valid and --test, or none")
     known = data.sequences[0][0]

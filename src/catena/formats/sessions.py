@@ -39,6 +39,7 @@ class Sessions:
         names: what the table calls each session.
         ends: `[n]` numbers that rise with the time of each session's last event; where the table
             has no times, with its place in the table. `catena.split.split_by_end` cuts by them.
+        starts: `[n]`, the same of its first event.
         skipped: how many rows were left out for want of a value, by column.
         repeated: how many rows say what another says, in all three columns; they are still there
             unless they were to be dropped.
@@ -48,6 +49,7 @@ class Sessions:
     sequences: list[list[Item]]
     names: list[Any]
     ends: np.ndarray
+    starts: np.ndarray
     skipped: dict[str, int]
     repeated: int
 
@@ -99,6 +101,7 @@ def read_sessions(
         [taken[start:stop] for start, stop in pairwise(edges.tolist())],
         names,
         when[order[edges[1:] - 1]],
+        when[order[edges[:-1]]],
         skipped,
         int((~first).sum()),
     )
