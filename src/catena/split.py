@@ -153,7 +153,7 @@ def split_by_end(
     if not all(parts):
         raise CatenaError(
             "too many sessions end at the same moment, or last too long, to cut between them: "
-            "nothing would be left of a part; give finer times, other shares or the parts themselves"
+            "nothing would be left of a part; give finer times, other shares or the parts"
         )
     if astride := len(sessions) - sum(map(len, parts)):
         rule += f"; left out {astride:,} that reach from one part into another"
