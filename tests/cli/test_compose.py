@@ -189,6 +189,20 @@ def test_bad_tunes_are_skipped_only_where_that_was_asked_for(catena, refused, tm
     assert "--step is for events and frames" in told
 
 
+def test_tunes_of_another_encoding(catena, refused, tmp_path):
+    data, output = tmp_path / "some.abc", ["-o", tmp_path / "m"]
+    data.write_bytes(WALTZ.format(1, "c").replace("Waltz", "Valse \xe9").encode("latin-1"))
+    (tmp_path / "good.abc").write_text(WALTZ.format(2, "B"))
+    assert "some.abc, line 2, byte" in refused("fit", data, *MARKOV[:4], *output)
+    given = [data, tmp_path / "good.abc", *MARKOV[:4]]
+    for form in "abc", "events":
+        told = catena("fit", *given, "--form", form, "--encoding", "latin-1", *output).err
+        assert told.endswith("2 pieces\n")
+        told = catena("fit", *given, "--form", form, "--skip-bad", *output).err
+        assert "skipped 1 of 2\n" in told
+    assert catena("evaluate", tmp_path / "m", data, "--encoding", "latin-1").status == 0
+
+
 def test_tunes_are_learned_as_events_too(catena, written, tunes, tmp_path):
     data, _ = written
     result = catena("fit", data, tunes, *MARKOV, "--form", "events", "-o", tmp_path / "m")

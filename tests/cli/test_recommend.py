@@ -88,6 +88,19 @@ def test_items_are_the_same_whether_a_file_has_them_as_numbers_or_as_texts(caten
     assert json.loads(catena("compare", numbers, *TASK, *parts).out)["rows"][0]["recall"] == 1
 
 
+def test_events_and_lines_of_another_encoding(catena, refused, tmp_path):
+    data, path, way = tmp_path / "log.csv", tmp_path / "m.safetensors", ["--encoding", "latin-1"]
+    data.write_bytes("session,item,time\n1,th\xe9,1\n1,cup,2\n".encode("latin-1"))
+    model = ["--model", "session-knn", "-o", path]
+    assert "--encoding" in refused("fit", data, *TASK, *model)
+    assert catena("fit", data, *TASK, *model, *way).status == 0
+    asked = ["-k", 1, "--exclude-seen", *way]
+    assert catena("recommend", path, "-", *asked, stdin=b"th\xe9\n").out == "1\tcup\n"
+    shown = catena("recommend", path, data, "-k", 2, *way).out
+    assert {*shown.split()} == {"1", "th\xe9", "cup"}
+    assert catena("evaluate", path, data, *way).status == 0
+
+
 def test_a_network_is_learned_as_its_options_say(catena, folder):
     path, data = folder / "gru.safetensors", folder / "log.csv"
     options = [

@@ -27,6 +27,7 @@ from catena.tasks.compose import STEP, Composer, load
 from catena.tasks.music_forms import FORMS, Form
 
 OWN = ("step", "transpose")
+READING = ("skip_bad", "encoding", "errors")
 
 
 def fit(given: Mapping[str, Any]) -> None:
@@ -173,12 +174,12 @@ def _seen_as(composer: Composer) -> str:
 
 def _read(sources: list[str], form: Form, given: Mapping[str, Any]) -> list[Any]:
     """The pieces or tunes that have a place in a form; those that are skipped are named."""
-    skip = given.get("skip_bad", False)
+    skip, how = given.get("skip_bad", False), picked(given, READING)
     if form.work is Tune:
-        tunes = read_tunes(files_in(sources, ABC), skip_bad=skip)
+        tunes = read_tunes(files_in(sources, ABC), **how)
         works, skipped = tunes.tunes, tunes.skipped
     else:
-        works, skipped = _fitting(read_music(sources, skip_bad=skip), form)
+        works, skipped = _fitting(read_music(sources, **how), form)
         if skipped and not skip:
             raise CatenaError(f"{skipped[0]}; --skip-bad leaves such pieces out")
     for reason in skipped:

@@ -471,7 +471,7 @@ def _check_compared(given: dict[str, Any]) -> None:
         "classify": ("columns", "stream", *others),
         "tag": (*OF_SEQUENCES, "minimum", "label", "label_by", *others),
         "recommend": (*labels, "stream", "unit", "space", "unknown", *OF_MUSIC),
-        "compose": (*labels, *OF_SEQUENCES, *OF_TEXTS, "minimum", "drop_repeats"),
+        "compose": (*labels, *OF_SEQUENCES, "group_by", "order_by", "minimum", "drop_repeats"),
     }
     if task not in foreign:
         raise CatenaError(f"--task must be {', '.join(foreign)}, not {task!r}")

@@ -31,7 +31,10 @@ READING = {
     "item": "item",
     "skip_bad": "skip_bad",
     "drop_repeats": "drop_repeats",
+    "encoding": "encoding",
+    "errors": "errors",
 }
+TEXTS = ("encoding", "errors")  # what sessions a line have of these
 OF_BASELINES = frozenset({"neighbours", "recent"})
 OF_LOSSES = frozenset({"samples", "exponent", "logq", "regularisation"})
 FOREIGN = frozenset({"emission", "bidirectional", "variational"})  # what predicts has none of them
@@ -221,12 +224,12 @@ def _asked(
         data = read_like(recommender.space_.items[0], sources, given)
         yield from zip(map(str, data.names), data.sequences, strict=True)
         return
-    for name in picked(given, READING):
+    for name in picked(given, READING.keys() - TEXTS):
         raise CatenaError(f"--{name.replace('_', '-')} is for tables of events, not for lines")
     whole = isinstance(recommender.space_.items[0], int)
     number = 0
     for source in open_sources(sources):
-        for line in decode(source, Options()).splitlines():
+        for line in decode(source, Options(**picked(given, TEXTS))).splitlines():
             number += 1
             yield str(number), [_item(word, whole) for word in line.split()]
 

@@ -29,6 +29,8 @@ def recommend(
     item: o.Item = None,
     skip_bad: o.SkipBad = None,
     drop_repeats: o.DropRepeats = None,
+    encoding: o.Encoding = None,
+    errors: o.Errors = None,
 ) -> None:
     """What comes next in each session, the best first.
 

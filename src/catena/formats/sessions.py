@@ -14,7 +14,7 @@ import pyarrow.compute
 
 from catena.formats.events import coded, sort_key, symbol_column
 from catena.formats.numeric import check_numbers
-from catena.formats.options import Options
+from catena.formats.options import ErrorPolicy, Options
 from catena.formats.reading import table_in
 from catena.formats.source import open_sources
 from catena.formats.table import Table, is_text, stack
@@ -65,6 +65,8 @@ def read_sessions(
     time: str | None = "time",
     skip_bad: bool = False,
     drop_repeats: bool = False,
+    encoding: str | None = None,
+    errors: ErrorPolicy | None = None,
 ) -> Sessions:
     """Sessions from one or more files (.csv, .tsv, .parquet, .jsonl) or from a frame.
 
@@ -78,11 +80,13 @@ def read_sessions(
             as their times do. None takes the order of the table.
         skip_bad: leave out rows without a value in one of the columns, and count them.
         drop_repeats: keep one of several rows that agree in session, item and time.
+        encoding, errors: how the bytes of a text become characters (utf-8, strict).
 
     Raises:
         CatenaError: for all that can be wrong with a table, with its name, row and remedy.
     """
-    table = _table(source, Options(group_by=session, order_by=time, item=item))
+    options = Options(group_by=session, order_by=time, item=item, encoding=encoding, errors=errors)
+    table = _table(source, options)
     skipped: dict[str, int] = {}
     if skip_bad:
         table, skipped = _without_gaps(table, time)
