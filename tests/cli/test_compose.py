@@ -1,6 +1,8 @@
 """Composers on the command line: learned from files and folders, used, measured; and refused."""
 
+import errno
 import json
+import os
 
 import pytest
 
@@ -93,7 +95,18 @@ def test_the_picture_shows_where_the_primer_ends(catena, composer, tunes, tmp_pa
 def test_nothing_is_composed_where_a_picture_cannot_be_written(refused, composer, tmp_path):
     (tmp_path / "new-2.png").mkdir()
     told = refused("compose", composer, "-o", tmp_path / "new.mid", "-n", 2, "--bars", 1)
-    assert f"{tmp_path / 'new-2.png'}: a folder" in told
+    assert f"{tmp_path / 'new-2.png'}: is a folder" in told
+
+
+def test_a_full_disk_leaves_no_half_of_a_piece(catena, composer, tmp_path, monkeypatch):
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    result = catena("compose", composer, "-o", tmp_path / "new.mid", "--bars", 1)
+    assert result.status == 2
+    assert "cannot be written: No space left on device" in result.err
+    assert not list(tmp_path.iterdir())
 
 
 def test_frames_are_learned_and_measured(catena, tunes, tmp_path):

@@ -140,6 +140,16 @@ def test_the_last_item_alone_is_that_prediction_of_all(everyone):
         assert 3 * whole.mrr[20] == pytest.approx(2 * rest.mrr[20] + last.mrr[20])
 
 
+def test_what_is_learned_later_counts_at_once():
+    model = neural(GRU(units=8))
+    before = model.recommend(["a"], k=7)
+    with torch.no_grad():
+        for part in model.model_.head.table:
+            part.neg_()
+    after = model.recommend(["a"], k=7)
+    assert [item for item, _ in after] == [item for item, _ in reversed(before)]
+
+
 def test_more_than_there_is_and_nothing_that_is_left(everyone):
     for model in everyone:
         assert len(model.recommend(["a"], k=100)) == 7
