@@ -27,6 +27,7 @@ from catena.cli import (
     translating,
 )
 from catena.cli import options as o
+from catena.cli.given import Given, takes
 from catena.errors import CatenaError
 
 BAD_INPUT = 2
@@ -116,7 +117,14 @@ def _silence_output() -> None:
 
 
 @app.command()
+@takes(
+    o.some(
+        "stream", "unit", "encoding", "errors", "group_by", "order_by", "item", "space", "unknown",
+        "minimum", "columns", "label", "label_by", "skip_bad", "drop_repeats", "form", "step",
+    )
+)  # fmt: skip
 def compare(
+    given: Given,
     data: o.Data,
     task: Annotated[
         str, typer.Option(help="What for: generate, classify, tag, recommend or compose.")
@@ -143,23 +151,6 @@ def compare(
     ] = None,
     json: o.Json = False,
     seed: o.Seed = 0,
-    stream: o.Stream = None,
-    unit: o.Unit = None,
-    encoding: o.Encoding = None,
-    errors: o.Errors = None,
-    group_by: o.GroupBy = None,
-    order_by: o.OrderBy = None,
-    item: o.Item = None,
-    space: o.SpaceName = None,
-    unknown: o.Unknown = None,
-    minimum: o.Minimum = None,
-    columns: o.Columns = None,
-    label: o.Label = None,
-    label_by: o.LabelBy = None,
-    skip_bad: o.SkipBad = None,
-    drop_repeats: o.DropRepeats = None,
-    form: o.MusicForm = None,
-    step: o.Step = None,
 ) -> None:
     """Fit the whole ladder and say which rung your data needs.
 
@@ -172,7 +163,6 @@ def compare(
       catena compare clicks.csv --task recommend --models popularity,session-knn,gru
       catena compare tunes.abc --task compose
     """
-    given = {name: value for name, value in locals().items() if value is not None}
     _check_compared(given)
     from catena.cli import compare as command
 
@@ -192,7 +182,9 @@ def compare(
 
 
 @app.command()
+@takes(o.RUNG | o.LEARNING | o.READING)
 def fit(
+    given: Given,
     data: o.Data,
     model: Annotated[
         str,
@@ -217,102 +209,7 @@ def fit(
         list[str] | None, typer.Option(help="Held-out data that says when to stop.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where it was stopped.")] = False,
-    order: o.Order = None,
-    smoothing: o.Smoothing = None,
-    alpha: o.Alpha = None,
-    states: o.States = None,
-    width: o.Width = None,
-    units: o.Units = None,
-    layers: o.Layers = None,
-    dropout: o.Dropout = None,
-    embedding: o.Embedding = None,
-    embedding_dropout: o.EmbeddingDropout = None,
-    tied: o.Tied = None,
-    residual: o.Residual = None,
-    start: o.Start = None,
-    bidirectional: o.Bidirectional = None,
-    variational: o.Variational = None,
-    layer_norm: o.LayerNorm = None,
-    emission: o.Emission = None,
-    features: o.Features = None,
-    scheme: o.Scheme = None,
-    decoder: o.Decoder = None,
-    constrained: o.Constrained = None,
-    characters: o.Characters = None,
-    embeddings: o.Embeddings = None,
-    fine_tune: o.FineTune = None,
-    all_vectors: o.AllVectors = None,
-    word_dropout: o.WordDropout = None,
-    l1: o.L1 = None,
-    l2: o.L2 = None,
-    all_states: o.AllStates = None,
-    all_transitions: o.AllTransitions = None,
-    summary: o.Summary = None,
-    class_weight: o.ClassWeight = None,
-    calibrate: o.Calibrate = None,
-    decoder_layers: o.DecoderLayers = None,
-    attention: o.Attention = None,
-    heads: o.Heads = None,
-    feeding: o.Feeding = None,
-    coverage: o.Coverage = None,
-    copy: o.Copy = None,
-    scheduled: o.Scheduled = None,
-    label_smoothing: o.LabelSmoothing = None,
-    neighbours: o.Neighbours = None,
-    recent: o.Recent = None,
-    loss: o.ItemLoss = None,
-    samples: o.Samples = None,
-    exponent: o.Exponent = None,
-    logq: o.LogQ = None,
-    regularisation: o.Regularisation = None,
-    learner: o.Learner = None,
-    minutes: o.Minutes = None,
-    epochs: o.Epochs = None,
-    batch: o.Batch = None,
-    span: o.Span = None,
-    optimizer: o.Optimizer = None,
-    rate: o.Rate = None,
-    momentum: o.Momentum = None,
-    schedule: o.Schedule = None,
-    warmup: o.Warmup = None,
-    clip: o.Clip = None,
-    weight_decay: o.WeightDecay = None,
-    average: o.Average = None,
-    evaluations: o.Evaluations = None,
-    patience: o.Patience = None,
-    precision: o.Precision = None,
-    device: o.Device = None,
-    iterations: o.Iterations = None,
-    restarts: o.Restarts = None,
-    tolerance: o.Tolerance = None,
-    pseudocount: o.Pseudocount = None,
     seed: o.Seed = 0,
-    stream: o.Stream = None,
-    unit: o.Unit = None,
-    encoding: o.Encoding = None,
-    errors: o.Errors = None,
-    group_by: o.GroupBy = None,
-    order_by: o.OrderBy = None,
-    item: o.Item = None,
-    space: o.SpaceName = None,
-    unknown: o.Unknown = None,
-    minimum: o.Minimum = None,
-    columns: o.Columns = None,
-    repair: o.Repair = None,
-    source: o.SourceSide = None,
-    target: o.TargetSide = None,
-    subwords: o.Subwords = None,
-    joint: o.Joint = None,
-    context: o.Context = None,
-    speaker: o.Speaker = None,
-    picture_size: o.PictureSize = None,
-    form: o.MusicForm = None,
-    step: o.Step = None,
-    transpose: o.Transpose = None,
-    label: o.Label = None,
-    label_by: o.LabelBy = None,
-    skip_bad: o.SkipBad = None,
-    drop_repeats: o.DropRepeats = None,
 ) -> None:
     """Learn a model from data and write it to one file.
 
@@ -331,49 +228,26 @@ def fit(
       catena fit clicks.csv --task recommend --model gru --tied -o shop.safetensors
     """
     # Options are told apart by name, so that what one task or model does not have is refused.
-    given = {name: value for name, value in locals().items() if value is not None}
     chosen = tasks.task_named(task)
     tasks.refuse_foreign("fit", task, given)
     chosen.commands().fit(given)
 
 
 @app.command()
+@takes(
+    o.some(
+        "stream", "unit", "encoding", "errors", "group_by", "order_by", "item", "space", "columns",
+        "label", "label_by", "source", "target",
+    )
+    | o.among(o.SEARCH, tasks.OF_EVALUATIONS)
+    | o.some("skip_bad", "drop_repeats")
+    | o.OTHERS
+)  # fmt: skip
 def evaluate(
+    given: Given,
     model: o.Model,
     data: o.Data,
     json: o.Json = False,
-    stream: o.Stream = None,
-    unit: o.Unit = None,
-    encoding: o.Encoding = None,
-    errors: o.Errors = None,
-    group_by: o.GroupBy = None,
-    order_by: o.OrderBy = None,
-    item: o.Item = None,
-    space: o.SpaceName = None,
-    columns: o.Columns = None,
-    label: o.Label = None,
-    label_by: o.LabelBy = None,
-    mistakes: o.Mistakes = None,
-    source: o.SourceSide = None,
-    target: o.TargetSide = None,
-    beam: o.BeamWidth = None,
-    length_penalty: o.LengthPenalty = None,
-    gnmt: o.Gnmt = None,
-    coverage_penalty: o.CoveragePenalty = None,
-    min_length: o.MinLength = None,
-    max_length: o.MaxLength = None,
-    no_repeat: o.NoRepeat = None,
-    replace_unknown: o.ReplaceUnknown = None,
-    exact: o.Exact = None,
-    limit: o.Limit = None,
-    truncate: o.Truncate = None,
-    ensemble: o.Ensemble = None,
-    mean: o.Mean = None,
-    tokenize: o.Tokenize = None,
-    skip_bad: o.SkipBad = None,
-    drop_repeats: o.DropRepeats = None,
-    cutoffs: o.Cutoffs = None,
-    last_only: o.LastOnly = None,
 ) -> None:
     """How good a model is at its task, on some data.
 
@@ -387,7 +261,6 @@ def evaluate(
       catena evaluate composer.safetensors test/
       catena evaluate shop.safetensors clicks.csv --cutoffs 5,20 --json
     """
-    given = {name: value for name, value in locals().items() if value is not None}
     task = tasks.task_of(model)
     tasks.refuse_foreign("evaluate", task, given)
     tasks.TASKS[task].commands().evaluate(model, data, given)
@@ -451,14 +324,14 @@ def _about(
         raise typer.Exit(BAD_INPUT)
 
 
-def _refuse(given: dict[str, Any], names: Iterable[str], why: str) -> None:
+def _refuse(given: Given, names: Iterable[str], why: str) -> None:
     """Raise if one of the named options stands on the command line."""
     for name in names:
         if name in given:
             raise CatenaError(f"--{name.replace('_', '-')} {why}")
 
 
-def _check_compared(given: dict[str, Any]) -> None:
+def _check_compared(given: Given) -> None:
     """Raise if an option of `compare` is not for its task.
 
     Args:
