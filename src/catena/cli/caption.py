@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from catena.cli import show
-from catena.cli.fit import checkpoint_of, choose, say_beginning
+from catena.cli.fit import choose
+from catena.cli.given import picked
+from catena.cli.learning import keep, learn
 from catena.cli.options import OF_MODELS
-from catena.cli.searching import beam, fields, picked, ranked
+from catena.cli.searching import beam, fields, ranked
 from catena.cli.writing import check_writable
 from catena.comparing.measure import count_parameters
 from catena.errors import CatenaError
@@ -55,21 +57,8 @@ def fit(given: Mapping[str, Any]) -> None:
     if held_out is not None:
         _check_alike(train, held_out)
         valid = _seen(held_out, captioner), held_out.captions
-    checkpoint = checkpoint_of(output)
-    say_beginning(checkpoint, given["resume"])
-    with show.progress() as board:
-        captioner.fit(
-            seen,
-            train.captions,
-            valid,
-            report=lambda learned: board.report(given["model"], learned),
-            checkpoint=checkpoint,
-            resume=given["resume"],
-        )
-    captioner.save(output)
-    checkpoint.unlink(missing_ok=True)
-    for note in captioner.history_.notes:
-        show.say(note)
+    learn(captioner, (seen, train.captions, valid), given)
+    keep(captioner, given)
     symbols = f"{len(captioner.language_.space.items):,} symbols ({captioner.unit})"
     show.say(f"wrote {output}: {captioner.rung}, {symbols}")
 

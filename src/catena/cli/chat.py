@@ -9,8 +9,9 @@ from typing import Any
 
 from catena.cli import show
 from catena.cli.conversation import converse
-from catena.cli.fit import checkpoint_of, say_beginning
-from catena.cli.searching import beam, picked
+from catena.cli.given import picked
+from catena.cli.learning import keep, learn
+from catena.cli.searching import beam
 from catena.cli.translate import network, network_facts, scores
 from catena.cli.writing import check_writable
 from catena.errors import CatenaError
@@ -35,21 +36,9 @@ def fit(given: Mapping[str, Any]) -> None:
     check_writable(output)
     train = _read(given["data"], given)
     held_out = _read(given["valid"], given) if "valid" in given else None
-    checkpoint = checkpoint_of(output)
-    say_beginning(checkpoint, given["resume"])
-    with show.progress() as board:
-        made.fit(
-            train.turns,
-            None if held_out is None else held_out.turns,
-            report=lambda learned: board.report(given["model"], learned),
-            checkpoint=checkpoint,
-            resume=given["resume"],
-        )
-    made.save(output)
-    checkpoint.unlink(missing_ok=True)
+    learn(made, (train.turns, None if held_out is None else held_out.turns), given)
+    keep(made, given)
     translator = made.translator_
-    for note in translator.history_.notes:
-        show.say(note)
     symbols = f"{len(translator.target_.space.items):,} symbols ({made.unit})"
     show.say(f"wrote {output}: {made.rung}, context {made.context_}, {symbols}")
 

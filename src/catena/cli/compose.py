@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from catena.cli import show
-from catena.cli.fit import checkpoint_of, choose, say_beginning
+from catena.cli.fit import choose
+from catena.cli.given import picked
+from catena.cli.learning import keep, learn
 from catena.cli.options import OF_MODELS
-from catena.cli.searching import picked
 from catena.cli.writing import check_writable
 from catena.comparing.measure import count_parameters
 from catena.container import write_atomically
@@ -44,20 +45,8 @@ def fit(given: Mapping[str, Any]) -> None:
     form = form_of(given["data"], given)
     train = _read(given["data"], form, given)
     held_out = _read(given["valid"], form, given) if "valid" in given else None
-    checkpoint = checkpoint_of(output)
-    say_beginning(checkpoint, given["resume"])
-    with show.progress() as board:
-        composer.fit(
-            train,
-            held_out,
-            report=lambda learned: board.report(given["model"], learned),
-            checkpoint=checkpoint,
-            resume=given["resume"],
-        )
-    composer.save(output)
-    checkpoint.unlink(missing_ok=True)
-    for note in composer.history_.notes:
-        show.say(note)
+    learn(composer, (train, held_out), given)
+    keep(composer, given)
     pieces = "1 piece" if len(train) == 1 else f"{len(train):,} pieces"
     show.say(f"wrote {output}: {rung}, {_seen_as(composer)}, {pieces}")
 

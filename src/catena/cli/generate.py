@@ -7,7 +7,7 @@ import json
 import math
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,10 @@ import torch
 from torch import Tensor
 
 from catena.cli import show
-from catena.cli.fit import checkpoint_of, choose, say_beginning
+from catena.cli.fit import choose
 from catena.cli.form import Form, item_meant
+from catena.cli.given import picked
+from catena.cli.learning import keep, learn
 from catena.cli.options import OF_MODELS
 from catena.cli.reading import Reading, encode, learn_space, load_with_data
 from catena.cli.writing import check_writable
@@ -30,30 +32,9 @@ from catena.sequences import Sequences
 from catena.space import Space, Symbols
 from catena.tasks.generate import NATS_A_BIT, Generator, load
 
-OF_READING = tuple(field.name for field in fields(Reading))
 # Of a prompt that cannot be encoded.
 LONGEST_SHOWN = 60
 FORM = "it must be a JSON list of observations, like [[1.5, 2.0], [1.0, 3.5]]"
-
-
-@dataclass(frozen=True)
-class Job:
-    """What `catena fit --task generate` was asked for.
-
-    Args:
-        given: the options of model and learner that were given, by name.
-    """
-
-    sources: list[str]
-    model: str
-    output: Path
-    reading: Reading
-    given: dict[str, Any]
-    unknown: str | None
-    minimum: int | None
-    valid: list[str]
-    seed: int
-    resume: bool
 
 
 def fit(given: Mapping[str, Any]) -> None:
@@ -62,50 +43,18 @@ def fit(given: Mapping[str, Any]) -> None:
     Args:
         given: all that stands on the command line, by name.
     """
-    job = _job(given)
-    rung, learner = choose(job.model, job.given)
-    check_writable(job.output)
-    data = job.reading.read(job.sources)
-    space = learn_space(data, job.unknown, job.minimum)
+    rung, learner = choose(given["model"], picked(given, OF_MODELS))
+    check_writable(given["output"])
+    reading = Reading.of(given)
+    data = reading.read(given["data"])
+    space = learn_space(data, given.get("unknown"), given.get("minimum"))
     _check_fits(rung, space, data.name)
     train = encode(space, data)
-    held_out = encode(space, job.reading.read_like(space, job.valid)) if job.valid else None
-    generator = Generator(rung, space=space, learner=learner, seed=job.seed)
-    checkpoint = checkpoint_of(job.output)
-    say_beginning(checkpoint, job.resume)
-    with show.progress() as board:
-        generator.fit(
-            train,
-            held_out,
-            report=lambda learned: board.report(job.model, learned),
-            checkpoint=checkpoint,
-            resume=job.resume,
-        )
-    generator.save(job.output)
-    checkpoint.unlink(missing_ok=True)
-    for note in generator.history_.notes:
-        show.say(note)
-    show.say(f"wrote {job.output}: {rung} over {show.space_text(space)}")
-
-
-def reading(given: Mapping[str, Any]) -> Reading:
-    """How data is read."""
-    return Reading(**{name: given[name] for name in OF_READING if name in given})
-
-
-def _job(given: Mapping[str, Any]) -> Job:
-    return Job(
-        sources=given["data"],
-        model=given["model"],
-        output=given["output"],
-        reading=reading(given),
-        given={name: value for name, value in given.items() if name in OF_MODELS},
-        unknown=given.get("unknown"),
-        minimum=given.get("minimum"),
-        valid=given.get("valid", []),
-        seed=given["seed"],
-        resume=given["resume"],
-    )
+    held_out = encode(space, reading.read_like(space, given["valid"])) if "valid" in given else None
+    generator = Generator(rung, space=space, learner=learner, seed=given["seed"])
+    learn(generator, (train, held_out), given)
+    keep(generator, given)
+    show.say(f"wrote {given['output']}: {rung} over {show.space_text(space)}")
 
 
 def _check_fits(rung: Rung, space: Space, name: str) -> None:
@@ -119,7 +68,7 @@ def _check_fits(rung: Rung, space: Space, name: str) -> None:
 
 def evaluate(model: Path, sources: list[str], given: Mapping[str, Any]) -> None:
     """How well a model predicts some data."""
-    generator, data, encoded = load_with_data(model, sources, reading(given))
+    generator, data, encoded = load_with_data(model, sources, Reading.of(given))
     found = generator.summarise(encoded, generator.model_.log_prob(encoded))
     if given["json"]:
         show.as_json(asdict(found) | {"model": str(model), "data": data.name})

@@ -81,5 +81,6 @@ def surprise(
       catena surprise model.safetensors today.log --top 20
     """
     from catena.cli import generate as command
+    from catena.cli.reading import Reading
 
-    command.surprise(model, data, command.reading(given), top, json)
+    command.surprise(model, data, Reading.of(given), top, json)

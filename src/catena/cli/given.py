@@ -27,13 +27,14 @@ def takes(options: Mapping[str, Any]) -> Callable[[Callable[..., None]], Callabl
     def taking(command: Callable[..., None]) -> Callable[..., None]:
         _, *own = signature(command, eval_str=True).parameters.values()
 
+        shown = Signature([*own, *more])
+
         @wraps(command)
         def run(**values: Any) -> None:
-            given = {name: value for name, value in values.items() if value is not None}
+            given = {name: values[name] for name in shown.parameters if values[name] is not None}
             command(given, **{one.name: values[one.name] for one in own})
 
-        # Typer asks a command for its parameters.
-        run.__signature__ = Signature([*own, *more])  # type: ignore[attr-defined]
+        run.__signature__ = shown  # type: ignore[attr-defined]  # typer reads it
         return run
 
     return taking

@@ -34,8 +34,9 @@ def tag(
       catena tag tagger.safetensors test.conll > tagged.conll
     """
     from catena.cli import tag as tagging
+    from catena.cli.tokens import TokenReading
 
-    tagging.tag(model, data, tagging.reading(given), n_best, marginals)
+    tagging.tag(model, data, TokenReading.of(given), n_best, marginals)
 
 
 @takes(o.some("unit", "encoding", "errors", "group_by", "order_by", "item", "space", "label"))
@@ -55,5 +56,6 @@ def classify(
       catena classify classifier.safetensors new.txt --top 3
     """
     from catena.cli import classify as classifying
+    from catena.cli.labelled import LabelledReading
 
-    classifying.classify(model, data, classifying.reading(given), top, json)
+    classifying.classify(model, data, LabelledReading.of(given), top, json)

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from catena.cli import show
-from catena.cli.fit import checkpoint_of, choose, say_beginning
+from catena.cli.fit import choose
+from catena.cli.given import picked
+from catena.cli.learning import keep, learn
 from catena.cli.options import OF_MODELS
-from catena.cli.searching import picked
 from catena.cli.writing import check_writable
 from catena.comparing.measure import count_parameters
 from catena.errors import CatenaError
@@ -49,20 +50,8 @@ def fit(given: Mapping[str, Any]) -> None:
     check_writable(output)
     train = read(given["data"], given)
     valid = read(given["valid"], given).sequences if "valid" in given else None
-    checkpoint = checkpoint_of(output)
-    say_beginning(checkpoint, given["resume"])
-    with show.progress() as board:
-        recommender.fit(
-            train.sequences,
-            valid,
-            report=lambda learned: board.report(given["model"], learned),
-            checkpoint=checkpoint,
-            resume=given["resume"],
-        )
-    recommender.save(output)
-    checkpoint.unlink(missing_ok=True)
-    for note in recommender.history_.notes:
-        show.say(note)
+    learn(recommender, (train.sequences, valid), given)
+    keep(recommender, given)
     items = f"{len(recommender.space_.items):,} items"
     show.say(f"wrote {output}: {recommender.model}, {items} in {len(train):,} sessions")
 

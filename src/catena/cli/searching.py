@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from catena.cli.given import picked
 from catena.cli.options import OF_SEARCH
 from catena.errors import CatenaError
 from catena.search import Beam
@@ -14,11 +15,6 @@ from catena.tasks.writing import Written, beam_of
 WIDTH = 5  # of the beam unless given
 # A text is one field of one line.
 FIELD = str.maketrans("\r\n", "  ")
-
-
-def picked(given: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
-    """Those of the options that were given."""
-    return {name: given[name] for name in names if name in given}
 
 
 def beam(given: Mapping[str, Any]) -> Beam:

@@ -12,9 +12,11 @@ from typing import Any
 
 from catena.cli import show
 from catena.cli.asking import asked
-from catena.cli.fit import checkpoint_of, choose, say_beginning
+from catena.cli.fit import choose
+from catena.cli.given import picked
+from catena.cli.learning import keep, learn
 from catena.cli.options import OF_MODELS
-from catena.cli.searching import beam, fields, picked, ranked
+from catena.cli.searching import beam, fields, ranked
 from catena.cli.writing import check_writable
 from catena.comparing.measure import count_parameters
 from catena.errors import CatenaError
@@ -60,20 +62,8 @@ def fit(given: Mapping[str, Any]) -> None:
     train = _read(given["data"], given)
     _check_some(train)
     held_out = _read(given["valid"], given) if "valid" in given else None
-    checkpoint = checkpoint_of(output)
-    say_beginning(checkpoint, given["resume"])
-    with show.progress() as board:
-        translator.fit(
-            train.pairs(),
-            None if held_out is None else held_out.pairs(),
-            report=lambda learned: board.report(given["model"], learned),
-            checkpoint=checkpoint,
-            resume=given["resume"],
-        )
-    translator.save(output)
-    checkpoint.unlink(missing_ok=True)
-    for note in translator.history_.notes:
-        show.say(note)
+    learn(translator, (train.pairs(), None if held_out is None else held_out.pairs()), given)
+    keep(translator, given)
     if held_out is not None:
         show.say(f"{held_out.name}: perplexity {translator.perplexity(held_out.pairs()):.4f}")
     show.say(f"wrote {output}: {translator.rung}, {_symbols(translator)}")
