@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from itertools import groupby, islice
@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from catena.cli import show
+from catena.cli.about import tell
 from catena.cli.fit import choose
-from catena.cli.given import picked
+from catena.cli.given import Given, picked
 from catena.cli.learning import keep, learn
 from catena.cli.options import OF_MODELS
 from catena.cli.searching import beam, fields, ranked
@@ -41,7 +42,7 @@ FOREIGN = frozenset({"emission", "bidirectional", "variational"})  # a decoder h
 TOGETHER = 64  # pictures that are in memory at once
 
 
-def fit(given: Mapping[str, Any]) -> None:
+def fit(given: Given) -> None:
     """Learn, show the progress, write the file, say what came of it.
 
     Args:
@@ -63,7 +64,7 @@ def fit(given: Mapping[str, Any]) -> None:
     show.say(f"wrote {output}: {captioner.rung}, {symbols}")
 
 
-def caption(model: Path, files: list[str], picture: Path | None, given: Mapping[str, Any]) -> None:
+def caption(model: Path, files: list[str], picture: Path | None, given: Given) -> None:
     """A caption of each picture, or of each row of features, on a line of its own."""
     how, n_best = beam(given), given.get("n_best")
     captioner = load(model)
@@ -77,7 +78,7 @@ def caption(model: Path, files: list[str], picture: Path | None, given: Mapping[
             show.result("\n".join(written))
 
 
-def evaluate(model: Path, sources: list[str], given: Mapping[str, Any]) -> None:
+def evaluate(model: Path, sources: list[str], given: Given) -> None:
     """How good captions are beside those given."""
     how = beam(given)
     captioner = load(model)
@@ -103,31 +104,22 @@ def evaluate(model: Path, sources: list[str], given: Mapping[str, Any]) -> None:
 def info(model: Path, as_json: bool) -> None:
     """What a captioner's file holds."""
     captioner = load(model)
-    history, space = captioner.history_, captioner.space_
-    facts: dict[str, Any] = {
-        "file": str(model),
-        "bytes": model.stat().st_size,
-        "task": "caption",
+    space = captioner.space_
+    own = {
         "model": describe(captioner.rung),
         "reads": captioner.convolution.describe() if space is None else {"features": space.dim},
         "attention": asdict(captioner.looking),
         "label_smoothing": captioner.smoothing,
         "unit": captioner.unit,
         "symbols": len(captioner.language_.space.items),
-        "parameters": count_parameters(captioner.model_),
-        "learner": {"kind": captioner.learner_.kind, **asdict(captioner.learner_)},
-        "epochs": history.epochs,
-        "seconds": history.seconds,
-        "notes": history.notes,
-        "seed": captioner.seed,
     }
-    show.facts(facts, as_json)
+    tell(model, "caption", own, captioner, count_parameters(captioner.model_), as_json)
 
 
 # -- what was asked for ---------------------------------------------------------------------------
 
 
-def _captioner(given: Mapping[str, Any]) -> Captioner:
+def _captioner(given: Given) -> Captioner:
     """The captioner that the options describe.
 
     Raises:
@@ -154,7 +146,7 @@ def _captioner(given: Mapping[str, Any]) -> Captioner:
 # -- what is read ---------------------------------------------------------------------------------
 
 
-def _read(sources: list[str], given: Mapping[str, Any]) -> Captioned:
+def _read(sources: list[str], given: Given) -> Captioned:
     return read_captioned(sources, **picked(given, OF_READING))
 
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 from catena.cli import show
+from catena.cli.about import tell
 from catena.cli.conversation import converse
-from catena.cli.given import picked
+from catena.cli.given import Given, flag, picked
 from catena.cli.learning import keep, learn
 from catena.cli.searching import beam
-from catena.cli.translate import network, network_facts, scores
+from catena.cli.translate import described, network, scores
 from catena.cli.writing import check_writable
+from catena.comparing.measure import count_parameters
 from catena.errors import CatenaError
 from catena.formats import Dialogues, read_dialogues
 from catena.search import Beam, Sampling
@@ -25,7 +25,7 @@ OF_SAMPLING = ("temperature", "top_k", "top_p")
 OWN = ("context", "speaker")
 
 
-def fit(given: Mapping[str, Any]) -> None:
+def fit(given: Given) -> None:
     """Learn, show the progress, write the file, say what came of it.
 
     Args:
@@ -43,13 +43,13 @@ def fit(given: Mapping[str, Any]) -> None:
     show.say(f"wrote {output}: {made.rung}, context {made.context_}, {symbols}")
 
 
-def chat(model: Path, given: Mapping[str, Any]) -> None:
+def chat(model: Path, given: Given) -> None:
     """A conversation on standard input and output."""
     how = _how(given)
     converse(load(model).session(how, given["seed"]), given.get("transcript"))
 
 
-def evaluate(model: Path, sources: list[str], given: Mapping[str, Any]) -> None:
+def evaluate(model: Path, sources: list[str], given: Given) -> None:
     """How like others' turns the replies are."""
     how = beam(given)
     made = load(model)
@@ -63,18 +63,12 @@ def evaluate(model: Path, sources: list[str], given: Mapping[str, Any]) -> None:
 def info(model: Path, as_json: bool) -> None:
     """What a file holds."""
     made = load(model)
-    own: dict[str, Any] = {
-        "file": str(model),
-        "bytes": model.stat().st_size,
-        "task": "chat",
-        "context": made.context,
-        "speaker": made.speaker,
-        "longest": made.longest_,
-    }
-    show.facts(own | network_facts(made.translator_), as_json)
+    own = {"context": made.context, "speaker": made.speaker, "longest": made.longest_}
+    inner = made.translator_
+    tell(model, "chat", own | described(inner), inner, count_parameters(inner.model_), as_json)
 
 
-def _how(given: Mapping[str, Any]) -> Beam | Sampling:
+def _how(given: Given) -> Beam | Sampling:
     """How replies are found.
 
     Raises:
@@ -84,12 +78,13 @@ def _how(given: Mapping[str, Any]) -> Beam | Sampling:
     if "beam" not in given:
         return replace(HOW, **drawing)
     if drawing:
-        flag = next(iter(drawing)).replace("_", "-")
-        raise CatenaError(f"--{flag} is for drawing, and --beam searches; leave one of them out")
+        raise CatenaError(
+            f"{flag(next(iter(drawing)))} is for drawing, and --beam searches; leave one of them out"
+        )
     return beam_of(given["beam"])
 
 
-def _read(sources: list[str], given: Mapping[str, Any]) -> Dialogues:
+def _read(sources: list[str], given: Given) -> Dialogues:
     """Dialogues, at least one of them of two turns."""
     dialogues = read_dialogues(sources, **picked(given, OF_READING))
     if max(map(len, dialogues.turns)) < 2:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from catena.cli import scores, show
+from catena.cli.about import tell
 from catena.cli.fit import choose
 from catena.cli.given import Given, picked
 from catena.cli.labelled import LabelledReading, notes_on
@@ -35,7 +35,7 @@ WEIGHTS = ("balanced",)
 HALF = 0.5
 
 
-def fit(given: Mapping[str, Any]) -> None:
+def fit(given: Given) -> None:
     """Learn, show the progress, write the file, say what came of it.
 
     Args:
@@ -77,7 +77,7 @@ def classify(
     show.result("\n".join(written))
 
 
-def evaluate(model: Path, sources: list[str], given: Mapping[str, Any]) -> None:
+def evaluate(model: Path, sources: list[str], given: Given) -> None:
     """How well a classifier labels some data."""
     mistakes = given.get("mistakes")
     scores.check_mistakes(mistakes)
@@ -103,11 +103,7 @@ def evaluate(model: Path, sources: list[str], given: Mapping[str, Any]) -> None:
 def info(model: Path, as_json: bool) -> None:
     """What a classifier's file holds."""
     classifier = load(model)
-    history = classifier.history_
-    facts: dict[str, Any] = {
-        "file": str(model),
-        "bytes": model.stat().st_size,
-        "task": "classify",
+    own = {
         "model": describe(classifier.rung),
         "summary": None if is_generative(classifier.rung) else classifier.summary,
         "labels": list(map(str, classifier.classes_)),
@@ -115,14 +111,8 @@ def info(model: Path, as_json: bool) -> None:
         "class_weight": classifier.class_weight,
         "temperature": classifier.temperature_,
         "space": show.space_text(classifier.space_),
-        "parameters": count_parameters(classifier.model_),
-        "learner": {"kind": classifier.learner_.kind, **asdict(classifier.learner_)},  # type: ignore[arg-type]
-        "epochs": history.epochs,
-        "seconds": history.seconds,
-        "notes": history.notes,
-        "seed": classifier.seed,
     }
-    show.facts(facts, as_json)
+    tell(model, "classify", own, classifier, count_parameters(classifier.model_), as_json)
 
 
 # -- learning -----------------------------------------------------------------------------------

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from catena.cli import show
+from catena.cli.about import tell
 from catena.cli.fit import choose
-from catena.cli.given import picked
+from catena.cli.given import Given, picked
 from catena.cli.learning import keep, learn
 from catena.cli.options import OF_MODELS
 from catena.cli.writing import check_writable
@@ -30,7 +31,7 @@ from catena.tasks.music_forms import FORMS, Form
 OWN = ("step", "transpose")
 
 
-def fit(given: Mapping[str, Any]) -> None:
+def fit(given: Given) -> None:
     """Learn, show the progress, write the file, say what came of it.
 
     Args:
@@ -81,7 +82,7 @@ def compose(
         show.say(f"wrote {picture}" if as_abc else f"wrote {name} and {picture}")
 
 
-def evaluate(model: Path, sources: list[str], given: Mapping[str, Any]) -> None:
+def evaluate(model: Path, sources: list[str], given: Given) -> None:
     """How well pieces are predicted."""
     composer = load(model)
     form = FORMS[composer.form](composer.step)
@@ -104,11 +105,8 @@ def evaluate(model: Path, sources: list[str], given: Mapping[str, Any]) -> None:
 def info(model: Path, as_json: bool) -> None:
     """What a composer's file holds."""
     composer = load(model)
-    generator, history, metre = composer.generator_, composer.history_, composer.metre_
-    facts: dict[str, Any] = {
-        "file": str(model),
-        "bytes": model.stat().st_size,
-        "task": "compose",
+    generator, metre = composer.generator_, composer.metre_
+    own = {
         "model": describe(composer.rung),
         "form": composer.form,
         "step": None if composer.form == "abc" else f"1/{composer.step}",
@@ -116,20 +114,14 @@ def info(model: Path, as_json: bool) -> None:
         "metre": f"{metre.beats}/{metre.unit}",
         "tempo": composer.tempo_,
         "space": show.space_text(generator.space_),
-        "parameters": count_parameters(generator.model_),
-        "learner": {"kind": generator.learner_.kind, **asdict(generator.learner_)},  # type: ignore[arg-type]
-        "epochs": history.epochs,
-        "seconds": history.seconds,
-        "notes": history.notes,
-        "seed": composer.seed,
     }
-    show.facts(facts, as_json)
+    tell(model, "compose", own, generator, count_parameters(generator.model_), as_json)
 
 
 # -- what is read and written ---------------------------------------------------------------------
 
 
-def form_of(sources: list[str], given: Mapping[str, Any]) -> Form:
+def form_of(sources: list[str], given: Given) -> Form:
     """What the options, or else the files, say that a piece is.
 
     Raises:
@@ -140,12 +132,12 @@ def form_of(sources: list[str], given: Mapping[str, Any]) -> Form:
     return FORMS[name](given.get("step", STEP))
 
 
-def read_encoded(sources: list[str], form: Form, given: Mapping[str, Any]) -> list[Any]:
+def read_encoded(sources: list[str], form: Form, given: Given) -> list[Any]:
     """The pieces of files as a model takes them."""
     return [form.encode(work) for work in _read(sources, form, given)]
 
 
-def _form_name(sources: list[str], given: Mapping[str, Any]) -> str:
+def _form_name(sources: list[str], given: Given) -> str:
     """What was asked for; else tunes of ABC as they are written, and events of anything more."""
     usual = "abc" if all(map(is_abc, files_in(sources, (*MIDI, *ABC)))) else "events"
     name = given.get("form", usual)
@@ -160,7 +152,7 @@ def _seen_as(composer: Composer) -> str:
     return f"{composer.form} of 1/{composer.step} notes"
 
 
-def _read(sources: list[str], form: Form, given: Mapping[str, Any]) -> list[Any]:
+def _read(sources: list[str], form: Form, given: Given) -> list[Any]:
     """The pieces or tunes that have a place in a form; those that are skipped are named."""
     skip = given.get("skip_bad", False)
     if form.work is Tune:

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Set
 from dataclasses import fields
-from typing import Any
 
-from catena.cli.given import flag
+from catena.cli.given import Given, flag
 from catena.cli.options import OF_MODELS
 from catena.errors import CatenaError
 from catena.ladder import RUNGS, Rung, options
 from catena.learn import Learner, learner_for
 
 
-def choose(
-    model: str, given: dict[str, Any], without: Set[str] = frozenset()
-) -> tuple[Rung, Learner]:
+def choose(model: str, given: Given, without: Set[str] = frozenset()) -> tuple[Rung, Learner]:
     """The rung and the learner that the options describe.
 
     Args:

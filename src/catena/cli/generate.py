@@ -6,7 +6,7 @@ import heapq
 import json
 import math
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,10 @@ import torch
 from torch import Tensor
 
 from catena.cli import show
+from catena.cli.about import tell
 from catena.cli.fit import choose
 from catena.cli.form import Form, item_meant
-from catena.cli.given import picked
+from catena.cli.given import Given, picked
 from catena.cli.learning import keep, learn
 from catena.cli.options import OF_MODELS
 from catena.cli.reading import Reading, encode, learn_space, load_with_data
@@ -37,7 +38,7 @@ LONGEST_SHOWN = 60
 FORM = "it must be a JSON list of observations, like [[1.5, 2.0], [1.0, 3.5]]"
 
 
-def fit(given: Mapping[str, Any]) -> None:
+def fit(given: Given) -> None:
     """Learn, show the progress, write the file, say what came of it.
 
     Args:
@@ -66,7 +67,7 @@ def _check_fits(rung: Rung, space: Space, name: str) -> None:
         raise CatenaError(f"{name}: {error}") from error
 
 
-def evaluate(model: Path, sources: list[str], given: Mapping[str, Any]) -> None:
+def evaluate(model: Path, sources: list[str], given: Given) -> None:
     """How well a model predicts some data."""
     generator, data, encoded = load_with_data(model, sources, Reading.of(given))
     found = generator.summarise(encoded, generator.model_.log_prob(encoded))
@@ -180,21 +181,8 @@ def surprise(
 def info(model: Path, as_json: bool) -> None:
     """What a model file holds."""
     generator = load(model)
-    history = generator.history_
-    facts: dict[str, Any] = {
-        "file": str(model),
-        "bytes": model.stat().st_size,
-        "task": "generate",
-        "model": describe(generator.rung),
-        "space": show.space_text(generator.space_),
-        "parameters": count_parameters(generator.model_),
-        "learner": {"kind": generator.learner_.kind, **asdict(generator.learner_)},  # type: ignore[arg-type]
-        "epochs": history.epochs,
-        "seconds": history.seconds,
-        "notes": history.notes,
-        "seed": generator.seed,
-    }
-    show.facts(facts, as_json)
+    own = {"model": describe(generator.rung), "space": show.space_text(generator.space_)}
+    tell(model, "generate", own, generator, count_parameters(generator.model_), as_json)
 
 
 def parse_prompt(space: Space, prompt: str | None) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, fields
 from itertools import chain
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any
 
 from catena.cli import options as o
 from catena.cli import scores, show
+from catena.cli.about import tell
 from catena.cli.given import Given, flag, picked
 from catena.cli.learning import keep, learn
 from catena.cli.tokens import (
@@ -57,7 +58,7 @@ NETWORKS: dict[str, type[Rung]] = {rung.kind: rung for rung in (Window, RNN, GRU
 FOREIGN = {"tied", "emission", "span"}
 
 
-def fit(given: Mapping[str, Any]) -> None:
+def fit(given: Given) -> None:
     """Learn, show the progress, write the file, say what came of it.
 
     Args:
@@ -182,7 +183,7 @@ def tag(model: Path, source: str, reading: TokenReading, k: int | None, marginal
         show.raw(file.replaced(names_of(tagger.predict(rows)), label))
 
 
-def evaluate(model: Path, sources: list[str], given: Mapping[str, Any]) -> None:
+def evaluate(model: Path, sources: list[str], given: Given) -> None:
     """How well a tagger labels some data."""
     mistakes = given.get("mistakes")
     scores.check_mistakes(mistakes)
@@ -220,28 +221,15 @@ def evaluate(model: Path, sources: list[str], given: Mapping[str, Any]) -> None:
 def info(model: Path, as_json: bool) -> None:
     """What a tagger's file holds."""
     tagger = _loaded(model)
-    history = tagger.history_
-    facts: dict[str, Any] = {
-        "file": str(model),
-        "bytes": model.stat().st_size,
-        "task": "tag",
+    network = tagger.rung.kind not in (CRF.kind, HMM.kind)
+    own = {
         "model": {"kind": tagger.rung.kind, **asdict(tagger.rung)},
-        **(
-            {}
-            if tagger.rung.kind in (CRF.kind, HMM.kind)
-            else {"reads": tagger.design().describe()}
-        ),
+        **({"reads": tagger.design().describe()} if network else {}),
         "labels": tagger.labels_,
         "scheme": tagger.scheme,
         "columns": None if tagger.columns_ is None else list(tagger.columns_),
-        "parameters": tagger.labeller_.parameters,
-        "learner": {"kind": tagger.learner_.kind, **asdict(tagger.learner_)},
-        "epochs": history.epochs,
-        "seconds": history.seconds,
-        "notes": history.notes,
-        "seed": tagger.seed,
     }
-    show.facts(facts, as_json)
+    tell(model, "tag", own, tagger, tagger.labeller_.parameters, as_json)
 
 
 def _loaded(model: Path) -> Tagger:

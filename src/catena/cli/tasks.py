@@ -5,13 +5,13 @@ Nothing heavy is imported here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal, Protocol, cast
+from typing import Literal, Protocol, cast
 
 from catena.cli import options as o
+from catena.cli.given import Given, flag
 from catena.errors import CatenaError
 
 TEXTS = frozenset({"encoding", "errors"})
@@ -53,11 +53,11 @@ class Commands(Protocol):
     """What the module of every task has; `given` is all that stands on the command line, by
     name."""
 
-    def fit(self, given: Mapping[str, Any]) -> None:
+    def fit(self, given: Given) -> None:
         """Learn a model and write it to a file."""
         ...
 
-    def evaluate(self, model: Path, sources: list[str], given: Mapping[str, Any]) -> None:
+    def evaluate(self, model: Path, sources: list[str], given: Given) -> None:
         """Say how good a model is."""
         ...
 
@@ -158,16 +158,13 @@ def task_of(model: Path) -> str:
     return kind
 
 
-def refuse_foreign(
-    command: Literal["fit", "evaluate"], name: str, given: Mapping[str, Any]
-) -> None:
+def refuse_foreign(command: Literal["fit", "evaluate"], name: str, given: Given) -> None:
     """Raise at an option that other tasks have and this one has not."""
     owned = {task: getattr(one, command) for task, one in TASKS.items()}
     for option in given:
         owners = [task for task, own in owned.items() if option in own]
         if owners and name not in owners:
-            flag = option.replace("_", "-")
-            raise CatenaError(f"--{flag} is for --task {_listed(owners)}, not for {name}")
+            raise CatenaError(f"{flag(option)} is for --task {_listed(owners)}, not for {name}")
 
 
 def _listed(names: list[str]) -> str:
