@@ -77,9 +77,9 @@ def _how(given: Given) -> Beam | Sampling:
     drawing = picked(given, OF_SAMPLING)
     if "beam" not in given:
         return replace(HOW, **drawing)
-    if drawing:
+    for name in drawing:
         raise CatenaError(
-            f"{flag(next(iter(drawing)))} is for drawing, and --beam searches; leave one of them out"
+            f"{flag(name)} is for drawing, and --beam searches; leave one of them out"
         )
     return beam_of(given["beam"])
 
