@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
 
 from catena.cli import show
+from catena.kinds import describe
 from catena.learn import History
 
 
@@ -38,7 +38,7 @@ def tell(
         "task": task,
         **own,
         "parameters": parameters,
-        "learner": {"kind": learner.kind, **asdict(learner)},
+        "learner": describe(learner),
         "epochs": history.epochs,
         "seconds": history.seconds,
         "notes": history.notes,

@@ -20,7 +20,8 @@ from catena.cli.writing import check_writable
 from catena.comparing.measure import count_parameters
 from catena.errors import CatenaError
 from catena.formats.captions import Captioned, is_features, read_captioned, read_features
-from catena.ladder import GRU, LSTM, RNN, describe
+from catena.kinds import describe
+from catena.ladder import GRU, LSTM, RNN
 from catena.sequences import Sequences
 from catena.tasks.caption import Captioner, load
 from catena.tasks.encoder_decoder import Looking

@@ -23,7 +23,7 @@ from catena.comparing.measure import count_parameters
 from catena.errors import CatenaError
 from catena.formats import Data, Labelled
 from catena.formats.labelled import Labels
-from catena.ladder import describe
+from catena.kinds import describe
 from catena.metrics import LabelError
 from catena.sequences import Sequences
 from catena.space import Space

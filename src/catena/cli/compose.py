@@ -20,7 +20,7 @@ from catena.errors import CatenaError
 from catena.formats import Music, read_music, write_midi
 from catena.formats.abc import read_tunes
 from catena.formats.music import ABC, MIDI, files_in, is_abc
-from catena.ladder import describe
+from catena.kinds import describe
 from catena.ladder.rung import one_of
 from catena.music.abc import Tune
 from catena.music.abc import piece as played

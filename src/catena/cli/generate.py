@@ -27,7 +27,8 @@ from catena.cli.writing import check_writable
 from catena.comparing.measure import count_parameters
 from catena.errors import CatenaError
 from catena.formats import Data
-from catena.ladder import Rung, describe
+from catena.kinds import describe
+from catena.ladder import Rung
 from catena.metrics import copied
 from catena.sequences import Sequences
 from catena.space import Space, Symbols

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 from catena.cli import show
@@ -18,7 +18,7 @@ from catena.errors import CatenaError
 from catena.formats.options import Options
 from catena.formats.sessions import Sessions, read_sessions
 from catena.formats.source import STDIN, decode, open_sources
-from catena.ladder import describe
+from catena.kinds import describe
 from catena.learn import Gradient
 from catena.learn.item_losses import ITEM_LOSSES, ItemLoss
 from catena.space import Item
@@ -94,10 +94,9 @@ def info(model: Path, as_json: bool) -> None:
     """What a recommender's file holds."""
     recommender = load(model)
     rung, loss = recommender.model, recommender.loss
-    described = asdict(rung) if rung.kind in BASELINES else describe(rung)  # type: ignore[arg-type]
     own = {
-        "model": {"kind": rung.kind, **described},
-        "loss": None if loss is None else {"kind": loss.kind, **asdict(loss)},  # type: ignore[call-overload]
+        "model": describe(rung),
+        "loss": None if loss is None else describe(loss),
         "items": len(recommender.space_.items),
         "events": int(recommender.counts_.sum()),
         "minimum": recommender.minimum,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from catena.formats.crfsuite_model import is_crfsuite_model
 from catena.formats.crfsuite_tagger import from_crfsuite
 from catena.formats.token_lines import TokenLines
 from catena.formats.token_tables import TokenTable
+from catena.kinds import describe
 from catena.ladder import CRF, GRU, HMM, LSTM, RNN, Rung, Window, options
 from catena.ladder.characters import SPELLERS
 from catena.learn import AdaGrad, Gradient, Perceptron, QuasiNewton
@@ -223,7 +224,7 @@ def info(model: Path, as_json: bool) -> None:
     tagger = _loaded(model)
     network = tagger.rung.kind not in (CRF.kind, HMM.kind)
     own = {
-        "model": {"kind": tagger.rung.kind, **asdict(tagger.rung)},
+        "model": describe(tagger.rung),
         **({"reads": tagger.design().describe()} if network else {}),
         "labels": tagger.labels_,
         "scheme": tagger.scheme,

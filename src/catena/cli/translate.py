@@ -24,7 +24,8 @@ from catena.errors import CatenaError
 from catena.formats import TextPairs, read_pairs
 from catena.formats.lines import blocks_of_lines
 from catena.formats.source import STDIN
-from catena.ladder import GRU, LSTM, RNN, Recurrent, Rung, Window, describe, options
+from catena.kinds import describe
+from catena.ladder import GRU, LSTM, RNN, Recurrent, Rung, Window, options
 from catena.scheduled import ScheduledSampling
 from catena.search import Beam
 from catena.tasks.attention_plot import END
