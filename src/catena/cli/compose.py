@@ -21,12 +21,11 @@ from catena.formats import Music, read_music, write_midi
 from catena.formats.abc import read_tunes
 from catena.formats.music import ABC, MIDI, files_in, is_abc
 from catena.kinds import describe
-from catena.ladder.rung import one_of
 from catena.music.abc import Tune
 from catena.music.abc import piece as played
 from catena.music.piece import Piece
 from catena.tasks.compose import STEP, Composer, load
-from catena.tasks.music_forms import FORMS, Form
+from catena.tasks.music_forms import Form, form_named
 
 OWN = ("step", "transpose")
 
@@ -85,7 +84,7 @@ def compose(
 def evaluate(model: Path, sources: list[str], given: Given) -> None:
     """How well pieces are predicted."""
     composer = load(model)
-    form = FORMS[composer.form](composer.step)
+    form = form_named(composer.form, composer.step)
     found = composer.evaluate(_read(sources, form, given))
     name = ", ".join(sources)
     if given["json"]:
@@ -127,9 +126,7 @@ def form_of(sources: list[str], given: Given) -> Form:
     Raises:
         CatenaError: for a form or a step that there is not.
     """
-    name = _form_name(sources, given)
-    one_of("form", name, tuple(FORMS))
-    return FORMS[name](given.get("step", STEP))
+    return form_named(_form_name(sources, given), given.get("step", STEP))
 
 
 def read_encoded(sources: list[str], form: Form, given: Given) -> list[Any]:
