@@ -8,9 +8,12 @@ from typing import Annotated
 import typer
 
 from catena.cli import options as o
+from catena.cli.given import Given, picked, takes
 
 
+@takes({})
 def compose(
+    given: Given,
     model: o.Model,
     output: Annotated[
         Path,
@@ -44,7 +47,4 @@ def compose(
     """
     from catena.cli import compose as command
 
-    drawing = {
-        "temperature": temperature, "top_k": top_k, "top_p": top_p, "min_p": min_p, "seed": seed
-    }  # fmt: skip
-    command.compose(model, output, primer, bars, n, drawing)
+    command.compose(model, output, primer, bars, n, picked(given, o.OF_DRAWING))

@@ -7,7 +7,7 @@ import json
 import math
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from catena.cli.fit import choose
 from catena.cli.form import Form, item_meant
 from catena.cli.given import Given, picked
 from catena.cli.learning import keep, learn
-from catena.cli.options import OF_MODELS
+from catena.cli.options import FORM, OF_DRAWING, OF_MODELS
 from catena.cli.reading import Reading, encode, learn_space, load_with_data
 from catena.cli.writing import check_writable
 from catena.comparing.measure import count_parameters
@@ -36,7 +36,7 @@ from catena.tasks.generate import NATS_A_BIT, Generator, load
 
 # Of a prompt that cannot be encoded.
 LONGEST_SHOWN = 60
-FORM = "it must be a JSON list of observations, like [[1.5, 2.0], [1.0, 3.5]]"
+NUMBERS = "it must be a JSON list of observations, like [[1.5, 2.0], [1.0, 3.5]]"
 
 
 def fit(given: Given) -> None:
@@ -88,59 +88,26 @@ def evaluate(model: Path, sources: list[str], given: Given) -> None:
     show.table([data.name, generator.rung.kind], rows)
 
 
-@dataclass(frozen=True)
-class Drawing:
-    """The options of `catena generate`."""
-
-    n: int = 1
-    length: int = 400
-    min_length: int = 0
-    temperature: float = 1.0
-    top_k: int | None = None
-    top_p: float | None = None
-    min_p: float = 0.0
-    seed: int = 0
-
-
-def generate(
-    model: Path,
-    prompt: str | None,
-    how: Drawing,
-    beam: int | None,
-    form: Form,
-    training: str | None = None,
-) -> None:
+def generate(model: Path, given: Given) -> None:
     """More of the same, and how much of it stands in the training data."""
+    beam, training = given.get("beam"), given.get("copied")
     if beam is not None and beam < 1:
         raise CatenaError(f"--beam must be at least 1, not {beam}")
     generator = load(model)
-    begin = parse_prompt(generator.space_, prompt)
-    constraint = form.constraint(generator.space_)
+    begin = parse_prompt(generator.space_, given.get("prompt"))
+    how: dict[str, Any] = {
+        "min_length": given["min_length"],
+        "max_length": given["length"],
+        "constraint": Form(**picked(given, FORM)).constraint(generator.space_),
+    }
     known = None if training is None else Reading().read_like(_symbols(generator), [training])
     if beam is None:
-        drawn = generator.sample(
-            how.n,
-            begin,
-            temperature=how.temperature,
-            top_k=how.top_k,
-            top_p=how.top_p,
-            min_p=how.min_p,
-            min_length=how.min_length,
-            max_length=how.length,
-            constraint=constraint,
-            seed=how.seed,
-        )
+        drawn = generator.sample(given["n"], begin, **how, **picked(given, OF_DRAWING))
     else:
-        found = generator.beam(
-            begin,
-            beam,
-            min_length=how.min_length,
-            max_length=how.length,
-            constraint=constraint,
-        )
+        found = generator.beam(begin, beam, **how)
         if not found:
             raise CatenaError("the model gives what obeys probability 0: draw without --beam")
-        drawn = [sequence for sequence, _ in found[: how.n]]
+        drawn = [sequence for sequence, _ in found[: given["n"]]]
     _print_sequences(generator, drawn)
     if known is not None:
         _say_copied(generator.space_, drawn, known)
@@ -225,9 +192,9 @@ def _numbers(prompt: str) -> np.ndarray:
     try:
         observations = np.asarray(_json(prompt), dtype=np.float64)
     except (ValueError, TypeError) as error:
-        raise CatenaError(f"{FORM} ({error})") from error
+        raise CatenaError(f"{NUMBERS} ({error})") from error
     if not observations.ndim:
-        raise CatenaError(FORM)
+        raise CatenaError(NUMBERS)
     return observations
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from catena.cli import options as o
-from catena.cli.given import Given, picked, takes
+from catena.cli.given import Given, takes
 
 
 @takes(o.FORM)
@@ -42,11 +42,8 @@ def generate(
       catena generate tang.safetensors -n 20 --copied tang
     """
     from catena.cli import generate as command
-    from catena.cli.form import Form
 
-    form = Form(**picked(given, o.FORM))
-    how = command.Drawing(n, length, min_length, temperature, top_k, top_p, min_p, seed)
-    command.generate(model, prompt, how, beam, form, copied)
+    command.generate(model, given)
 
 
 def next_(

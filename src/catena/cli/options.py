@@ -36,6 +36,9 @@ OF_SEARCH = frozenset({
     "exact",
 })  # fmt: skip
 
+# Those of how what is new is drawn.
+OF_DRAWING = ("temperature", "top_k", "top_p", "min_p", "seed")
+
 Options = dict[str, Any]  # what typer is told of each, by name
 
 
