@@ -120,6 +120,16 @@ def test_bad_files_are_skipped_only_where_that_was_asked_for(catena, refused, ba
     assert "no piece is left; the first: " in told
 
 
+def test_a_piece_of_drums_alone_is_named(catena, refused, tunes, tmp_path):
+    (tmp_path / "both").mkdir()
+    write_midi(Piece((Note(0, 36, 480, channel=9),)), tmp_path / "both" / "drums.mid")
+    write_midi(melody(60, 62), tmp_path / "both" / "tune.mid")
+    told = refused("fit", tmp_path / "both", *MARKOV, "-o", tmp_path / "m")
+    assert "drums.mid: there is no note in it but drums, which are left out" in told
+    result = catena("fit", tmp_path / "both", *MARKOV, "--skip-bad", "-o", tmp_path / "m")
+    assert (result.status, "skipped 1 of 2\n" in result.err) == (0, True)
+
+
 # -- tunes of ABC ---------------------------------------------------------------------------------
 
 WALTZ = "X:{0}\nT:Waltz {0}\nM:3/4\nL:1/4\nK:C\nCEG|{1}2G|EDC|]\n\n"
@@ -179,6 +189,20 @@ def test_bad_tunes_are_skipped_only_where_that_was_asked_for(catena, refused, tm
     assert "--step is for events and frames" in told
 
 
+def test_tunes_of_another_encoding(catena, refused, tmp_path):
+    data, output = tmp_path / "some.abc", ["-o", tmp_path / "m"]
+    data.write_bytes(WALTZ.format(1, "c").replace("Waltz", "Valse \xe9").encode("latin-1"))
+    (tmp_path / "good.abc").write_text(WALTZ.format(2, "B"))
+    assert "some.abc, line 2, byte" in refused("fit", data, *MARKOV[:4], *output)
+    given = [data, tmp_path / "good.abc", *MARKOV[:4]]
+    for form in "abc", "events":
+        told = catena("fit", *given, "--form", form, "--encoding", "latin-1", *output).err
+        assert told.endswith("2 pieces\n")
+        told = catena("fit", *given, "--form", form, "--skip-bad", *output).err
+        assert "skipped 1 of 2\n" in told
+    assert catena("evaluate", tmp_path / "m", data, "--encoding", "latin-1").status == 0
+
+
 def test_tunes_are_learned_as_events_too(catena, written, tunes, tmp_path):
     data, _ = written
     result = catena("fit", data, tunes, *MARKOV, "--form", "events", "-o", tmp_path / "m")
@@ -195,19 +219,34 @@ def test_the_ladder_is_compared(catena, refused, written, tunes, tmp_path):
     waltzes.write_text("".join(WALTZ.format(i, "cBAG"[i % 4]) for i in range(20)))
     few = ["--task", "compose", "--models", "markov", "--json"]
     found = json.loads(catena("compare", waltzes, *few).out)
-    assert found["task"] == "generate"
+    assert (found["task"], found["unit"], found["left_out"]) == ("compose", "symbol", "")
     assert {row["name"] for row in found["rows"]} >= {"markov-1", "markov-2"}
     parts = ["--valid", data, "--test", data]
     shown = json.loads(catena("compare", waltzes, *few, "--form", "events", *parts).out)
     own = read_music([data]).pieces
     assert shown["sizes"][2] == sum(len(to_events(piece)) for piece in own)
+    assert shown["unit"] == "event"
     assert "give --valid and --test, or none" in refused("compare", waltzes, *few, *parts[:2])
     told = refused("compare", waltzes, *few, "--unit", "word")
     assert "--unit is not for --task compose" in told
     told = refused("compare", waltzes, "--form", "events")
     assert "--form is not for --task generate" in told
     told = refused("compare", waltzes, *few, "--form", "frames")
-    assert "cannot model Bits" in told
+    assert "many.abc: markov cannot model Bits: a Markov chain needs symbols" in told
+
+
+def test_what_is_left_out_of_a_comparison_is_said(catena, written, tmp_path):
+    data, _ = written
+    given = ["--form", "frames", "--models", "markov,hmm", "--minutes", "0.01"]
+    parts = ["--valid", data, "--test", data, "--report", tmp_path / "r.html"]
+    result = catena("compare", data, *TASK, *given, *parts)
+    assert result.status == 0
+    assert "bits/frame" in result.out
+    said = "Left out: markov, which cannot model Bits: a Markov chain needs symbols."
+    assert result.out.endswith(f"{said}\n")
+    report = (tmp_path / "r.html").read_text()
+    assert said in report
+    assert "of the density" not in report
 
 
 # -- what is refused ------------------------------------------------------------------------------

@@ -3,6 +3,8 @@
 import json
 import re
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from catena import load
@@ -69,6 +71,36 @@ def test_whole_numbers_are_items_in_lines_too(catena, tmp_path):
     )
 
 
+def test_items_are_the_same_whether_a_file_has_them_as_numbers_or_as_texts(catena, tmp_path):
+    columns = {"session": [1, 1, 2, 2], "item": [10, 20, 10, 20], "time": [1, 2, 3, 4]}
+    numbers, texts = tmp_path / "log.parquet", tmp_path / "log.csv"
+    pq.write_table(pa.table(columns), numbers)
+    texts.write_text("session,item,time\n1,10,1\n1,20,2\n2,10,3\n2,20,4\n")
+    for train, other in ((numbers, texts), (texts, numbers)):
+        path = tmp_path / f"{train.suffix}.safetensors"
+        given = ["--model", "markov", "--order", 1, "--valid", other]
+        assert catena("fit", train, *TASK, *given, "-o", path).status == 0
+        found = json.loads(catena("evaluate", path, other, "--json").out)
+        assert (found["predictions"], found["cold"]) == (2, 0)
+        shown = catena("recommend", path, other, "-k", 1, "--json").out.splitlines()
+        assert [json.loads(line)["unknown"] for line in shown] == [0, 0]
+    parts = ["--valid", texts, "--test", texts, "--models", "popularity", "--json"]
+    assert json.loads(catena("compare", numbers, *TASK, *parts).out)["rows"][0]["recall"] == 1
+
+
+def test_events_and_lines_of_another_encoding(catena, refused, tmp_path):
+    data, path, way = tmp_path / "log.csv", tmp_path / "m.safetensors", ["--encoding", "latin-1"]
+    data.write_bytes("session,item,time\n1,th\xe9,1\n1,cup,2\n".encode("latin-1"))
+    model = ["--model", "session-knn", "-o", path]
+    assert "--encoding" in refused("fit", data, *TASK, *model)
+    assert catena("fit", data, *TASK, *model, *way).status == 0
+    asked = ["-k", 1, "--exclude-seen", *way]
+    assert catena("recommend", path, "-", *asked, stdin=b"th\xe9\n").out == "1\tcup\n"
+    shown = catena("recommend", path, data, "-k", 2, *way).out
+    assert {*shown.split()} == {"1", "th\xe9", "cup"}
+    assert catena("evaluate", path, data, *way).status == 0
+
+
 def test_a_network_is_learned_as_its_options_say(catena, folder):
     path, data = folder / "gru.safetensors", folder / "log.csv"
     options = [
@@ -100,17 +132,20 @@ def test_a_recommender_is_measured(catena, folder, shop):
 
 def test_models_are_compared(catena, folder, tmp_path):
     report = tmp_path / "report.html"
-    options = ["--models", "popularity,session-knn,markov,gru", "--minutes", "0.02"]
+    options = ["--models", "popularity,session-knn,markov,hmm,gru", "--minutes", "0.03"]
     result = catena("compare", folder / "log.csv", *TASK, *options, "--report", report, "--json")
     assert result.status == 0
     found = json.loads(result.out)
     rows = {row["name"]: row for row in found["rows"]}
-    assert list(rows) == ["popularity", "session-knn", "markov-1", "markov-k", "gru"]
+    assert list(rows) == ["popularity", "session-knn", "markov-1", "markov-k", "hmm", "gru"]
     assert rows["markov-1"]["mrr"] == 1.0 > rows["popularity"]["mrr"]
     assert not rows["session-knn"]["network"]
+    assert rows["hmm"]["rung"].startswith("HMM(states=")
+    assert rows["hmm"]["epochs"] > 1
     assert rows["gru"]["network"]
     assert "by the end of each session" in found["rule"]
     assert "MRR@20" in report.read_text()
+    assert "Predictions of the test part ranked a second." in report.read_text()
 
 
 def test_a_comparison_takes_parts_as_given(catena, folder):
@@ -214,6 +249,6 @@ def test_commands_refuse_what_they_cannot_read(refused, catena, folder, shop, tm
     assert "--stream is not for --task recommend" in refused(
         "compare", folder / "log.csv", *TASK, "--stream"
     )
-    assert "there is no model 'hmm'" in refused(
-        "compare", folder / "log.csv", *TASK, "--models", "hmm"
+    assert "there is no model 'crf'" in refused(
+        "compare", folder / "log.csv", *TASK, "--models", "crf"
     )

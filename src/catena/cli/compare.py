@@ -12,6 +12,7 @@ from catena.cli.given import Given
 from catena.cli.labelled import LabelledReading, notes_on
 from catena.cli.reading import Reading, encode, learn_space
 from catena.cli.recommend import read as read_sessions
+from catena.cli.recommend import read_like
 from catena.cli.tokens import Corpus, TokenReading, read_labelled
 from catena.cli.writing import check_writable
 from catena.comparing.compare import compare as run
@@ -45,7 +46,7 @@ def compare(given: Given) -> None:
         found = run(
             None,
             None if models is None else [name.strip() for name in models.split(",")],
-            task=LIKE.get(task, task),
+            task=task,
             minutes=given["minutes"],
             space=material.space,
             parts=material.parts,
@@ -111,10 +112,11 @@ def _to_tag(given: Given) -> Material:
 def _to_recommend(given: Given) -> Material:
     data, held_out = read_sessions(given["data"], given), _held_out(given)
     if not any(held_out):
-        return Material(data.name, split_by_end(data.sequences, data.ends))
+        return Material(data.name, split_by_end(data.sequences, data.ends, starts=data.starts))
     if not all(held_out):
         raise CatenaError("sessions are held out by their times: give --valid and --test, or none")
-    valid, test = (read_sessions(part, given).sequences for part in held_out)
+    known = data.sequences[0][0]
+    valid, test = (read_like(known, part, given).sequences for part in held_out)
     return Material(data.name, Split(data.sequences, valid, test, rule="the parts as given"))
 
 
@@ -132,8 +134,6 @@ def _to_compose(given: Given) -> Material:
     return Material(", ".join(sources), parts, form.space(parts.train))
 
 
-# Pieces in a form are sequences like others: what is asked of them is what comes next.
-LIKE = {"compose": "generate"}
 READERS = {
     "generate": _to_generate,
     "classify": _to_classify,

@@ -15,7 +15,6 @@ from catena.errors import CatenaError
 OF_SEQUENCES = ("stream", "unit", "item", "space", "unknown")
 OF_SESSIONS = ("skip_bad", "drop_repeats")
 OF_MUSIC = ("form", "step")
-OF_TEXTS = ("encoding", "errors", "group_by", "order_by")
 
 
 @takes(
@@ -83,7 +82,7 @@ def _check_compared(given: Given) -> None:
         "classify": ("columns", "stream", *others),
         "tag": (*OF_SEQUENCES, "minimum", "label", "label_by", *others),
         "recommend": (*labels, "stream", "unit", "space", "unknown", *OF_MUSIC),
-        "compose": (*labels, *OF_SEQUENCES, *OF_TEXTS, "minimum", "drop_repeats"),
+        "compose": (*labels, *OF_SEQUENCES, "group_by", "order_by", "minimum", "drop_repeats"),
     }
     if task not in foreign:
         raise CatenaError(f"--task must be {', '.join(foreign)}, not {task!r}")

@@ -28,6 +28,7 @@ from catena.tasks.compose import STEP, Composer, load
 from catena.tasks.music_forms import Form, form_named
 
 OWN = ("step", "transpose")
+READING = ("skip_bad", "encoding", "errors")
 
 
 def fit(given: Given) -> None:
@@ -151,12 +152,12 @@ def _seen_as(composer: Composer) -> str:
 
 def _read(sources: list[str], form: Form, given: Given) -> list[Any]:
     """The pieces or tunes that have a place in a form; those that are skipped are named."""
-    skip = given.get("skip_bad", False)
+    skip, how = given.get("skip_bad", False), picked(given, READING)
     if form.work is Tune:
-        tunes = read_tunes(files_in(sources, ABC), skip_bad=skip)
+        tunes = read_tunes(files_in(sources, ABC), **how)
         works, skipped = tunes.tunes, tunes.skipped
     else:
-        works, skipped = _fitting(read_music(sources, skip_bad=skip), form)
+        works, skipped = _fitting(read_music(sources, **how), form)
         if skipped and not skip:
             raise CatenaError(f"{skipped[0]}; --skip-bad leaves such pieces out")
     for reason in skipped:
@@ -173,7 +174,8 @@ def _fitting(music: Music, form: Form) -> tuple[list[Piece], list[str]]:
     pieces, skipped = [], list(music.skipped)
     for piece in music.pieces:
         try:
-            form.encode(piece)
+            if not len(form.encode(piece)):
+                raise CatenaError("there is no note in it but drums, which are left out")
             pieces.append(piece)
         except CatenaError as error:
             skipped.append(f"{piece.name}: {error}")

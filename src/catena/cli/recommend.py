@@ -32,7 +32,10 @@ READING = {
     "item": "item",
     "skip_bad": "skip_bad",
     "drop_repeats": "drop_repeats",
+    "encoding": "encoding",
+    "errors": "errors",
 }
+TEXTS = ("encoding", "errors")  # what sessions a line have of these
 OF_BASELINES = frozenset({"neighbours", "recent"})
 OF_LOSSES = frozenset({"samples", "exponent", "logq", "regularisation"})
 FOREIGN = frozenset({"emission", "bidirectional", "variational"})  # what predicts has none of them
@@ -49,7 +52,9 @@ def fit(given: Given) -> None:
     output = given["output"]
     check_writable(output)
     train = read(given["data"], given)
-    valid = read(given["valid"], given).sequences if "valid" in given else None
+    valid = None
+    if "valid" in given:
+        valid = read_like(train.sequences[0][0], given["valid"], given).sequences
     learn(recommender, (train.sequences, valid), given)
     keep(recommender, given)
     items = f"{len(recommender.space_.items):,} items"
@@ -75,7 +80,7 @@ def evaluate(model: Path, sources: list[str], given: Given) -> None:
     """How high the items that came next are ranked."""
     cutoffs = _cutoffs(given)
     recommender = load(model)
-    data = read(sources, given)
+    data = read_like(recommender.space_.items[0], sources, given)
     found = recommender.evaluate(data.sequences, cutoffs, last_only=given.get("last_only", False))
     if given["json"]:
         show.as_json(found.describe() | {"model": str(model), "data": data.name})
@@ -118,6 +123,13 @@ def read(sources: list[str], given: Given) -> Sessions:
     if short := sum(len(session) < 2 for session in data.sequences):
         show.say(f"{data.name}: nothing comes next in {short:,} sessions of one event")
     return data
+
+
+def read_like(known: Item, sources: list[str], given: Given) -> Sessions:
+    """The same with items of the kind of a known one: where one file has whole numbers and another
+    the same as texts, as CSV has them, they are the same items."""
+    data, whole = read(sources, given), isinstance(known, int)
+    return replace(data, sequences=[[_item(one, whole) for one in row] for row in data.sequences])
 
 
 # -- what was asked for ---------------------------------------------------------------------------
@@ -187,21 +199,22 @@ def _asked(
     if tables and len(tables) < len(sources):
         raise CatenaError("name either tables or texts with a session a line, not both")
     if tables:
-        data = read(sources, given)
+        data = read_like(recommender.space_.items[0], sources, given)
         yield from zip(map(str, data.names), data.sequences, strict=True)
         return
-    for name in picked(given, READING):
+    for name in picked(given, READING.keys() - TEXTS):
         raise CatenaError(f"{flag(name)} is for tables of events, not for lines")
     whole = isinstance(recommender.space_.items[0], int)
     number = 0
     for source in open_sources(sources):
-        for line in decode(source, Options()).splitlines():
+        for line in decode(source, Options(**picked(given, TEXTS))).splitlines():
             number += 1
             yield str(number), [_item(word, whole) for word in line.split()]
 
 
-def _item(word: str, whole: bool) -> Item:
-    return int(word) if whole and word.lstrip("-").isdecimal() else word
+def _item(told: Item, whole: bool) -> Item:
+    text = str(told)
+    return int(text) if whole and text.lstrip("-").isdecimal() else text
 
 
 def _figures(found: Evaluation) -> list[list[str]]:

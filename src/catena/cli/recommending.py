@@ -10,7 +10,7 @@ from catena.cli import options as o
 from catena.cli.given import Given, takes
 
 
-@takes(o.some("group_by", "order_by", "item", "skip_bad", "drop_repeats"))
+@takes(o.some("group_by", "order_by", "item", "skip_bad", "drop_repeats", "encoding", "errors"))
 def recommend(
     given: Given,
     model: o.Model,

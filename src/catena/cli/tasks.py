@@ -16,7 +16,7 @@ from catena.errors import CatenaError
 
 TEXTS = frozenset({"encoding", "errors"})
 EVENTS = TEXTS | {"group_by", "order_by"}
-SESSIONS = frozenset({"group_by", "order_by", "item", "skip_bad", "drop_repeats"})
+SESSIONS = EVENTS | {"item", "skip_bad", "drop_repeats"}
 SEQUENCES = EVENTS | {"unit", "item", "space"}
 
 # Those of a classifier beside its rung's and its learner's.
@@ -118,8 +118,8 @@ TASKS: dict[str, Task] = {
     ),
     "compose": Task(
         "catena.cli.compose",
-        fit=OF_COMPOSERS,
-        evaluate=frozenset({"skip_bad"}),
+        fit=TEXTS | OF_COMPOSERS,
+        evaluate=TEXTS | {"skip_bad"},
     ),
     "recommend": Task(
         "catena.cli.recommend",

@@ -189,6 +189,14 @@ class Abc:
         )
 
 
+def unit_in(space: Space) -> str:
+    """What a sequence over the space of a form is made of."""
+    if isinstance(space, Bits):
+        return Frames.unit
+    every = set(space.items) if isinstance(space, Symbols) else set()
+    return Events.unit if every.issuperset(vocabulary(1)) else Abc.unit
+
+
 def is_tune(tune: Tune) -> bool:
     """Whether it is valid ABC with a note in it."""
     try:
