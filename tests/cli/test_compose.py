@@ -1,10 +1,12 @@
 """Composers on the command line: learned from files and folders, used, measured; and refused."""
 
+import errno
 import json
+import os
 
 import pytest
 
-from catena import load
+from catena import Composer, load
 from catena.formats import read_midi, read_music, read_tunes, write_midi
 from catena.music import Metre, Note, Piece, Tempo
 from catena.music.events import to_events
@@ -78,6 +80,33 @@ def test_several_pieces_go_on_from_a_primer(catena, composer, tunes, tmp_path):
         piece = read_midi(tmp_path / f"new-{number}.mid")
         assert piece.notes[:6] == primer.notes
         assert primer.end < piece.end <= primer.end + 2 * 3 * 480
+
+
+def test_the_picture_shows_where_the_primer_ends(catena, composer, tunes, tmp_path, monkeypatch):
+    shown = []
+    monkeypatch.setattr(Composer, "draw", lambda self, *given: shown.append(given))
+    given = ["-o", tmp_path / "new.mid", "--primer", tunes / "a.mid", "--bars", 1]
+    assert catena("compose", composer, *given).status == 0
+    ((path, new, begun),) = shown
+    assert (path, begun) == (tmp_path / "new.png", read_midi(tunes / "a.mid"))
+    assert new == read_midi(tmp_path / "new.mid")
+
+
+def test_nothing_is_composed_where_a_picture_cannot_be_written(refused, composer, tmp_path):
+    (tmp_path / "new-2.png").mkdir()
+    told = refused("compose", composer, "-o", tmp_path / "new.mid", "-n", 2, "--bars", 1)
+    assert f"{tmp_path / 'new-2.png'}: is a folder" in told
+
+
+def test_a_full_disk_leaves_no_half_of_a_piece(catena, composer, tmp_path, monkeypatch):
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    result = catena("compose", composer, "-o", tmp_path / "new.mid", "--bars", 1)
+    assert result.status == 2
+    assert "cannot be written: No space left on device" in result.err
+    assert not list(tmp_path.iterdir())
 
 
 def test_frames_are_learned_and_measured(catena, tunes, tmp_path):

@@ -1,13 +1,17 @@
 """Recommenders on the command line: learned, used, measured, compared; and what is refused."""
 
+import errno
 import json
 import re
+import signal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 from catena import load
+from catena.cli.main import main
 
 # What comes next is certain but for the ends: tea, cup, spoon; ink, pen, paper.
 ROUND = {"tea": "cup", "cup": "spoon", "spoon": "tea", "ink": "pen", "pen": "paper", "paper": "ink"}
@@ -59,6 +63,57 @@ def test_lines_get_lines_and_unknown_items_are_counted(catena, shop):
     assert [one["unknown"] for one in found] == [0, 0, 1]
     assert [one["items"][0]["item"] for one in found][::2] == ["cup", "pen"]
     assert len(found[1]["items"]) == 1
+
+
+class Closed:
+    """Standard output whose first line is taken; what then is written fails."""
+
+    def __init__(self, error):
+        self.error, self.taken = error, []
+
+    def write(self, text):
+        if "\n" in "".join(self.taken):
+            raise self.error
+        self.taken.append(text)
+
+    def flush(self):
+        pass
+
+    def fileno(self):
+        raise OSError
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "said"),
+    [
+        (BrokenPipeError(), 0, ""),
+        (OSError(errno.ENOSPC, "no room"), 2, "catena: the result cannot be written: no room\n"),
+    ],
+)
+def test_a_reader_that_goes_and_a_disk_that_is_full(
+    shop, monkeypatch, capsys, tmp_path, error, status, said
+):
+    (tmp_path / "lines.txt").write_text("tea\ncup\nink\n")
+    out = Closed(error)
+    monkeypatch.setattr("catena.cli.main._silence_output", lambda: None)
+    with monkeypatch.context() as patched:
+        patched.setattr("sys.stdout", out)
+        assert main(["recommend", str(shop), str(tmp_path / "lines.txt"), "-k", "1"]) == status
+    assert "".join(out.taken) == "1\tcup\n"
+    assert capsys.readouterr().err == said
+
+
+def test_an_interrupted_network_goes_on_to_the_same_bits(catena, stopped, tmp_path):
+    data, output, whole = (tmp_path / name for name in ("log.csv", "m", "n"))
+    data.write_text(log())
+    given = [data, *TASK, "--model", "gru", "--units", 4, "--samples", 3, "--epochs", 9]
+    status, _, err = stopped(output, signal.SIGINT, *given)
+    assert (status, output.exists()) == (130, False)
+    assert "run the same command with --resume" in err
+    assert catena("fit", *given, "--resume", "-o", output).status == 0
+    assert catena("fit", *given, "-o", whole).status == 0
+    one, other = (load(path).model_.state_dict() for path in (output, whole))
+    assert all(torch.equal(one[name], other[name]) for name in one)
 
 
 def test_whole_numbers_are_items_in_lines_too(catena, tmp_path):

@@ -62,6 +62,11 @@ def test_lines_end_in_any_way(tmp_path, end):
     assert found.tunes[0].text == GOOD.format(1, 1)
 
 
+def test_the_last_tune_needs_no_line_after_it(tmp_path):
+    path = write(tmp_path, GOOD.format(1, 1) + "\n" + GOOD.format(2, 2).rstrip("\n"))
+    assert [tune.text for tune in read_tunes(path).tunes] == [GOOD.format(i, i) for i in (1, 2)]
+
+
 def test_bytes_of_another_encoding(tmp_path):
     good, empty, path = write(tmp_path, GOOD.format(1, 1)), tmp_path / "e.abc", tmp_path / "l.abc"
     empty.write_bytes(b"")

@@ -120,6 +120,11 @@ def test_the_pedal_holds_what_is_let_go(played):
     again = [*pressed, on(2), off(1), control(3, 64, 0)]
     assert played(again) == [Note(0, 60, 6), Note(0, 64, 10), Note(6, 60, 4)]
     assert played(pressed, [control(20, 1)])[0].length == 20
+    soft = [control(0, 64, 63), on(0), off(4), control(9, 1)]
+    assert played(soft) == [Note(0, 60, 4)]
+    assert (
+        played([control(0, 64, 64), *soft[1:], control(5, 64, 63), control(5, 1)])[0].length == 18
+    )
     assert played([control(0, 64, 127, channel=1), on(0), off(4), control(9, 1)])[0].length == 4
 
 
