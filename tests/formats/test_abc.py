@@ -86,5 +86,7 @@ def test_files_without_a_tune(tmp_path):
         read_tunes(write(tmp_path, "words\n"))
     with pytest.raises(CatenaError, match="means nothing in ABC; no other tune is left"):
         read_tunes(write(tmp_path, GOOD.format(1, 1).replace("d4", "?")), skip_bad=True)
+    with pytest.raises(CatenaError, match="no tunes: name a file of them"):
+        read_tunes([])
     with pytest.raises(CatenaError, match="there is no such file"):
         read_tunes(tmp_path / "missing.abc")

@@ -118,7 +118,7 @@ def times(write, *told, **how):
     rows = [("a", f"i{place}", time) for place, time in enumerate(told)]
     (found,) = read_sessions(frame(rows), **how).sequences
     assert read_sessions(write(csv(rows), "t.csv"), **how).sequences == [found]
-    return [int(item[1:]) for item in found]
+    return [int(str(item)[1:]) for item in found]
 
 
 def test_times_with_zones_are_in_the_order_in_which_they_passed(write):

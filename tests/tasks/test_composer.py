@@ -149,7 +149,7 @@ def test_transposed_pieces_are_learned_and_held_out_ones_are_not():
 def test_held_out_pieces_are_taken_as_they_are():
     seen = {}
 
-    def fit(generator, train, valid=None, **more):
+    def fit(generator, train, valid, **more):
         seen.update(train=len(train), valid=len(valid))
         raise CatenaError("enough")
 

@@ -26,6 +26,7 @@ from catena import (
     Window,
     load,
 )
+from catena.learn.next_item import ScoresByTable
 from catena.metrics import RankTally
 from catena.tasks import ranker
 
@@ -144,6 +145,7 @@ def test_a_table_that_has_changed_is_made_ready_again():
     torch.manual_seed(0)
     space = Symbols(tuple(range(2000)), unknown="error", end=False)
     model = GRU(units=8).build(space).eval()
+    assert isinstance(model.head, ScoresByTable)
     found = ranker.StateRanker(model, 2000)
     for _ in range(2):
         running = found.running()

@@ -54,9 +54,11 @@ def read_tunes(
     """
     options = Options(encoding=encoding, errors=errors)
     named = [sources] if isinstance(sources, (str, Path)) else sources
+    if not named:
+        raise CatenaError("no tunes: name a file of them")
     found: list[Tune] = []
     skipped: list[str] = []
-    for file in named or open_sources(named):
+    for file in named:
         for tune in _each(lambda file=file: _tunes(file, options), skip_bad, skipped):
             found += _each(lambda tune=tune: _checked(tune), skip_bad, skipped)
     name = ", ".join(map(str, named))
