@@ -229,7 +229,7 @@ def test_tunes_in_all_keys_and_from_a_file(tmp_path):
 def test_keys_in_which_a_note_has_no_name_are_left_out():
     tune = Tune("X:1\nT:High\nK:C\n^^B|]\n")
     by = [0, -4, -2, 1, 3, 5]  # in the other keys it would need three sharps
-    assert Abc(16).in_keys(tune, 5) == [transposed(tune, n) if n else tune for n in by]
+    assert Abc().in_keys(tune, 5) == [transposed(tune, n) if n else tune for n in by]
 
 
 def test_pieces_are_no_tunes_and_tunes_no_pieces():
