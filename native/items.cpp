@@ -209,14 +209,18 @@ float level(const Search& search) {
     return held[most - 1];
 }
 
-// Whether one of kPanel numbers is at least so much.
-bool reaches(const Row& row, float least) {
-    Integers found = {};
-    CATENA_EACH(i) found |= row.v[i] >= Vector{} + least;
-    std::int64_t parts[kLanes / 2], any = 0;
-    std::memcpy(parts, &found, sizeof parts);
-    for (const std::int64_t part : parts) any |= part;
-    return any != 0;
+// Which of kPanel numbers are at least so much, a bit for each.
+unsigned those(const float* of, float least) {
+#if defined(__AVX2__) && !defined(CATENA_SANITIZE)
+    const __m256 leasts = _mm256_set1_ps(least);
+    const int first = _mm256_movemask_ps(_mm256_cmp_ps(_mm256_loadu_ps(of), leasts, _CMP_GE_OQ));
+    const int second = _mm256_movemask_ps(_mm256_cmp_ps(_mm256_loadu_ps(of + 8), leasts, _CMP_GE_OQ));
+    return static_cast<unsigned>(first | second << 8);
+#else
+    unsigned bits = 0;
+    for (int i = 0; i < kPanel; ++i) bits |= static_cast<unsigned>(of[i] >= least) << i;
+    return bits;
+#endif
 }
 
 // The items whose bounds are at least so much.
@@ -225,9 +229,9 @@ std::vector<std::int64_t> reaching(const Search& search, float least) {
     for (long block = 0; block < search.blocks; ++block) {
         if (!(search.highest[block] >= least)) continue;
         for (long first = block * kItems; first < (block + 1) * kItems; first += kPanel) {
-            if (!reaches(load_full(search.bounds + first), least)) continue;
-            for (long item = first; item < std::min(first + kPanel, search.call.items); ++item) {
-                if (search.bounds[item] >= least) items.push_back(item);
+            for (unsigned bits = those(search.bounds + first, least); bits; bits &= bits - 1) {
+                const long item = first + __builtin_ctz(bits);
+                if (item < search.call.items) items.push_back(item);
             }
         }
     }
