@@ -15,10 +15,10 @@ using Address = std::uintptr_t;
 template <class T>
 T* at(Address a) { return reinterpret_cast<T*>(a); }
 
-void top_items(long items, long width, long lead, long k, Address table, Address bias, Address ceiling, Address codes,
+void top_items(long items, long width, long coded, long k, Address table, Address bias, Address ceiling, Address codes,
                Address scale, Address rest, Address axes, Address query, float longest, float largest, Address found,
                Address scores) {
-    chosen_items().top({items, width, lead, k, at<const float>(table), at<const float>(bias), at<const float>(ceiling),
+    chosen_items().top({items, width, coded, k, at<const float>(table), at<const float>(bias), at<const float>(ceiling),
                         at<const std::uint8_t>(codes), at<const float>(scale), at<const float>(rest),
                         at<const double>(axes), at<const float>(query), longest, largest,
                         at<std::int64_t>(found), at<float>(scores)});

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <functional>
 #include <limits>
 #include <vector>
 
@@ -11,6 +12,8 @@
 
 namespace catena::CATENA_ARCH {
 namespace {
+
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 struct Scored {
     float score;
@@ -29,7 +32,7 @@ public:
 
     // A score below this changes nothing.
     float least() const {
-        return held_.size() < k_ ? -std::numeric_limits<float>::infinity() : held_.front().score;
+        return held_.size() < k_ ? -kInfinity : held_.front().score;
     }
 
     void offer(Scored one) {
@@ -53,7 +56,14 @@ private:
 
 // What sums of products in float may be off by, as a share of the product of the lengths.
 constexpr float kRounding = 1e-5f;
-constexpr float kSteps = 63;
+// Of products larger than this some sum might be infinite, and a bound would say nothing.
+constexpr float kLargest = 1e30f;
+// Codes of a query go to 127, and 8 times their sum fits into 16 bits: no item's product is larger.
+constexpr float kSteps = 127, kSum = 4095;
+// So many times as many items as are wanted are scored first, to know what the k-th best reaches.
+constexpr long kFirst = 3;
+// Rows of items lie anywhere in a large table, so those that come soon are asked for in time.
+constexpr std::size_t kSoon = 12;
 
 float length(const float* from, long count) {
     double sum = 0;
@@ -74,96 +84,161 @@ float* room(long count) {
     return held.data();
 }
 
-// A query made ready.
+// The query in the axes of the codes.
+std::vector<float> turned(const TopItems& call) {
+    std::vector<double> sums(call.width);
+    for (long i = 0; i < call.width; ++i) {
+        const double* axis = call.axes + i * call.width;
+        for (long j = 0; j < call.width; ++j) sums[j] += call.query[i] * axis[j];
+    }
+    std::vector<float> query(std::max(call.width, call.coded));
+    std::copy(sums.begin(), sums.end(), query.begin());
+    return query;
+}
+
+// A query made ready, and the bounds of items but for the slack.
 struct Search {
     const TopItems& call;
-    std::vector<std::int8_t> codes;  // [lead]
-    float* bounds;                   // [blocks * kItems]
-    std::int32_t offset = 0;         // what the 128 more add to a product
-    float step, reach, rest, slack;
+    long blocks;
+    float *bounds, *highest;         // [blocks * kItems], and the highest of each block
+    std::vector<std::int8_t> codes;  // [coded]
+    std::int32_t offset = 0;         // what the 8 more add to a product
+    float step = 0, whole, slack = 0;
 
-    Search(const TopItems& call, long blocks) : call(call), codes(call.lead), bounds(room(blocks * kItems)) {
-        std::vector<double> sums(call.width);
-        for (long i = 0; i < call.width; ++i) {
-            const double* axis = call.axes + i * call.width;
-            for (long j = 0; j < call.width; ++j) sums[j] += call.query[i] * axis[j];
+    explicit Search(const TopItems& call)
+        : call(call), blocks((call.items + kItems - 1) / kItems), bounds(room(blocks * (kItems + 1))),
+          highest(bounds + blocks * kItems), codes(call.coded) {
+        std::vector<float> query = turned(call);
+        whole = length(query.data(), call.width);
+        if (!bounded()) return;
+        float most = 0, sum = 0;
+        for (long j = 0; j < call.coded; ++j) {
+            most = std::max(most, std::abs(query[j]));
+            sum += std::abs(query[j]);
         }
-        std::vector<float> turned(std::max(call.width, call.lead));
-        std::copy(sums.begin(), sums.end(), turned.begin());
-        const float whole = length(turned.data(), call.width);
-        float highest = 0;
-        for (long j = 0; j < call.lead; ++j) highest = std::max(highest, std::abs(turned[j]));
-        step = highest / kSteps;
-        reach = 0.5f * std::sqrt(static_cast<float>(call.lead)) * length(turned.data(), call.lead);
-        rest = call.width > call.lead ? length(turned.data() + call.lead, call.width - call.lead) : 0;
-        for (long j = 0; j < call.lead; ++j) {
-            codes[j] = static_cast<std::int8_t>(step > 0 ? std::lrint(turned[j] / step) : 0);
-            offset += 128 * codes[j];
-            turned[j] -= step * codes[j];
+        // Rounding adds at most a half to each code.
+        step = std::max(most / kSteps, sum / (kSum - 0.5f * static_cast<float>(call.coded)));
+        if (step < std::numeric_limits<float>::min()) step = 0;
+        for (long j = 0; j < call.coded; ++j) {
+            codes[j] = static_cast<std::int8_t>(step > 0 ? std::lrint(query[j] / step) : 0);
+            offset += 8 * codes[j];
+            query[j] -= step * codes[j];
         }
-        slack = call.longest * length(turned.data(), call.lead) + kRounding * (call.largest * whole + 1);
+        slack = call.longest * length(query.data(), call.coded) + kRounding * (call.largest * whole + 1);
     }
+
+    // Whether bounds mean something: not for a query that is not finite.
+    bool bounded() const { return whole < kLargest && call.largest * whole < kLargest; }
 };
 
 // What the codes of kItems items say of their scores, before they are scaled.
 void products(const Search& search, const std::uint8_t* codes, std::int32_t* to) {
-    const long lead = search.call.lead;
     const std::int8_t* own = search.codes.data();
 #if defined(__AVX2__) && !defined(CATENA_SANITIZE)
-    const __m256i ones = _mm256_set1_epi16(1);
-    __m256i sums[2] = {_mm256_set1_epi32(-search.offset), _mm256_set1_epi32(-search.offset)};
-    for (long g = 0; g < lead; g += 4) {
-        std::int32_t four;
-        std::memcpy(&four, own + g, 4);
-        const __m256i query = _mm256_set1_epi32(four);
-        const auto* items = reinterpret_cast<const __m256i*>(codes + g * kItems);
-#pragma GCC unroll 2
-        for (int half = 0; half < 2; ++half) {
-            const __m256i pairs = _mm256_maddubs_epi16(_mm256_loadu_si256(items + half), query);
-            sums[half] = _mm256_add_epi32(sums[half], _mm256_madd_epi16(pairs, ones));
+    constexpr int kParts = kItems / 16;
+    const __m256i low = _mm256_set1_epi8(15);
+    __m256i sums[kParts];
+    for (__m256i& sum : sums) sum = _mm256_set1_epi16(static_cast<std::int16_t>(-search.offset));
+    for (long g = 0; g < search.call.coded; g += 4) {
+        std::int16_t pairs[2];
+        std::memcpy(pairs, own + g, 4);
+        const __m256i first = _mm256_set1_epi16(pairs[0]), second = _mm256_set1_epi16(pairs[1]);
+        const auto* items = reinterpret_cast<const __m256i*>(codes + g / 2 * kItems);
+#pragma GCC unroll 8
+        for (int part = 0; part < kParts; ++part) {
+            const __m256i both = _mm256_loadu_si256(items + part);
+            const __m256i high = _mm256_and_si256(_mm256_srli_epi16(both, 4), low);
+            // The sums may wrap around on their way: what they come to fits.
+            sums[part] = _mm256_add_epi16(sums[part], _mm256_maddubs_epi16(_mm256_and_si256(both, low), first));
+            sums[part] = _mm256_add_epi16(sums[part], _mm256_maddubs_epi16(high, second));
         }
     }
-    for (int half = 0; half < 2; ++half) _mm256_storeu_si256(reinterpret_cast<__m256i*>(to) + half, sums[half]);
+    auto* into = reinterpret_cast<__m256i*>(to);
+#pragma GCC unroll 8
+    for (int part = 0; part < kParts; ++part) {
+        const __m128i halves[2] = {_mm256_castsi256_si128(sums[part]), _mm256_extracti128_si256(sums[part], 1)};
+        for (const __m128i half : halves) _mm256_storeu_si256(into++, _mm256_cvtepi16_epi32(half));
+    }
 #else
     for (long i = 0; i < kItems; ++i) to[i] = -search.offset;
-    for (long g = 0; g < lead; g += 4) {
-        for (long i = 0; i < kItems; ++i) {
-            for (long j = 0; j < 4; ++j) to[i] += codes[g * kItems + i * 4 + j] * own[g + j];
+    for (long g = 0; g < search.call.coded; g += 4) {
+        const std::uint8_t* two = codes + g / 2 * kItems;
+        for (long i = 0; i < kItems; ++i, two += 2) {
+            to[i] += (two[0] & 15) * own[g] + (two[1] & 15) * own[g + 1];
+            to[i] += (two[0] >> 4) * own[g + 2] + (two[1] >> 4) * own[g + 3];
         }
     }
 #endif
 }
 
-// Whether one of kItems numbers is at least so much.
-bool reaches(const Row& row, float least) {
-    Integers found = {};
-    CATENA_EACH(i) found |= row.v[i] >= Vector{} + least;
-    std::int64_t parts[kLanes / 2], any = 0;
-    std::memcpy(parts, &found, sizeof parts);
-    for (const std::int64_t part : parts) any |= part;
-    return any != 0;
-}
-
-// Puts the bounds of a block, and says whether one of them reaches `least`.
-bool bound(const Search& search, long block, float least) {
+// Puts the bounds of a block and the highest of them.
+void bound(const Search& search, long block) {
     const TopItems& call = search.call;
     alignas(64) std::int32_t found[kItems];
-    products(search, call.codes + block * call.lead * kItems, found);
-    const long first = block * kItems;
-    Row row, reach;
-    CATENA_EACH(i) {
+    products(search, call.codes + block * call.coded / 2 * kItems, found);
+    Vector highest = Vector{} - kInfinity;
+    for (long i = 0; i < kItems; i += kLanes) {
+        const long first = block * kItems + i;
         Integers whole;
-        std::memcpy(&whole, found + i * kLanes, sizeof whole);
-        row.v[i] = __builtin_convertvector(whole, Vector);
-        reach.v[i] = Vector{} + search.reach;
+        std::memcpy(&whole, found + i, sizeof whole);
+        const Vector scaled = (search.step * load(call.scale + first)) * __builtin_convertvector(whole, Vector);
+        const Vector bounds = scaled + (search.whole * load(call.rest + first) + load(call.ceiling + first));
+        store(search.bounds + first, bounds);
+        highest = bounds > highest ? bounds : highest;
     }
-    row = load_full(call.scale + first) * (search.step * row + reach) + search.rest * load_full(call.rest + first);
-    CATENA_EACH(i) reach.v[i] = Vector{} + search.slack;
-    row = row + (load_full(call.ceiling + first) + reach);
-    store_full(search.bounds + first, row);
-    return reaches(row, least);
+    float most = highest[0];
+    for (int lane = 1; lane < kLanes; ++lane) most = std::max(most, highest[lane]);
+    search.highest[block] = most;
 }
 
+void bound(const Search& search) {
+    if (search.bounded()) {
+        for (long block = 0; block < search.blocks; ++block) bound(search, block);
+    } else {
+        std::fill_n(search.bounds, search.blocks * (kItems + 1), kInfinity);
+    }
+}
+
+// What the bounds of k items reach, and those of few more.
+float level(const Search& search) {
+    const long most = std::min(kFirst * search.call.k, search.call.items);
+    const bool many = most <= search.blocks;
+    const float* from = many ? search.highest : search.bounds;
+    std::vector<float> held(from, from + (many ? search.blocks : search.call.items));
+    std::nth_element(held.begin(), held.begin() + (most - 1), held.end(), std::greater<>());
+    return held[most - 1];
+}
+
+// Which of kPanel numbers are at least so much, a bit for each.
+unsigned those(const float* of, float least) {
+#if defined(__AVX2__) && !defined(CATENA_SANITIZE)
+    const __m256 leasts = _mm256_set1_ps(least);
+    const int first = _mm256_movemask_ps(_mm256_cmp_ps(_mm256_loadu_ps(of), leasts, _CMP_GE_OQ));
+    const int second = _mm256_movemask_ps(_mm256_cmp_ps(_mm256_loadu_ps(of + 8), leasts, _CMP_GE_OQ));
+    return static_cast<unsigned>(first | second << 8);
+#else
+    unsigned bits = 0;
+    for (int i = 0; i < kPanel; ++i) bits |= static_cast<unsigned>(of[i] >= least) << i;
+    return bits;
+#endif
+}
+
+// The items whose bounds are at least so much.
+std::vector<std::int64_t> reaching(const Search& search, float least) {
+    std::vector<std::int64_t> items;
+    for (long block = 0; block < search.blocks; ++block) {
+        if (!(search.highest[block] >= least)) continue;
+        for (long first = block * kItems; first < (block + 1) * kItems; first += kPanel) {
+            for (unsigned bits = those(search.bounds + first, least); bits; bits &= bits - 1) {
+                const long item = first + __builtin_ctz(bits);
+                if (item < search.call.items) items.push_back(item);
+            }
+        }
+    }
+    return items;
+}
+
+// A score that is no number is the lowest.
 float score(const TopItems& call, long item) {
     const float* row = call.table + item * call.width;
     Vector sum{};
@@ -171,40 +246,32 @@ float score(const TopItems& call, long item) {
     for (; j + kLanes <= call.width; j += kLanes) sum += load(row + j) * load(call.query + j);
     const int left = static_cast<int>(call.width - j);
     if (left) sum += load_lanes(row + j, left) * load_lanes(call.query + j, left);
-    float total = sum[0];
-    for (int lane = 1; lane < kLanes; ++lane) total += sum[lane];
-    return total + call.bias[item];
+    float total = call.bias[item];
+    for (int lane = 0; lane < kLanes; ++lane) total += sum[lane];
+    return std::isnan(total) ? -kInfinity : total;
 }
 
-// The k items of the highest bounds; all bounds are put.
-std::vector<Scored> promising(const Search& search, long blocks) {
+// Scores the items whose bounds are at least so much, each once.
+void offer(const Search& search, float least, Best& best) {
     const TopItems& call = search.call;
-    Best best(call.k);
-    for (long block = 0; block < blocks; ++block) {
-        if (!bound(search, block, best.least())) continue;
-        const long last = std::min(call.items, (block + 1) * kItems);
-        for (long item = block * kItems; item < last; ++item) best.offer({search.bounds[item], item});
+    const std::vector<std::int64_t> items = reaching(search, least);
+    for (std::size_t place = 0; place < items.size(); ++place) {
+        if (place + kSoon < items.size()) {
+            const float* soon = call.table + items[place + kSoon] * call.width;
+            for (long j = 0; j < call.width; j += 16) __builtin_prefetch(soon + j);
+        }
+        const long item = items[place];
+        if (search.bounds[item] >= best.least() - search.slack) best.offer({score(call, item), item});
+        search.bounds[item] = std::numeric_limits<float>::quiet_NaN();  // reaches nothing any more
     }
-    return best.in_order();
 }
 
 void top(const TopItems& call) {
-    const long blocks = (call.items + kItems - 1) / kItems;
-    const Search search(call, blocks);
-    // What k items reach, the k-th best does too.
-    float least = std::numeric_limits<float>::infinity();
-    for (const Scored& one : promising(search, blocks)) least = std::min(least, score(call, one.item));
+    const Search search(call);
+    bound(search);
     Best best(call.k);
-    for (long block = 0; block < blocks; ++block) {
-        const float* bounds = search.bounds + block * kItems;
-        if (!reaches(load_full(bounds), least)) continue;
-        const long last = std::min(kItems, call.items - block * kItems);
-        for (long i = 0; i < last; ++i) {
-            const long item = block * kItems + i;
-            if (bounds[i] >= least) best.offer({score(call, item), item});
-        }
-        least = std::max(least, best.least());
-    }
+    offer(search, level(search), best);
+    offer(search, best.least() - search.slack, best);
     const std::vector<Scored>& found = best.in_order();
     for (std::size_t place = 0; place < found.size(); ++place) {
         call.found[place] = found[place].item;
@@ -212,7 +279,7 @@ void top(const TopItems& call) {
     }
 }
 
-// Rows lie anywhere in large tables, so those that come soon are asked for in time.
+// Here each row is three, and written.
 constexpr long kAhead = 4;
 
 void fetch(const MoveRows& call, long place) {

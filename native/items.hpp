@@ -6,29 +6,28 @@
 
 namespace catena {
 
-constexpr long kItems = 16;  // are worked on together; the last of them may be none, of ceiling -inf
+constexpr long kItems = 128;  // are worked on together; the last of them may be none, of ceiling -inf
 
-// The k best of query . row + bias. The query is turned by `axes`; its first `lead` numbers are rounded to
-// codes, as those of the rows have been, and then for each item a number is known that its score does not
-// exceed (catena.kernels.items says why):
+// The k best of query . row + bias. The query is turned by `axes` and its numbers are rounded to codes, as
+// those of the rows have been; then no item's score exceeds (catena.kernels.items says why)
 //
-//     ceiling + scale (step (codes . query codes) + reach) + rest query_rest + slack
+//     ceiling + scale step (codes . query codes) + rest |query| + slack
 //
-// which reads a few bytes an item; only items for which it is as high as the k-th best are scored. The
-// codes lie as [blocks][lead / 4][kItems][4], 128 more than they mean; the query's are from -63 to 63,
-// so that two products fit into 16 bits.
+// which reads half a byte for each number of a row. Only items for which it is as high as the k-th best are
+// scored. The codes lie as [blocks][coded / 4][kItems][2]: of four codes the first two are the low halves of
+// two bytes, the others the high halves, all 8 more than they mean.
 struct TopItems {
-    long items, width, lead, k;  // 1 <= k <= items
-    const float* table;          // [items, width]
-    const float* bias;           // [items]
-    const float* ceiling;        // [blocks * kItems]: the bias, and what rounding may add to it
+    long items, width, coded, k;  // 1 <= k <= items; four divides coded
+    const float* table;           // [items, width]
+    const float* bias;            // [items]
+    const float* ceiling;         // [blocks * kItems]: the bias, and what rounding may add to it
     const std::uint8_t* codes;
-    const float *scale, *rest;   // [blocks * kItems]
-    const double* axes;          // [width, width]: the first column is the lead's first
-    const float* query;          // [width]
-    float longest, largest;      // the length of the longest row of codes, and of the turned table
-    std::int64_t* found;         // [k], the best first; of equals, the first
-    float* scores;               // [k]
+    const float *scale, *rest;    // [blocks * kItems]
+    const double* axes;           // [width, width]: the first columns are those that are coded
+    const float* query;           // [width]
+    float longest, largest;       // the length of the longest row of codes, and of the turned table
+    std::int64_t* found;          // [k], the best first; of equals, the first
+    float* scores;                // [k]
 };
 
 // Some rows of a table, by the equations of catena.learn.adagrad_momentum.

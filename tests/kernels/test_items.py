@@ -1,5 +1,7 @@
 """The best of many items and Adagrad for rows of a table: the native kernels beside PyTorch's."""
 
+import math
+
 import pytest
 import torch
 
@@ -23,7 +25,9 @@ def table_of(count, width, seed=0, clustered=True):
 
 
 @pytest.mark.parametrize("clustered", [True, False])
-@pytest.mark.parametrize(("count", "width"), [(5000, 100), (1003, 37), (40, 3), (7, 130), (1, 1)])
+@pytest.mark.parametrize(
+    ("count", "width"), [(5000, 100), (1003, 37), (40, 3), (7, 130), (300, 1), (1, 1), (129, 200)]
+)
 def test_the_best_are_the_best_of_all_scores(level, count, width, clustered):
     table, bias = table_of(count, width, clustered=clustered)
     index = items.index(table, bias)
@@ -56,6 +60,60 @@ def test_a_few_large_items_do_not_hide_the_others(level):
     query = torch.randn(50)
     wanted = items.reference_top(table, bias, query, 10)[0]
     assert items.top(index, query, 10)[0].tolist() == wanted.tolist()
+
+
+def test_numbers_beyond_those_that_are_coded_count_too(level, monkeypatch):
+    monkeypatch.setattr(items, "CODED", 6)
+    table, bias = table_of(700, 21, clustered=False)
+    index = items.index(table, bias)
+    assert index.codes.shape[1] == 2
+    for query in torch.randn(5, 21):
+        assert_best(items.top(index, query, 9), items.reference_top(table, bias, query, 9))
+
+
+@pytest.mark.parametrize("size", [0.0, 1e-38, 1e-20, 1e12])
+def test_a_query_of_any_size_finds_the_best(level, size):
+    table, bias = table_of(600, 30)
+    bias = bias.fill_(0)
+    query = size * torch.randn(30)
+    assert_best(
+        items.top(items.index(table, bias), query, 7), items.reference_top(table, bias, query, 7)
+    )
+
+
+def test_a_table_of_any_size_is_searched(level):
+    for size in (1e-30, 1e-3, 1e12, 1e17):
+        table, query = size * table_of(600, 30)[0], torch.randn(30)
+        bias = torch.zeros(600)
+        assert_best(
+            items.top(items.index(table, bias), query, 7),
+            items.reference_top(table, bias, query, 7),
+        )
+
+
+def test_what_is_not_finite_takes_nothing_from_the_others(level):
+    table, bias = table_of(700, 20)
+    bias[:300], bias[300], bias[301] = -math.inf, math.inf, math.nan
+    table[302], table[303, 5], table[304] = math.nan, math.inf, 1e30
+    query = torch.randn(20)
+    best = torch.nn.functional.linear(query, table, bias).nan_to_num(nan=-math.inf, posinf=math.inf)
+    index = items.index(table, bias)
+    found, scores = items.top(index, query, 25)
+    torch.testing.assert_close(scores, items.best(best, 25)[1], atol=1e-4, rtol=1e-5)
+    assert found[0] in (300, 303, 304)
+    everything = items.top(index, query, 700)[0]
+    assert sorted(everything.tolist()) == list(range(700))
+    for broken in (math.nan, math.inf):
+        found = items.top(index, torch.full((20,), broken), 25)[0]
+        assert len(set(found.tolist())) == 25
+        assert set(found.tolist()) <= set(range(700))
+
+
+def assert_best(mine, wanted):
+    """The same scores but for rounding, of items that are distinct."""
+    scale = float(wanted[1].abs().max())
+    torch.testing.assert_close(mine[1], wanted[1], atol=1e-5 * scale, rtol=0)
+    assert len(set(mine[0].tolist())) == len(wanted[0])
 
 
 @pytest.mark.parametrize("width", [1, 7, 16, 100])

@@ -1,15 +1,16 @@
 """The best of many items for one query, and Adagrad for rows of a table: C++ beside eager PyTorch.
 
-A query q scores item i with w_i · q + b_i = (Aᵀ w_i) · (A⁻¹ q) + b_i. A is chosen so that the
-first few numbers of both, the lead, hold most of their products: it makes the second moments of w
-and of q the same and diagonal, the largest first (as balanced truncation does with a linear
-system; with an orthogonal A it is the search of FEXIPRO, Li et al. 2017). With ŵ_i the lead in
-steps of a_i = max |w_i| / 127, and likewise q̂, no score is above
+A query q scores item i with w_i · q + b_i = y_i · x + b_i, with y = Aᵀ w and x = A⁻¹ q. With ŷ_i
+the numbers of y_i in steps of a_i = max |y_i| / 7.5, from -8 to 7, and x̂ those of x in steps that
+fit into a byte, no score is above
 
-    b_i + ŵ_i · q̂ + a_i ½√lead |q_lead| + max |ŵ| |q_lead - q̂| + |w_i's rest| |q's rest|
+    b_i + ŷ_i · x̂ + |y_i - ŷ_i| |x| + max |ŷ| |x - x̂|
 
-by Cauchy and Schwarz, which reads a tenth of what the scores would. Only items for which this
-reaches the k-th best are scored, so that the k best are exact, however well the bound holds.
+by Cauchy and Schwarz, which reads an eighth of what the scores would. Only items for which this
+reaches the k-th best are scored, so that the k best are exact, however well the bound holds. A is
+chosen so that it holds well: it makes the second moments of y and x the same and diagonal (as
+balanced truncation does with a linear system), for which the product of their lengths is least, and
+turns both at random, so that no number of a row is far larger than others and takes their steps.
 """
 
 from __future__ import annotations
@@ -24,24 +25,27 @@ from torch.nn.functional import linear, pad
 import catena._native as _native
 
 # So many items are worked on together; see native/items.hpp.
-TOGETHER = 16
-LEAD = 32
+TOGETHER = 128
 # How much is added to the diagonal of second moments, as a share of its mean.
 RIDGE = 1e-4
 # What rounding may add to a bias, as a share of it.
 ROUNDING = 1e-5
-STEPS = 127  # the codes of items go from -127 to 127
+STEPS = 7.5
+# So many numbers of a row have codes: of more, a query's products would not fit into 16 bits.
+CODED = 4096
+# A row that is longer has no bound and is always scored.
+LONGEST = 1e15
 # So many rows are turned at a time.
 ROWS = 1 << 16
 
 
 class Index(NamedTuple):
-    """A table of items as the search reads it.
+    """A table of items as the search reads it: width / 2 + 12 bytes an item beside the table.
 
     table: float32 `[items, width]`. bias: float32 `[items]`. ceiling, scale, rest: float32
     `[blocks * TOGETHER]`, -inf and 0 beyond the items. codes: uint8
-    `[blocks, lead / 4, TOGETHER, 4]`. axes: float64 `[width, width]`, for queries. longest,
-    largest: the largest |ŵ| and |Aᵀ w|.
+    `[blocks, coded / 4, TOGETHER, 2]`. axes: float64 `[width, width]`, for queries. longest,
+    largest: the largest |ŷ| and |y|.
     """
 
     table: Tensor
@@ -51,9 +55,9 @@ class Index(NamedTuple):
     scale: Tensor
     rest: Tensor
     axes: Tensor
-    lead: int
     longest: float
     largest: float
+    addresses: tuple[int, ...]
 
 
 @torch.no_grad()
@@ -64,26 +68,34 @@ def index(table: Tensor, bias: Tensor, queries: Tensor | None = None) -> Index:
         queries: the second moment of queries `[width, width]`, as far as it is known. The search is
             exact whatever they are, and fast where they are like this.
     """
-    table, (items, width) = table.detach().contiguous(), table.shape
-    lead = min(-(-width // 4) * 4, max(LEAD, width // 16 * 4))
-    axes, own = _axes(table, torch.eye(width) if queries is None else queries)
-    spare = -items % TOGETHER
-    parts = [_coded((part.double() @ own).float(), lead) for part in table.split(ROWS)]
-    codes, scale, rest, norm = (torch.cat(part) for part in zip(*parts, strict=True))
-    longest = float((codes.float().norm(dim=1) * scale).max())
-    blocks = pad(codes + 128, (0, 0, 0, spare)).to(torch.uint8)
-    blocks = blocks.view(-1, TOGETHER, lead // 4, 4).transpose(1, 2).contiguous()
-    bias = bias.detach().float().contiguous()
-    ceiling = pad(bias + ROUNDING * bias.abs(), (0, spare), value=-math.inf)
+    table, bias = table.detach().contiguous(), bias.detach().float().contiguous()
+    known = table.norm(dim=1) < LONGEST
+    axes, own = _axes(
+        table if known.all() else table[known],
+        torch.eye(table.shape[1]) if queries is None else queries,
+    )
+    parts = [
+        _coded((rows.double() @ own).float().where(kept[:, None], 0.0))
+        for rows, kept in zip(table.split(ROWS), known.split(ROWS), strict=True)
+    ]
+    codes, scale, rest, norm, longest = (torch.cat(part) for part in zip(*parts, strict=True))
+    ceiling = (bias + ROUNDING * bias.abs()).where(bias.isfinite(), bias)
+    ceiling = ceiling.where(known & ~bias.isnan(), math.inf)
+    spare = -len(table) % TOGETHER
+    ceiling = pad(ceiling, (0, spare), value=-math.inf)
     scale, rest = pad(scale, (0, spare)), pad(rest, (0, spare))
-    return Index(table, bias, ceiling, blocks, scale, rest, axes, lead, longest, float(norm.max()))
+    held = (table, bias, ceiling, codes, scale, rest, axes)
+    addresses = tuple(part.data_ptr() for part in held)
+    return Index(*held, float(longest.max()), float(norm.max()), addresses)
 
 
 def _axes(table: Tensor, queries: Tensor) -> tuple[Tensor, Tensor]:
     """A⁻ᵀ, which turns rows of queries, and A, which turns those of the table."""
-    one, other = map(_root, (table.T @ table / len(table), queries))
+    one, other = map(_root, (table.T @ table / max(1, len(table)), queries))
     left, sizes, right = torch.linalg.svd(other.T @ one)
-    return one @ right.T / sizes.sqrt(), other @ left / sizes.sqrt()
+    chance = torch.randn(one.shape, generator=torch.Generator().manual_seed(0)).double()
+    turn = torch.linalg.qr(chance).Q / sizes.sqrt()[:, None]
+    return one @ right.T @ turn, other @ left @ turn
 
 
 def _root(moment: Tensor) -> Tensor:
@@ -93,30 +105,37 @@ def _root(moment: Tensor) -> Tensor:
     return torch.linalg.cholesky(moment.double() + ridge * torch.eye(len(moment)))
 
 
-def _coded(rows: Tensor, lead: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Codes int16 `[n, lead]`, how much a step is, and the norms of the rest and of all, `[n]`."""
-    first = pad(rows[:, :lead], (0, max(0, lead - rows.shape[1])))
-    scale = first.abs().amax(1) / STEPS
-    codes = (first / scale.clamp_min(torch.finfo(rows.dtype).tiny)[:, None]).round()
-    return codes.to(torch.int16), scale, rows[:, lead:].norm(dim=1), rows.norm(dim=1)
+def _coded(rows: Tensor) -> tuple[Tensor, ...]:
+    """Codes as an index has them, and of each row how much a step is, what the codes leave, and
+    the lengths of the row and of its codes, `[n]`."""
+    scale = rows[:, :CODED].abs().amax(1) / STEPS
+    codes = rows[:, :CODED] / scale.clamp_min(torch.finfo(rows.dtype).tiny)[:, None]
+    codes.round_().clamp_(-8, 7)
+    left = rows.clone()
+    left[:, :CODED] -= codes * scale[:, None]
+    return _packed(codes), scale, left.norm(dim=1), rows.norm(dim=1), codes.norm(dim=1) * scale
 
 
-@torch.no_grad()
+def _packed(codes: Tensor) -> Tensor:
+    """Codes `[n, coded]` from -8 to 7 as uint8 `[n / TOGETHER, coded / 4, TOGETHER, 2]`."""
+    rows, coded = codes.shape
+    halves = (pad(codes, (0, -coded % 4, 0, -rows % TOGETHER)) + 8).to(torch.uint8)
+    low, high = halves.view(-1, TOGETHER, -(-coded // 4), 2, 2).unbind(3)
+    return (low + 16 * high).transpose(1, 2).contiguous()
+
+
 def top(index: Index, query: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """The k best items for a query `[width]`, the best first, of equals the first.
 
     Returns:
-        their numbers int64 `[k]` and their scores float32 `[k]`.
+        their numbers int64 `[k]` and their scores float32 `[k]`; one that is no number is -inf.
     """
     items, width = index.table.shape
     k, query = min(k, items), query.contiguous()
     found, scores = torch.empty(k, dtype=torch.int64), torch.empty(k)
     _native.top_items(
-        *(items, width, index.lead, k, index.table.data_ptr(), index.bias.data_ptr()),
-        *(index.ceiling.data_ptr(), index.codes.data_ptr()),
-        *(index.scale.data_ptr(), index.rest.data_ptr()),
-        *(index.axes.data_ptr(), query.data_ptr(), index.longest, index.largest),
-        *(found.data_ptr(), scores.data_ptr()),
+        *(items, width, 4 * index.codes.shape[1], k, *index.addresses, query.data_ptr()),
+        *(index.longest, index.largest, found.data_ptr(), scores.data_ptr()),
     )
     return found, scores
 

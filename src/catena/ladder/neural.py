@@ -65,7 +65,7 @@ class Embedding(nn.Module):
 
     def shown(self, rows: Tensor) -> Tensor:
         """What is made of rows of the table, or of scaled measurements, `[m, width]`."""
-        return self.dropout(rows)
+        return self.dropout(rows) if self.training else rows
 
 
 class NeuralHead(nn.Module):
@@ -92,7 +92,7 @@ class NeuralHead(nn.Module):
 
     def hidden(self, features: Tensor) -> Tensor:
         """What the rows of the table are multiplied with, `[m, width]`."""
-        dropped = self.dropout(features)
+        dropped = self.dropout(features) if self.training else features
         return dropped if self.tied is None else self.linear(dropped)
 
     @property
