@@ -103,7 +103,7 @@ def test_a_session_remembers_takes_back_and_forgets(chat):
     assert session.history == DIALOGUES[3]
     session.undo()
     assert session.history == DIALOGUES[3][:2]
-    with pytest.raises(CatenaError, match="turn 3 is empty"):
+    with pytest.raises(CatenaError, match="the turn is empty"):
         session.say("  ")
     assert session.history == DIALOGUES[3][:2]
     session.reset()
@@ -125,6 +125,21 @@ def test_a_session_draws_on_from_its_own_seed(chat):
         session.say("hm")  # a model of characters may draw a blank
     assert session.history[-1] == "hm"
     assert session.say("hello")
+
+
+def test_a_long_conversation_is_no_slower_than_a_short_one(chat):
+    session, read = chat.session(how=1), []
+    replies = chat._replies
+
+    def watched(histories, how, generator):
+        read.append(len(histories[0]))
+        return replies(histories, how, generator)
+
+    with patch.object(chat, "_replies", watched):
+        for _ in range(4):
+            session.say("hello")
+    assert read == [1, 3, 4, 4]
+    assert len(session.history) == 8
 
 
 def ending(chat, more):
