@@ -218,7 +218,7 @@ class Translator(Estimator):
         truncate: bool = False,
         constraint: Constraint | Sequence[Constraint | None] | None = None,
     ) -> list[str]:
-        """The best translation of each line; of an empty line, or one of white space alone, an empty
+        """The best translation of each line; of one that is empty, or white space alone, an empty
         one.
 
         Args:
