@@ -5,17 +5,18 @@ import io
 import json
 import signal
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from catena import GRU, LSTM, Window, container, load
+from catena import GRU, LSTM, Translator, Window, container, load
 from catena.cli.main import main
 from catena.formats import lines
 from catena.scheduled import ScheduledSampling
 from catena.tasks.encoder_decoder import Looking
 from catena.tasks.translators import TranslatorEnsemble
-from catena.tasks.writing import beam_of
+from catena.tasks.writing import Written, beam_of
 
 PAIRS = [
     ("das Haus ist alt", "the house is old"),
@@ -25,6 +26,7 @@ PAIRS = [
     ("ein Hund", "a dog"),
     ("neu ist der Hund", "new is the dog"),
 ]
+REFERENCES = Path("/proc/self/clear_refs")
 SOURCES, TARGETS = map(list, zip(*PAIRS, strict=True))
 TASK = ["--task", "translate"]
 TINY = [*TASK, "--model", "gru", "--units", "8", "--batch", "4", "--span", "16"]
@@ -155,6 +157,34 @@ def test_translations_come_before_the_input_has_ended(translator, monkeypatch, c
     assert main(["translate", str(translator)]) == 0
     assert [text.count("\n") for text in slow.seen] == [0, 1, 2, 2]
     assert written() == "a dog\n" * 3
+
+
+@pytest.mark.skipif(not REFERENCES.exists(), reason="peak memory is read as Linux tells it")
+def test_more_lines_take_no_more_memory(translator, monkeypatch, tmp_path):
+    """The search sees a block of lines at a time; here all but the search is what is looked at."""
+
+    def candidates(self, lines, *how, **options):
+        return [[Written(line, 0.0, 0.0)] for line in lines]
+
+    def peak(count):
+        (tmp_path / "new.de").write_text("das Haus ist alt und der Hund ist neu\n" * count)
+        REFERENCES.write_text("5")
+        before = resident("VmRSS")
+        with (tmp_path / "out").open("w") as out, monkeypatch.context() as patched:
+            patched.setattr("sys.stdout", out)
+            assert main(["translate", str(translator), str(tmp_path / "new.de")]) == 0
+        taken = resident("VmHWM") - before
+        assert (tmp_path / "out").read_bytes() == (tmp_path / "new.de").read_bytes()
+        return taken
+
+    def resident(name):
+        told = Path("/proc/self/status").read_text().partition(f"{name}:")[2]
+        return int(told.split()[0]) / 1024  # MiB
+
+    monkeypatch.setattr(Translator, "candidates", candidates)
+    peak(5_000)
+    few, many = peak(5_000), peak(50_000)  # 0.2 MiB and 1.8 MiB, several times that as texts
+    assert many < few + 4
 
 
 def test_the_n_best_and_json(catena, translator):
