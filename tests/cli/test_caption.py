@@ -147,6 +147,10 @@ def test_data_that_cannot_be_learned_from_is_named(refused, folder, tmp_path):
         "fit", folder / "f.npy", folder / "f.txt", "--valid", folder / "p.tsv", *TINY, *output
     )
     assert f"p.tsv has pictures, but {folder}/f.npy and" in told
+    np.save(tmp_path / "nan.npy", np.array([[0.0, 1.0], [np.nan, 0.0]]))
+    (tmp_path / "two.txt").write_text("a cat\na dog\n")
+    told = refused("fit", tmp_path / "nan.npy", tmp_path / "two.txt", *TINY, *output)
+    assert f"{tmp_path / 'nan.npy'} and {tmp_path / 'two.txt'}: features 2: a number is not" in told
     told = refused("fit", folder / "p.tsv", *TINY, "--joint", *output)
     assert "--joint is for --task translate, not for caption" in told
     told = refused("fit", folder / "p.tsv", *TASK[:3], "markov", *output)

@@ -4,16 +4,19 @@ import gzip
 import io
 import json
 import signal
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from catena import GRU, LSTM, Window, container, load
+from catena import GRU, LSTM, Translator, Window, container, load
 from catena.cli.main import main
 from catena.formats import lines
 from catena.scheduled import ScheduledSampling
 from catena.tasks.encoder_decoder import Looking
 from catena.tasks.translators import TranslatorEnsemble
+from catena.tasks.writing import Written, beam_of
 
 PAIRS = [
     ("das Haus ist alt", "the house is old"),
@@ -23,6 +26,7 @@ PAIRS = [
     ("ein Hund", "a dog"),
     ("neu ist der Hund", "new is the dog"),
 ]
+REFERENCES = Path("/proc/self/clear_refs")
 SOURCES, TARGETS = map(list, zip(*PAIRS, strict=True))
 TASK = ["--task", "translate"]
 TINY = [*TASK, "--model", "gru", "--units", "8", "--batch", "4", "--span", "16"]
@@ -155,6 +159,34 @@ def test_translations_come_before_the_input_has_ended(translator, monkeypatch, c
     assert written() == "a dog\n" * 3
 
 
+@pytest.mark.skipif(not REFERENCES.exists(), reason="peak memory is read as Linux tells it")
+def test_more_lines_take_no_more_memory(translator, monkeypatch, tmp_path):
+    """The search sees a block of lines at a time; here all but the search is what is looked at."""
+
+    def candidates(self, lines, *how, **options):
+        return [[Written(line, 0.0, 0.0)] for line in lines]
+
+    def peak(count):
+        (tmp_path / "new.de").write_text("das Haus ist alt und der Hund ist neu\n" * count)
+        REFERENCES.write_text("5")
+        before = resident("VmRSS")
+        with (tmp_path / "out").open("w") as out, monkeypatch.context() as patched:
+            patched.setattr("sys.stdout", out)
+            assert main(["translate", str(translator), str(tmp_path / "new.de")]) == 0
+        taken = resident("VmHWM") - before
+        assert (tmp_path / "out").read_bytes() == (tmp_path / "new.de").read_bytes()
+        return taken
+
+    def resident(name):
+        told = Path("/proc/self/status").read_text().partition(f"{name}:")[2]
+        return int(told.split()[0]) / 1024  # MiB
+
+    monkeypatch.setattr(Translator, "candidates", candidates)
+    peak(5_000)
+    few, many = peak(5_000), peak(50_000)  # 0.2 MiB and 1.8 MiB, several times that as texts
+    assert many < few + 4
+
+
 def test_the_n_best_and_json(catena, translator):
     python = load(translator)
     given = ["--n-best", "2", "--beam", "3"]
@@ -239,6 +271,20 @@ def test_phrases_beside_each_line(catena, translator):
     assert (free, result.err) == (["a dog", "", "a dog"], "")
 
 
+def test_phrases_of_a_line_go_with_what_is_asked_of_all(catena, pairs, translator, tmp_path):
+    given = ["--phrases", "--contain", "new", "--forbid", "is"]
+    result = catena("translate", translator, *given, stdin=b"der Hund ist alt\thouse\n")
+    words = set(result.out.split())
+    assert {"house", "new"} <= words
+    assert "is" not in words
+    pieces = [*TINY, "--unit", "bpe", "--subwords", "24", "--epochs", "5", "--rate", "0.03"]
+    assert catena("fit", pairs / "p.tsv", *pieces, "-o", tmp_path / "m").status == 0
+    asked = ["--contain", "house new", "--forbid", "dog"]
+    result = catena("translate", tmp_path / "m", *asked, stdin=b"ein Hund\n")
+    assert "house new" in result.out
+    assert "dog" not in result.out.split()
+
+
 def test_what_no_translation_can_hold_is_refused_by_its_line(refused, translator):
     given = ["translate", translator]
     told = refused(*given, "--phrases", stdin=b"ein Hund alt neu\nein Hund\tzebra\n")
@@ -258,6 +304,12 @@ def test_an_ensemble_translates_and_is_measured(catena, refused, pairs, translat
     told = catena("translate", translator, *with_it, "--json", stdin=b"ein Hund\n").out
     both = TranslatorEnsemble([load(translator), load(other)])
     assert json.loads(told)["translations"][0] == both.candidates(["ein Hund"])[0][0]._asdict()
+    three = [*with_it, "--ensemble", translator]
+    told = catena("translate", translator, *three, "--json", stdin=b"ein Hund\n").out
+    all_three = TranslatorEnsemble([load(path) for path in (translator, other, translator)])
+    found = all_three.candidates(["ein Hund"])[0][0]._asdict()
+    assert json.loads(told)["translations"][0] == found
+    told = catena("translate", translator, *with_it, "--json", stdin=b"ein Hund\n").out
     mean = [*with_it, "--mean", "geometric"]
     apart = catena("translate", translator, *mean, "--json", stdin=b"ein Hund\n").out
     assert apart != told
@@ -310,6 +362,14 @@ def test_lines_before_invalid_bytes_are_translated(catena, translator):
     assert (result.status, result.out) == (0, "a dog\n" * 2)
 
 
+def test_other_encodings_are_read(catena, translator, tmp_path):
+    given = ["--encoding", "latin-1"]
+    assert catena("translate", translator, *given, stdin=b"ein \xfc\n").status == 0
+    (tmp_path / "p.tsv").write_bytes(b"ein \xfc\ta dog\n")
+    assert catena("align", translator, tmp_path / "p.tsv", *given).status == 0
+    assert catena("align", translator, tmp_path / "p.tsv", "--errors", "ignore").status == 0
+
+
 # -- evaluate, align, info ----------------------------------------------------------------------
 
 
@@ -323,6 +383,9 @@ def test_evaluate(catena, pairs, translator):
     given = [pairs / "p.jsonl", "--source", "de", "--target", "en", "--json", "--beam", "2"]
     told = json.loads(catena("evaluate", translator, *given).out)
     assert told["signatures"] == found.signatures
+    short = replace(beam_of(2), max_length=1)
+    one = json.loads(catena("evaluate", translator, *given, "--max-length", "1").out)
+    assert one["chrf"] == load(translator).evaluate(PAIRS, short).chrf < found.chrf
     cut = json.loads(catena("evaluate", translator, *given, "--tokenize", "char").out)
     assert "tok:char" in cut["signatures"]["bleu"]
     assert told["perplexity"] == pytest.approx(load(translator).perplexity(PAIRS))

@@ -20,6 +20,7 @@ FORMS = {
     "a": "Hello\nHi!\n\nWho?\nMe.\nWhy?\n\n",
     "a.tsv": "Hello\tHi!\n\nWho?\tMe.\tWhy?\n",
     "a.jsonl": '["Hello", "Hi!"]\n\n{"id": 7, "turns": ["Who?", "Me.", {"text": "Why?"}]}\n',
+    "a.ndjson": '{"turns": ["Hello", "Hi!"]}\n["Who?", "Me.", "Why?"]\n',
     "a.json": '{"dialogue": ["Hello", "Hi!"]}\n["Who?", "Me.", "Why?"]\n',
     "a.txt.gz": gzip.compress(b"Hello\nHi!\n\nWho?\nMe.\nWhy?\n"),
 }
@@ -43,9 +44,11 @@ def test_files_follow_one_another_and_places_name_lines(write):
     assert texts(found) == TALK + TALK
     places = [found.place(i) for i in range(len(found))]
     assert places == [f"{one}, line 3", f"{one}, line 7", f"{other}, line 1", f"{other}, line 3"]
+    tabs = write(FORMS["a.tsv"], "a.tsv")
+    assert [read_dialogues(tabs).place(i) for i in (0, 1)] == [f"{tabs}, line 1", f"{tabs}, line 3"]
 
 
-@pytest.mark.parametrize("name", ["a", "a.jsonl"])
+@pytest.mark.parametrize("name", ["a", "a.jsonl", "a.ndjson"])
 def test_standard_input_is_known_by_its_first_byte(pipe, name):
     assert texts(read_dialogues(pipe(FORMS[name].encode()))) == TALK
 

@@ -237,6 +237,32 @@ def test_pictures_are_read_from_files_and_scaled(tmp_path, painter):
     assert read_picture(tmp_path / "grey.jpg").shape == (16, 16, 3)
 
 
+def test_pictures_of_every_mode_are_read_alike(tmp_path):
+    image = pytest.importorskip("PIL.Image")
+    grey = np.arange(0, 256, 4, dtype=np.uint8).reshape(8, 8)
+    seen = np.repeat(grey[..., None], 3, 2)
+    deep = image.fromarray(grey.astype(np.uint16) * 256 + 7)
+    plain = image.fromarray(seen)
+    saved = {
+        "L.png": plain.convert("L"),
+        "P.png": plain.convert("L").convert("P"),
+        "LA.png": plain.convert("LA"),
+        "CMYK.tif": plain.convert("CMYK"),
+        "16.png": deep,
+        "16.tif": deep,
+        "I.tif": image.fromarray(grey.astype(np.int32) * 256),
+    }
+    for name, picture in saved.items():
+        picture.save(tmp_path / name)
+        assert np.array_equal(read_picture(tmp_path / name), seen), name
+    plain.save(tmp_path / "a.gif", save_all=True, append_images=[image.new("RGB", (8, 8))])
+    assert np.array_equal(read_picture(tmp_path / "a.gif"), seen)
+    for number, kind in ((70_000, np.int32), (-1, np.int32), (0.5, np.float32)):
+        image.fromarray(np.full((2, 2), number, kind)).save(tmp_path / "f.tif")
+        with pytest.raises(CatenaError, match=r"f.tif: the picture cannot be read: its numbers"):
+            read_picture(tmp_path / "f.tif")
+
+
 @pytest.mark.parametrize("suffix", ["png", "svg"])
 def test_attention_is_drawn_over_the_picture(tmp_path, painter, suffix):
     path = tmp_path / f"a.{suffix}"

@@ -1,18 +1,24 @@
 """Chat: learns from dialogues, replies by search and by chance, keeps a session, is measured and
 kept; and what it refuses."""
 
+import copy
 import math
+from unittest.mock import patch
 
 import numpy as np
 import pytest
+import torch
 from sklearn.base import clone
 
-from catena import GRU, CatenaError, Chat, Generator, Gradient, Markov, Translator, load
+from catena import GRU, LSTM, CatenaError, Chat, Generator, Gradient, Markov, Translator, load
 from catena.container import read_facts
+from catena.learn.checkpoint import Checkpoint
+from catena.scheduled import ScheduledSampling
 from catena.search import Beam, Sampling
 from catena.tasks import chat as chatting
 from catena.tasks import translate
 from catena.tasks.chat import BETWEEN
+from catena.tasks.encoder_decoder import Looking
 from catena.tasks.turns import Turn
 
 LEARNER = Gradient(epochs=40, rate=0.03, batch=4, span=16)
@@ -67,6 +73,9 @@ def test_draws_belong_to_their_seed(chat):
     assert len(set(drawn)) > 4
     assert all(drawn)
     assert chat.reply(["hello"], Sampling(temperature=0)) == chat.reply(["hello"], Beam(1))
+    histories = [turns[:1] for turns in DIALOGUES[::-1]]
+    coldest = chat.replies(histories, Sampling(temperature=0))
+    assert coldest == [chat.reply(history, 1) for history in histories]
     assert max(len(text.split()) for text in drawn) <= chat.longest_ == 4
     assert len(chat.reply(["hello"], Sampling(min_length=4, max_length=4)).split()) == 4
 
@@ -97,7 +106,7 @@ def test_a_session_remembers_takes_back_and_forgets(chat):
     assert session.history == DIALOGUES[3]
     session.undo()
     assert session.history == DIALOGUES[3][:2]
-    with pytest.raises(CatenaError, match="turn 3 is empty"):
+    with pytest.raises(CatenaError, match="the turn is empty"):
         session.say("  ")
     assert session.history == DIALOGUES[3][:2]
     session.reset()
@@ -106,6 +115,62 @@ def test_a_session_remembers_takes_back_and_forgets(chat):
     session.how = Sampling(temperature=4.0)
     again = chat.session(session.how, seed=0)
     assert [session.say("hello") for _ in range(3)] != [again.say("hello")] * 3
+
+
+def test_a_session_draws_on_from_its_own_seed(chat):
+    how = Sampling(temperature=4.0)
+    for seed in (1, 2):
+        session = chat.session(how, seed)
+        assert session.say("hello") == chat.reply(["hello"], how, seed)
+        session.reset()
+        assert session.say("hello") != chat.reply(["hello"], how, seed)
+    with patch.object(chat, "_replies", return_value=[""]):
+        session.say("hm")  # a model of characters may draw a blank
+    assert session.history[-1] == "hm"
+    assert session.say("hello")
+
+
+def test_a_long_conversation_is_no_slower_than_a_short_one(chat):
+    session, read = chat.session(how=1), []
+    replies = chat._replies
+
+    def watched(histories, how, generator):
+        read.append(len(histories[0]))
+        return replies(histories, how, generator)
+
+    with patch.object(chat, "_replies", watched):
+        for _ in range(4):
+            session.say("hello")
+    assert read == [1, 3, 4, 4]
+    assert len(session.history) == 8
+
+
+def ending(chat, more):
+    """The same model, to which the end of every turn is likelier by so many nats."""
+    changed = copy.deepcopy(chat)
+    model = changed.translator_.model_
+    with torch.no_grad():
+        model.head.linear.bias[model.space.end_number] += more
+    return changed
+
+
+def test_a_reply_has_a_symbol_and_as_many_as_the_longest_turn_unless_more_are_asked_for(chat):
+    for more, wanted in ((60.0, 1), (-60.0, 4)):
+        odd = ending(chat, more)
+        for how in (3, Sampling(temperature=1.0)):
+            replies = odd.replies([["hello"], ["tea please"]], how)
+            assert [len(reply.split()) for reply in replies] == [wanted] * 2
+    for kind in (Beam, Sampling):
+        assert len(chat.reply(["hello"], kind(max_length=1)).split()) == 1
+        assert len(chat.reply(["hello"], kind(min_length=6, max_length=9)).split()) == 6
+
+
+def test_the_mark_between_turns_is_never_said(chat):
+    drawn = chat.replies([["hello"]] * 200, Sampling(temperature=1e3))
+    found = chat.candidates([["hello"]], Beam(400, max_length=2))[0]
+    for texts in (drawn, [one.text for one in found]):
+        assert len(set(texts)) > 100
+        assert not any(BETWEEN in text or text != " ".join(text.split()) for text in texts)
 
 
 def test_unknown_words_and_the_mark_itself_are_answered(chat):
@@ -125,6 +190,12 @@ def test_bleu_and_perplexity_are_of_the_replies(chat):
     score = sacrebleu.corpus_bleu(["hi there"], [["hi you"]], tokenize="char")
     assert found.bleu == score.score
     assert "tok:char" in found.signatures["bleu"]
+    how, histories = Sampling(temperature=4.0), [turns[:1] for turns in DIALOGUES]
+    pairs = [(turns[0], turns[1]) for turns in DIALOGUES]
+    short = [turns[:2] for turns in DIALOGUES]
+    for seed in (0, 1):
+        wanted = chat.translator_.judged(pairs, chat.replies(histories, how, seed))
+        assert chat.evaluate(short, how, seed=seed) == wanted
     with pytest.raises(CatenaError, match="tokenize must be one of"):
         chat.evaluate(DIALOGUES, tokenize="no such")
 
@@ -146,6 +217,56 @@ def test_what_is_loaded_replies_as_what_was_saved(chat, tmp_path):
     Generator(Markov()).fit(["ab"]).save(tmp_path / "g")
     with pytest.raises(CatenaError, match="task 'generate', not 'chat'"):
         chatting.load(tmp_path / "g")
+
+
+def test_what_was_not_the_default_is_loaded_too(tmp_path):
+    options = {
+        "decoder": LSTM(units=4, embedding=3),
+        "looking": Looking("additive", feeding=True),
+        "smoothing": 0.2,
+        "unit": "bpe",
+        "vocabulary": 40,
+        "minimum": 2,
+        "scheduled": ScheduledSampling(0.5),
+        "learner": Gradient(epochs=1),
+        "seed": 3,
+    }
+    pairs = [turns[:2] for turns in DIALOGUES]
+    made = Chat(GRU(units=4, embedding=3), context=5, **options).fit(pairs)
+    given = made.translator_.get_params(deep=False)
+    assert {name: given[name] for name in options} == options
+    made.save(tmp_path / "m")
+    again = load(tmp_path / "m")
+    assert (again.context, again.context_) == (5, 1)
+    assert {name: getattr(again, name) for name in options} == options
+
+
+def test_held_out_dialogues_are_measured_and_a_stopped_run_goes_on(tmp_path):
+    def fit(**options):
+        learner = Gradient(epochs=4, rate=0.02, batch=4, span=16)
+        return Chat(GRU(units=4), unit="word", learner=learner).fit(DIALOGUES, **options)
+
+    path, seen = tmp_path / "c", []
+
+    def stop(progress):
+        seen.append(progress)
+        if len(seen) == 3:
+            raise KeyboardInterrupt
+
+    whole = fit()
+    with (
+        patch.object(Checkpoint, "due", property(lambda self: True)),
+        pytest.raises(KeyboardInterrupt),
+    ):
+        fit(checkpoint=path, report=stop)
+    assert path.exists()
+    told = []
+    again = fit(checkpoint=path, resume=True, report=told.append)
+    assert told[0].done > seen[0].done
+    assert again.score(DIALOGUES).tolist() == whole.score(DIALOGUES).tolist()
+    told.clear()
+    fit(valid=DIALOGUES[:1], report=told.append)
+    assert any(progress.valid is not None for progress in told)
 
 
 def test_it_is_a_translator_of_pairs():

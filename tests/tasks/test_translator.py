@@ -114,6 +114,7 @@ def test_what_is_loaded_translates_as_what_was_saved(tmp_path, unit, joint):
     lines = [source for source, _ in PAIRS]
     assert isinstance(again, Translator)
     assert again.translate(lines) == made.translate(lines)
+    assert again.translate(["", " \t", "\u3000"]) == [""] * 3
     assert again.score(PAIRS).tolist() == made.score(PAIRS).tolist()
     assert again.get_params() == made.get_params() | {"learner": again.learner} | {
         name: value for name, value in again.get_params().items() if name.startswith("learner__")

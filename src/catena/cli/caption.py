@@ -26,7 +26,7 @@ from catena.sequences import Sequences
 from catena.tasks.caption import Captioner, load
 from catena.tasks.encoder_decoder import Looking
 from catena.tasks.regions import Convolution
-from catena.tasks.sights import read_pictures
+from catena.tasks.sights import features_as_sequences, read_pictures
 from catena.tasks.writing import Written
 
 OF_READING = ("encoding", "errors")
@@ -155,10 +155,12 @@ def _seen(data: Captioned, captioner: Captioner) -> Any:
     """The pictures, read and scaled, or the features.
 
     Raises:
-        CatenaError: at a picture that cannot be decoded, with the line that names it.
+        CatenaError: at a picture that cannot be decoded, with the line that names it, and at
+            features that are no numbers.
     """
     if isinstance(data.sources, Sequences):
-        return data.sources
+        with _naming(data.name):
+            return features_as_sequences(data.sources)
     try:
         return read_pictures(data.sources, captioner.convolution.size)
     except CatenaError as error:

@@ -299,7 +299,11 @@ class Session:
         Raises:
             CatenaError: for an empty turn.
         """
-        reply = self._chat._replies([[*self.history, text]], self.how, self._generator)[0]
+        if isinstance(text, str) and not _clean(text):
+            raise CatenaError("the turn is empty; say something")
+        # All that is read of it, so that a long conversation does not become a slow one.
+        before = self.history[-self._chat.context_ :]
+        reply = self._chat._replies([[*before, text]], self.how, self._generator)[0]
         self._exchanges.append([_clean(text), reply])
         return reply
 

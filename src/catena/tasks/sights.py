@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -12,6 +12,9 @@ from torch import Tensor
 
 from catena.errors import CatenaError
 from catena.sequences import Sequences, as_tensor
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
 
 PICTURES = "[n, height, width, 3] of bytes"
 FEATURES = "[n, d] or [n, regions, d] of numbers"
@@ -87,7 +90,8 @@ def features_as_sequences(sources: Any) -> Sequences:
 
 
 def read_picture(path: str | Path) -> np.ndarray:
-    """The picture of a file, `[height, width, 3]` bytes; what shines through is white.
+    """The picture of a file, `[height, width, 3]` bytes, the first where there are several; what
+    shines through is white.
 
     Raises:
         CatenaError: where Pillow is not installed, and when the file cannot be read or decoded.
@@ -98,7 +102,7 @@ def read_picture(path: str | Path) -> np.ndarray:
         raise CatenaError("reading pictures needs Pillow: pip install 'catena[caption]'") from error
     try:
         with Image.open(path) as image:
-            whole = image.convert("RGBA")
+            whole = _of_bytes(image).convert("RGBA")
     except UnidentifiedImageError as error:
         raise CatenaError(f"{path}: not a picture that can be decoded") from error
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
@@ -107,6 +111,22 @@ def read_picture(path: str | Path) -> np.ndarray:
     flat = Image.new("RGBA", whole.size, "white")
     flat.alpha_composite(whole)
     return np.array(flat.convert("RGB"))
+
+
+def _of_bytes(image: Picture) -> Picture:
+    """A picture of more than a byte a pixel as one of bytes, which Pillow would cut off at white.
+
+    Raises:
+        ValueError: where nobody knows what number is white.
+    """
+    from PIL.Image import fromarray
+
+    if image.mode[0] not in "IF":
+        return image
+    grey = np.asarray(image)
+    if image.mode == "F" or grey.min() < 0 or grey.max() >= 1 << 16:
+        raise ValueError("its numbers have 32 bits, and none is known to be white; save it with 16")
+    return fromarray((grey >> 8).astype(np.uint8))
 
 
 def _checked(pixels: Tensor) -> Tensor:

@@ -218,7 +218,8 @@ class Translator(Estimator):
         truncate: bool = False,
         constraint: Constraint | Sequence[Constraint | None] | None = None,
     ) -> list[str]:
-        """The best translation of each line; of an empty line, an empty one.
+        """The best translation of each line; of one that is empty, or white space alone, an empty
+        one.
 
         Args:
             how: the width of the beam, or all options of the search. A width alone ranks by the
@@ -254,7 +255,8 @@ class Translator(Estimator):
             CatenaError: for a text where a list of lines is needed, and for a constraint that no
                 translation can obey.
         """
-        model, lines = self._model(), texts_of(lines, "line")
+        model = self._model()
+        lines = ["" if line.isspace() else line for line in texts_of(lines, "line")]
         sources = _limited(self.source_.encode(lines), limit, truncate)
         prompts, usual = self._prompts(lines, begin), self.ratio_ * sources.lengths
 
