@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
@@ -211,13 +212,14 @@ def _predicting(
         fresh: whether the sequences begin here, so that their first items are not predicted.
         start: what the states before them show, `[n, *features]`.
     """
-    lengths, offsets = sequences.lengths, sequences.offsets
-    follows = torch.ones(sequences.total, dtype=torch.bool)
+    ends = sequences.lengths.numpy().cumsum()
+    begins = ends - sequences.lengths.numpy()
     if fresh:
-        follows[offsets[:-1][lengths > 0]] = False
-        items = follows.nonzero().squeeze(1)
-        return scanned.features.values, items - 1, items
-    slots = torch.ones(sequences.total + len(lengths), dtype=torch.bool)
-    slots[(lengths + 1).cumsum(0) - 1] = False
+        follows = np.ones(sequences.total, dtype=bool)
+        follows[begins[begins < ends]] = False
+        items = follows.nonzero()[0]
+        return scanned.features.values, torch.from_numpy(items - 1), torch.from_numpy(items)
+    slots = np.ones(sequences.total + len(ends), dtype=bool)
+    slots[ends + np.arange(len(ends))] = False
     before = prepend(start, scanned.features).values
-    return before, slots.nonzero().squeeze(1), follows.nonzero().squeeze(1)
+    return before, torch.from_numpy(slots.nonzero()[0]), torch.arange(sequences.total)
