@@ -15,11 +15,13 @@
 #include "bind_features.hpp"
 #include "bind_items.hpp"
 #include "bind_names.hpp"
+#include "bind_sampled.hpp"
 #include "bind_stream.hpp"
 #include "call.hpp"
 #include "chain.hpp"
 #include "features.hpp"
 #include "items.hpp"
+#include "sampled.hpp"
 #include "stream.hpp"
 #include "threads.hpp"
 
@@ -40,6 +42,7 @@ struct Level {
     const ChainKernels& chain;
     const FeatureKernels& features;
     const ItemKernels& items;
+    const SampledKernels& sampled;
 };
 
 // What this processor can run, the best first.
@@ -49,15 +52,15 @@ std::vector<Level> available() {
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq"))
         found.push_back({"avx512", kernels_avx512(), step_avx512, chain_avx512(), feature_kernels_avx512(),
-                     item_kernels_avx512()});
+                     item_kernels_avx512(), sampled_kernels_avx512()});
 #endif
 #if defined(CATENA_AVX2)
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
         found.push_back({"avx2", kernels_avx2(), step_avx2, chain_avx2(), feature_kernels_avx2(),
-                     item_kernels_avx2()});
+                     item_kernels_avx2(), sampled_kernels_avx2()});
 #endif
     found.push_back({"portable", kernels_portable(), step_portable, chain_portable(), feature_kernels_portable(),
-                     item_kernels_portable()});
+                     item_kernels_portable(), sampled_kernels_portable()});
     return found;
 }
 
@@ -66,6 +69,7 @@ StepStream step_in_use = available().front().step;
 const ChainKernels* chain_in_use = &available().front().chain;
 const FeatureKernels* features_in_use = &available().front().features;
 const ItemKernels* items_in_use = &available().front().items;
+const SampledKernels* sampled_in_use = &available().front().sampled;
 
 std::vector<std::string> levels() {
     std::vector<std::string> names;
@@ -81,6 +85,7 @@ void use_level(const std::string& name) {
             chain_in_use = &level.chain;
             features_in_use = &level.features;
             items_in_use = &level.items;
+            sampled_in_use = &level.sampled;
             return;
         }
     }
@@ -188,6 +193,7 @@ StepStream catena::chosen_step() { return step_in_use; }
 const ChainKernels& catena::chosen_chain() { return *chain_in_use; }
 const FeatureKernels& catena::chosen_features() { return *features_in_use; }
 const ItemKernels& catena::chosen_items() { return *items_in_use; }
+const SampledKernels& catena::chosen_sampled() { return *sampled_in_use; }
 
 NB_MODULE(_native, m) {
     // A model that is still held when Python ends holds its table of names; that is no fault.
@@ -210,4 +216,5 @@ NB_MODULE(_native, m) {
     bind_features(m);
     bind_items(m);
     bind_names(m);
+    bind_sampled(m);
 }

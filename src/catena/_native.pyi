@@ -57,6 +57,18 @@ def top_items(*call: float) -> None:
 def move_rows(*call: float) -> None:
     """Adagrad for some rows of a table; see native/items.hpp."""
 
+def sampled_softmax(*call: int) -> None:
+    """Gains over shared items and their slopes; see native/sampled.hpp."""
+
+def add_rows(*call: int) -> None:
+    """Adds rows to some of a table's; see native/sampled.hpp."""
+
+def draw(*call: float) -> None:
+    """Items for numbers, by edges; see native/draws.hpp."""
+
+def distinct(*call: int) -> int:
+    """Which items an update needs; see native/draws.hpp."""
+
 class Columns:
     """Sparse attributes of steps, attribute by attribute; see native/columns.hpp."""
 

@@ -104,7 +104,13 @@ class Sequences:
 
     def with_values(self, values: Tensor) -> Sequences:
         """The same lengths over other values, one for each observation."""
-        return Sequences(values, self.lengths)
+        values = as_tensor(values)
+        if values.dim() == 0 or len(values) != self.total:
+            return Sequences(values, self.lengths)  # which says what is wrong
+        found = object.__new__(Sequences)
+        object.__setattr__(found, "values", values)
+        object.__setattr__(found, "lengths", self.lengths)
+        return found
 
     def to(self, *args: Any, **kwargs: Any) -> Sequences:
         """The values on another device or in another dtype; as `torch.Tensor.to`."""
@@ -288,5 +294,8 @@ def ranges(starts: Tensor, lengths: Tensor) -> Tensor:
     >>> ranges(torch.tensor([5, 0]), torch.tensor([2, 3])).tolist()
     [5, 6, 0, 1, 2]
     """
-    shift = starts - (lengths.cumsum(0) - lengths)
-    return torch.arange(int(lengths.sum())) + shift.repeat_interleave(lengths)
+    # As arrays: a small operation on them takes a fifth of the time of one on tensors.
+    begins, sizes = starts.numpy(), lengths.numpy()
+    ends = sizes.cumsum()
+    shift = np.repeat(begins - (ends - sizes), sizes)
+    return torch.from_numpy(shift + np.arange(len(shift)))

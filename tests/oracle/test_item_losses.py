@@ -8,6 +8,7 @@ import torch
 
 from catena import GRU, RNN, BPRMax, CatenaError, CrossEntropy, Sequences, Symbols, TOP1Max, Window
 from catena.learn.adagrad_momentum import EPSILON, Adagrad
+from catena.learn.among import Candidates, gains
 from catena.learn.item_losses import ITEM_LOSSES
 from catena.learn.negatives import Negatives
 from catena.learn.next_item import NextItem, SessionPiece
@@ -39,6 +40,12 @@ def top1_max(own, others):
     return -sum(s * (sigma(r - own) + sigma(r * r)) for s, r in zip(weights, others, strict=True))
 
 
+def gain(loss, scores, own, log_times, log_draws):
+    """With rows that make the scores what is multiplied with them."""
+    rows = torch.eye(scores.shape[1], dtype=scores.dtype)
+    return gains(loss, scores, own, Candidates(rows, 0 * rows[0], log_times, log_draws))
+
+
 # Five items; the second and the last are no others, the third was drawn twice.
 SCORES = torch.tensor(
     [[0.5, -0.7, 1.5, 0.1, 0.3], [2.0, -1.2, -1.0, 0.4, 0.0], [-0.2, 0.9, 0.3, 2.0, 0.7]],
@@ -61,7 +68,7 @@ EXPECTED = torch.tensor([0.5, 9.0, 2.0, 0.25, 9.0], dtype=torch.float64)
 )
 def test_losses_are_the_formulas(loss, by_hand):
     scores = SCORES.clone().requires_grad_()
-    found = loss.gain(scores, OWN, TIMES.log(), EXPECTED.log())
+    found = gain(loss, scores, OWN, TIMES.log(), EXPECTED.log())
     drawn = torch.repeat_interleave(TIMES.long())
     for row in range(3):
         others = drawn[drawn != OWN[row]]
@@ -69,7 +76,7 @@ def test_losses_are_the_formulas(loss, by_hand):
         wanted = by_hand(own, SCORES[row, others].tolist(), EXPECTED[others].tolist())
         assert float(found[row].detach()) == pytest.approx(wanted, abs=1e-12)
     torch.autograd.gradcheck(
-        lambda scores: loss.gain(scores, OWN, TIMES.log(), EXPECTED.log()), scores
+        lambda scores: gain(loss, scores, OWN, TIMES.log(), EXPECTED.log()), scores
     )
 
 
@@ -77,17 +84,17 @@ def test_figures_computed_by_hand():
     scores, own = torch.tensor([[math.log(3.0), 0.0, 0.0]]), torch.tensor([0])
     drawn = torch.tensor([0, 1, 1]).log(), torch.zeros(3)
     # Softmax: 3 / (3 + 1 + 1). The others weigh a half each, and σ(log 3) is 3/4.
-    assert float(CrossEntropy().gain(scores, own, *drawn).exp()) == pytest.approx(0.6)
-    assert float(BPRMax().gain(scores, own, *drawn).exp()) == pytest.approx(0.75)
-    assert float(TOP1Max().gain(scores, own, *drawn)) == pytest.approx(-0.75)
+    assert float(gain(CrossEntropy(), scores, own, *drawn).exp()) == pytest.approx(0.6)
+    assert float(gain(BPRMax(), scores, own, *drawn).exp()) == pytest.approx(0.75)
+    assert float(gain(TOP1Max(), scores, own, *drawn)) == pytest.approx(-0.75)
 
 
 @pytest.mark.parametrize("loss", ITEM_LOSSES.values(), ids=list(ITEM_LOSSES))
 def test_gradients_are_finite_where_a_sample_is_the_target_and_scores_are_large(loss):
     scores = (SCORES.float() * 200).requires_grad_()
-    gain = loss().gain(scores, OWN, TIMES.float().log(), torch.zeros(5))
-    gain.sum().backward()
-    assert gain.isfinite().all()
+    found = gain(loss(), scores, OWN, TIMES.float().log(), torch.zeros(5))
+    found.sum().backward()
+    assert found.isfinite().all()
     assert scores.grad is not None
     assert scores.grad.isfinite().all()
     # What was not drawn and did not come next has no part in it.
@@ -133,8 +140,12 @@ def test_weighted_samples_make_the_whole_sum_on_average():
     scores, counts = torch.randn(30, dtype=torch.float64), torch.arange(1, 31)
     negatives, target = Negatives(counts, 20_000, 1.0), 7
     times = torch.bincount(negatives.draw(0, 0), minlength=30)
-    sampled = CrossEntropy().gain(
-        scores[None], torch.tensor([target]), times.log(), negatives.log_draws.double()
+    sampled = gain(
+        CrossEntropy(),
+        scores[None],
+        torch.tensor([target]),
+        times.log(),
+        negatives.log_draws.double(),
     )
     assert float(sampled) == pytest.approx(float(scores.log_softmax(0)[target]), abs=0.02)
 
@@ -185,14 +196,14 @@ def test_ragged_batches_learn_what_parallel_sessions_do(rung):
         model, ragged = objective(rung, loss)
         weights, times = Negatives(COUNTS, 5, 0.5).log_draws.double(), torch.bincount(others)
 
-        def gain(scores, target, loss=loss, weights=weights, times=times):
+        def worth(scores, target, loss=loss, weights=weights, times=times):
             if not loss.samples:
                 return scores.log_softmax(0)[target]
-            return loss.gain(scores[None], torch.tensor([target]), times.log(), weights)[0]
+            return gain(loss, scores[None], torch.tensor([target]), times.log(), weights)[0]
 
         drawn = others if loss.samples else None
         found = ragged.score(SessionPiece(SESSIONS, True, drawn), None).log_prob.values
-        wanted = parallel(model, SESSIONS, gain)
+        wanted = parallel(model, SESSIONS, worth)
         assert len(found) == ragged.predictions == len(wanted)
         # Scores of the ragged side are float32 from the head on, as in training.
         assert torch.allclose(found.double().sort().values, wanted.sort().values, atol=1e-5)

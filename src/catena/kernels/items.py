@@ -169,8 +169,7 @@ Held = tuple[Tensor, Tensor, Tensor]
 
 def move_rows(held: Held, rows: Tensor, gradient: Tensor, rule: Rule) -> None:
     """Move rows int64 `[count]`, distinct, by their gradient `[count, width]`."""
-    fits = all(part.is_cpu and part.is_contiguous() for part in held)
-    if not fits or held[0].dtype != torch.float32 or not len(rows):
+    if not _fits(held) or not len(rows):
         return reference_move_rows(held, rows, gradient, rule)
     rows, gradient = rows.contiguous(), gradient.contiguous()
     _native.move_rows(
@@ -183,15 +182,33 @@ def move_rows(held: Held, rows: Tensor, gradient: Tensor, rule: Rule) -> None:
 def reference_move_rows(held: Held, rows: Tensor, gradient: Tensor, rule: Rule) -> None:
     """What `move_rows` does, on any device."""
     table, squares, velocity = (whole.index_select(0, rows) for whole in held)
-    move((table, squares, velocity), gradient, rule)
+    reference_move((table, squares, velocity), gradient, rule)
     for whole, part in zip(held, (table, squares, velocity), strict=True):
         whole.index_copy_(0, rows, part)
 
 
+_FIRST = torch.zeros(1, dtype=torch.int64)
+
+
 def move(held: Held, gradient: Tensor, rule: Rule) -> None:
     """Move all of a parameter."""
+    if not _fits(held) or not gradient.numel():
+        return reference_move(held, gradient, rule)
+    table, squares, velocity = (part.view(1, -1) for part in held)
+    move_rows((table, squares, velocity), _FIRST, gradient.reshape(1, -1), rule)
+
+
+def reference_move(held: Held, gradient: Tensor, rule: Rule) -> None:
+    """What `move` does, on any device."""
     theta, squares, velocity = held
     squares.addcmul_(gradient, gradient)
     scale = (squares + rule.epsilon).sqrt_()
     velocity.mul_(rule.momentum).addcdiv_(gradient, scale, value=-rule.rate)
     theta.mul_(rule.keep).add_(velocity)
+
+
+def _fits(held: Held) -> bool:
+    """Whether the kernel can move what is held."""
+    return all(
+        part.is_cpu and part.is_contiguous() and part.dtype == torch.float32 for part in held
+    )

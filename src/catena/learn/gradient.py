@@ -212,6 +212,7 @@ class _Descent:
         self.optimizer = optimizer_for(
             model, how.optimizer, how.rate, how.weight_decay, how.momentum
         )
+        self.learned = [p for group in self.optimizer.param_groups for p in group["params"]]
         self.peaks = [group["lr"] for group in self.optimizer.param_groups]
         self.state: State | None = None
         self.average = Average(model, how.average)
@@ -271,7 +272,8 @@ class _Descent:
         nats = scored.log_prob.values
         self.state = detach(scored.state)
         if len(nats):
-            self.optimizer.zero_grad(set_to_none=True)
+            for parameter in self.learned:
+                parameter.grad = None
             loss = -nats.mean()
             self._refuse_nan(loss)
             loss.backward()
@@ -405,7 +407,8 @@ class _Descent:
     # -- the end, and going on --------------------------------------------------------------
 
     def _finish(self) -> History:
-        self.model.load_state_dict(self.best or self.average.parameters())
+        if self.best or self.average.kept:
+            self.model.load_state_dict(self.best or self.average.parameters())
         self.model.eval()
         self.history.epochs, self.history.seconds = self._epochs(), self.place.seconds
         self._tell(force=True, done=1.0)

@@ -17,12 +17,13 @@ came next is no other item, and is left out.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import ClassVar, Protocol
 
 import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
+from catena.kernels.sampled import softmax
 from catena.ladder.rung import at_least, whole
 
 
@@ -41,11 +42,15 @@ class ItemLoss(Protocol):
         """Others are drawn with a probability in proportion to their count to this power."""
         ...
 
-    def gain(self, scores: Tensor, own: Tensor, log_times: Tensor, log_draws: Tensor) -> Tensor:
-        """What each prediction is worth, `[m]`.
+    def gain(
+        self, products: Tensor, bias: Tensor, own: Tensor, log_times: Tensor, log_draws: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """What each prediction is worth, `[m]`, and its slopes by the scores, `[m, items]`.
 
         Args:
-            scores: `[m, items]`, those of some items, each once.
+            products: `[m, items]`, which with the bias are scores of some items, each once; they
+                may be written over.
+            bias: `[items]`.
             own: `[m]`, which of them came next; another must have been drawn.
             log_times: `[items]`, how often each was drawn as another; -inf where it was not.
             log_draws: `[items]`, how often it was to be expected among the samples, log(k q_j).
@@ -73,9 +78,11 @@ class CrossEntropy:
         whole("samples", self.samples, 0)
         at_least("exponent", self.exponent, 0)
 
-    def gain(self, scores: Tensor, own: Tensor, log_times: Tensor, log_draws: Tensor) -> Tensor:
+    def gain(
+        self, products: Tensor, bias: Tensor, own: Tensor, log_times: Tensor, log_draws: Tensor
+    ) -> tuple[Tensor, Tensor]:
         weight = log_times - log_draws if self.logq else log_times
-        return _Softmax.apply(scores, own, weight)  # type: ignore[no-any-return]
+        return softmax(products, bias, own, weight), products
 
 
 @dataclass(frozen=True)
@@ -98,10 +105,21 @@ class BPRMax:
         at_least("exponent", self.exponent, 0)
         at_least("regularisation", self.regularisation, 0)
 
-    def gain(self, scores: Tensor, own: Tensor, log_times: Tensor, log_draws: Tensor) -> Tensor:
-        log_share = _others(scores, own, log_times).log_softmax(1)
-        above = (log_share + logsigmoid(scores.gather(1, own[:, None]) - scores)).logsumexp(1)
-        return above - self.regularisation * (log_share.exp() * scores.square()).sum(1)
+    def gain(
+        self, products: Tensor, bias: Tensor, own: Tensor, log_times: Tensor, log_draws: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        scores, column = products.add_(bias), own[:, None]
+        away = scores.gather(1, column) - scores
+        log_share = _others(scores, column, log_times).log_softmax(1)
+        joint = log_share + logsigmoid(away)
+        above = joint.logsumexp(1, keepdim=True)
+        share, blame = log_share.exp(), (joint - above).exp()
+        pushed = blame * torch.sigmoid(-away)
+        cost = (share * scores.square()).sum(1, keepdim=True)
+        of_cost = share * (scores.square() - cost + 2 * scores)
+        slopes = blame - share - pushed - self.regularisation * of_cost
+        slopes.scatter_add_(1, column, pushed.sum(1, keepdim=True))
+        return (above - self.regularisation * cost).squeeze(1), slopes
 
 
 @dataclass(frozen=True)
@@ -121,44 +139,24 @@ class TOP1Max:
         whole("samples", self.samples, 1)
         at_least("exponent", self.exponent, 0)
 
-    def gain(self, scores: Tensor, own: Tensor, log_times: Tensor, log_draws: Tensor) -> Tensor:
-        share = _others(scores, own, log_times).softmax(1)
-        below = torch.sigmoid(scores - scores.gather(1, own[:, None])) + torch.sigmoid(
-            scores.square()
-        )
-        return -(share * below).sum(1)
+    def gain(
+        self, products: Tensor, bias: Tensor, own: Tensor, log_times: Tensor, log_draws: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        scores, column = products.add_(bias), own[:, None]
+        share = _others(scores, column, log_times).softmax(1)
+        below = torch.sigmoid(scores - scores.gather(1, column))
+        large = torch.sigmoid(scores.square())
+        cost = (share * (below + large)).sum(1, keepdim=True)
+        pushed = share * below * (1 - below)
+        of_large = 2 * scores * large * (1 - large)
+        slopes = share * (cost - below - large - of_large) - pushed
+        slopes.scatter_add_(1, column, pushed.sum(1, keepdim=True))
+        return -cost.squeeze(1), slopes
 
 
 def _others(scores: Tensor, own: Tensor, log_times: Tensor) -> Tensor:
     """Scores of the drawn, as often as they were; -inf for what was not and what came next."""
-    return (scores + log_times).scatter(1, own[:, None], -torch.inf)
-
-
-class _Softmax(torch.autograd.Function):
-    """The log-probability of the item that came next among others with weights of their own.
-
-    The same as a logsumexp over what `_others` gives beside the item, in the fewest passes: the
-    scores are by far the largest thing an update computes, and the probabilities, which are their
-    gradient, are left where the weighted scores were.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, scores: Tensor, own: Tensor, weight: Tensor) -> Tensor:
-        column = own[:, None]
-        mine = scores.gather(1, column)
-        weighted = (scores + weight).scatter_(1, column, mine)
-        highest = weighted.amax(1, keepdim=True)
-        p = weighted.sub_(highest).exp_()
-        total = p.sum(1, keepdim=True)
-        p.div_(total)
-        ctx.save_for_backward(p, column)
-        return (mine - highest - total.log()).squeeze(1)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
-        p, column = ctx.saved_tensors
-        gradient = gradient[:, None]
-        return (p * -gradient).scatter_add_(1, column, gradient), None, None
+    return (scores + log_times).scatter_(1, own, -torch.inf)
 
 
 ITEM_LOSSES: dict[str, type[CrossEntropy | BPRMax | TOP1Max]] = {

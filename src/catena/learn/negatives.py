@@ -7,9 +7,11 @@ import math
 import torch
 from torch import Tensor
 
+from catena.kernels.sampled import draw, guide
+
 # So many are drawn at a time and then handed out update by update, which costs far less than
 # drawing for each.
-CACHE = 1 << 20
+CACHE = 1 << 16
 
 
 class Negatives:
@@ -28,7 +30,7 @@ class Negatives:
     def __init__(self, counts: Tensor, samples: int, exponent: float, cache: int = CACHE) -> None:
         weights = counts.double() ** exponent * (counts > 0)
         q = weights / weights.sum()
-        self._edges = q.cumsum(0)
+        self._guide = guide(q.cumsum(0))
         self.samples, self._updates = samples, max(1, cache // samples)
         # log(k q_j): how often each item is to be expected among the samples of an update.
         self.log_draws = (q.log() + math.log(samples)).float()
@@ -45,5 +47,5 @@ class Negatives:
     def _block(self, seed: int) -> Tensor:
         generator = torch.Generator().manual_seed(seed)
         size = (self._updates, self.samples)
-        at = torch.rand(size, generator=generator, dtype=torch.float64) * self._edges[-1]
-        return torch.searchsorted(self._edges, at, right=True).clamp_max(len(self._edges) - 1)
+        at = torch.rand(size, generator=generator, dtype=torch.float64)
+        return draw(self._guide, at * self._guide.edges[-1])

@@ -8,14 +8,18 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
+from catena.kernels.sampled import distinct, marks
+from catena.learn.among import Candidates, gains
 from catena.learn.batches import Batches
 from catena.learn.checkpoint import digest
 from catena.learn.item_losses import ItemLoss
 from catena.learn.negatives import Negatives
+from catena.learn.taken import taken, taken_and_read
 from catena.model import Scored, SequenceModel, prepend
 from catena.recurrence import State
 from catena.scanning import Scanned, scan
@@ -94,6 +98,7 @@ class NextItem:
         self._negatives = None
         if loss.samples:
             self._negatives = Negatives(counts, loss.samples, loss.exponent)
+        self._marks = marks(len(counts))
 
     @property
     def predictions(self) -> int:
@@ -145,33 +150,35 @@ class NextItem:
         """Only the rows of the items that occur here are touched, each once."""
         assert self._negatives is not None
         values = piece.sequences.values
-        items, place = torch.cat([values, others.to(values.device)]).unique(return_inverse=True)
-        place, drawn = place[: len(values)], place[len(values) :]
-        weight, bias = self._head.table
-        rows = self._taken(weight, items)
-        embedded = self._embedded(values, items, place, rows)
+        items, place, times = distinct(values, others, self._marks)
+        rows, embedded = self._embedded(values, items, place)
         hidden, own, after = self._walked(piece, embedded, state, place)
-        times = torch.bincount(drawn, minlength=len(items))
-        # Without any other item there is nothing to stand above, and nothing to learn.
-        real = times[own] < len(drawn)
-        hidden, own = hidden[real], own[real]
-        scores = linear(hidden, rows, self._taken(bias, items)).float()
+        if int(times.max()) == len(others):
+            # Without any other item there is nothing to stand above, and nothing to learn.
+            real = times[own] < len(others)
+            hidden, own = hidden[real], own[real]
         log_draws = self._negatives.log_draws.to(values.device)[items]
-        return _scored(self._loss.gain(scores, own, times.log(), log_draws), after)
+        bias = self._taken(self._head.table[1], items)
+        among = Candidates(rows, bias, times.log(), log_draws)
+        return _scored(gains(self._loss, hidden, own, among), after)
 
-    def _embedded(self, values: Tensor, items: Tensor, place: Tensor, rows: Tensor) -> Tensor:
-        """What the recurrence takes, by the rows that scores are computed with where the model
-        reads and scores with the same table."""
-        embed = self._reads
+    def _embedded(self, values: Tensor, items: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
+        """The rows that scores are computed with, and what the recurrence takes: by the same rows
+        where the model reads and scores with one table."""
+        embed, (table, _) = self._reads, self._head.table
         if embed is None:
-            return self._model.embed(values)
-        if embed.table is not self._head.table[0]:
-            items, place = values.unique(return_inverse=True)
-            rows = self._taken(embed.table, items)
-        return embed.shown(rows.index_select(0, place))
+            return self._taken(table, items), self._model.embed(values)
+        if embed.table is table and self._sparse:
+            rows, read = taken_and_read(table, items, place)
+            return rows, embed.shown(read)
+        rows = self._taken(table, items)
+        if embed.table is not table:
+            own, place = values.unique(return_inverse=True)
+            return rows, embed.shown(self._taken(embed.table, own).index_select(0, place))
+        return rows, embed.shown(rows.index_select(0, place))
 
     def _taken(self, table: Tensor, items: Tensor) -> Tensor:
-        return _Rows.apply(table, items) if self._sparse else table.index_select(0, items)
+        return taken(table, items) if self._sparse else table.index_select(0, items)
 
     def _walked(
         self,
@@ -192,23 +199,6 @@ class NextItem:
         return hidden, numbers.index_select(0, items), scanned.state
 
 
-class _Rows(torch.autograd.Function):
-    """Some rows of a table, each once and in order, with a gradient that holds these alone."""
-
-    @staticmethod
-    def forward(ctx: Any, table: Tensor, items: Tensor) -> Tensor:
-        ctx.save_for_backward(items)
-        ctx.shape = table.shape
-        return table.index_select(0, items)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
-        (items,) = ctx.saved_tensors
-        return torch.sparse_coo_tensor(
-            items[None], gradient, ctx.shape, is_coalesced=True, check_invariants=False
-        ), None
-
-
 def _scored(gain: Tensor, state: State) -> Scored:
     return Scored(Sequences(gain, torch.tensor([len(gain)])), state)
 
@@ -222,13 +212,14 @@ def _predicting(
         fresh: whether the sequences begin here, so that their first items are not predicted.
         start: what the states before them show, `[n, *features]`.
     """
-    lengths, offsets = sequences.lengths, sequences.offsets
-    follows = torch.ones(sequences.total, dtype=torch.bool)
+    ends = sequences.lengths.numpy().cumsum()
+    begins = ends - sequences.lengths.numpy()
     if fresh:
-        follows[offsets[:-1][lengths > 0]] = False
-        items = follows.nonzero().squeeze(1)
-        return scanned.features.values, items - 1, items
-    slots = torch.ones(sequences.total + len(lengths), dtype=torch.bool)
-    slots[(lengths + 1).cumsum(0) - 1] = False
+        follows = np.ones(sequences.total, dtype=bool)
+        follows[begins[begins < ends]] = False
+        items = follows.nonzero()[0]
+        return scanned.features.values, torch.from_numpy(items - 1), torch.from_numpy(items)
+    slots = np.ones(sequences.total + len(ends), dtype=bool)
+    slots[ends + np.arange(len(ends))] = False
     before = prepend(start, scanned.features).values
-    return before, slots.nonzero().squeeze(1), follows.nonzero().squeeze(1)
+    return before, torch.from_numpy(slots.nonzero()[0]), torch.arange(sequences.total)
