@@ -57,6 +57,15 @@ def top_items(*call: float) -> None:
 def move_rows(*call: float) -> None:
     """Adagrad for some rows of a table; see native/items.hpp."""
 
+def log_sums(*call: int) -> None:
+    """log of the sum of exp of each row; see native/rows.hpp."""
+
+def top_of_rows(*call: int) -> None:
+    """The best of each row."""
+
+def attend(*call: int) -> None:
+    """Attention by products; see native/attend.hpp."""
+
 class Columns:
     """Sparse attributes of steps, attribute by attribute; see native/columns.hpp."""
 
