@@ -170,6 +170,8 @@ private:
 
     int width(long block) const { return static_cast<int>(least(s_.units - block * kPanel, kPanel)); }
 
+    static long least(long a, long b) { return a < b ? a : b; }
+
     // Some blocks of units and their weights.
     struct Strip {
         long block;
@@ -184,32 +186,25 @@ private:
         return {block, blocks, weights, weights + of_x * blocks * Cell::gates * kPanel};
     }
 
-    void add_x(const Strip& on, const Group& group, Scratch* sums) const {
-        multiply(group, on.blocks, {x_, layer_->inputs, layer_->inputs, on.of_x}, sums);
+    void add_x(const Strip& on, long row, int rows, Scratch& sums) const {
+        multiply(rows, on.blocks, {x_ + row * layer_->inputs, layer_->inputs, layer_->inputs, on.of_x}, sums);
     }
 
-    void add_h(const Strip& on, const Group& group, Scratch* sums) const {
-        multiply(group, on.blocks, {h_, s_.units, s_.units, on.of_h}, sums);
+    void add_h(const Strip& on, long row, int rows, Scratch& sums) const {
+        multiply(rows, on.blocks, {h_ + row * s_.units, s_.units, s_.units, on.of_h}, sums);
     }
 
     void work(long block) {
         const Strip on = strip(block);
-        groups({0, 1, s_.rows}, [&](const Group& group) { work(on, group); });
-    }
-
-    void work(const Strip& on, const Group& group) {
-        Scratch sums[kGroup];
-        for (int i = 0; i < group.count; ++i) begin(on, group.tiles[i], sums[i]);
-        add_x(on, group, sums);
-        if constexpr (kResets) {
-            for (int i = 0; i < group.count; ++i) set_aside(on.block, group.tiles[i], sums[i]);
-        }
-        add_h(on, group, sums);
-        for (int i = 0; i < group.count; ++i) {
+        for (long row = 0; row < s_.rows; row += kTile) {
+            const int rows = static_cast<int>(least(s_.rows - row, kTile));
+            Scratch sums;
+            begin(block, on.blocks, rows, sums);
+            add_x(on, row, rows, sums);
+            if constexpr (kResets) set_aside(block, row, rows, sums);
+            add_h(on, row, rows, sums);
             for (int b = 0; b < on.blocks; ++b) {
-                for (int r = 0; r < group.tiles[i].height; ++r) {
-                    finish(on.block + b, b, group.tiles[i].row + r, r, sums[i]);
-                }
+                for (int r = 0; r < rows; ++r) finish(block + b, b, row + r, r, sums);
             }
         }
     }
@@ -219,20 +214,17 @@ private:
     // Both products of a strip, each by itself.
     void multiply_apart(long block) {
         const Strip on = strip(block);
-        groups({0, 1, s_.rows}, [&](const Group& group) {
-            Scratch of_x[kGroup] = {}, of_h[kGroup] = {};
-            add_x(on, group, of_x);
-            add_h(on, group, of_h);
-            for (int i = 0; i < group.count; ++i) put_apart(on, group.tiles[i], of_x[i], of_h[i]);
-        });
-    }
-
-    void put_apart(const Strip& on, const Tile& tile, const Scratch& of_x, const Scratch& of_h) {
-        for (int p = 0; p < on.blocks * Cell::gates; ++p) {
-            const long b = on.block + p / Cell::gates, at = p % Cell::gates * s_.units + b * kPanel;
-            for (int r = 0; r < tile.height; ++r) {
-                store(room(tile.row + r, 0) + at, width(b), load_full(of_x.at[p][r]));
-                store(room(tile.row + r, 1) + at, width(b), load_full(of_h.at[p][r]));
+        for (long row = 0; row < s_.rows; row += kTile) {
+            const int rows = static_cast<int>(least(s_.rows - row, kTile));
+            Scratch of_x{}, of_h{};
+            add_x(on, row, rows, of_x);
+            add_h(on, row, rows, of_h);
+            for (int p = 0; p < on.blocks * Cell::gates; ++p) {
+                const long b = block + p / Cell::gates, at = p % Cell::gates * s_.units + b * kPanel;
+                for (int r = 0; r < rows; ++r) {
+                    store(room(row + r, 0) + at, width(b), load_full(of_x.at[p][r]));
+                    store(room(row + r, 1) + at, width(b), load_full(of_h.at[p][r]));
+                }
             }
         }
     }
@@ -288,36 +280,32 @@ private:
         return f_.gates + (row * Cell::width + Cell::gates - 1) * s_.units + u;
     }
 
-    CATENA_INLINE void begin(const Strip& on, const Tile& tile, Scratch& sums) const {
-        for (int p = 0; p < on.blocks * Cell::gates; ++p) {
-            const long b = on.block + p / Cell::gates, at = p % Cell::gates * s_.units + b * kPanel;
+    CATENA_INLINE void begin(long block, int blocks, int rows, Scratch& sums) const {
+        for (int p = 0; p < blocks * Cell::gates; ++p) {
+            const long b = block + p / Cell::gates, at = p % Cell::gates * s_.units + b * kPanel;
             const Row bias = layer_->bias ? load(layer_->bias + at, width(b)) : zeros();
-            for (int r = 0; r < tile.height; ++r) store_full(sums.at[p][r], bias);
+            for (int r = 0; r < rows; ++r) store_full(sums.at[p][r], bias);
         }
     }
 
-    CATENA_INLINE void set_aside(long block, const Tile& tile, Scratch& sums) const {
+    CATENA_INLINE void set_aside(long block, long row, int rows, Scratch& sums) const {
         const int n = Cell::gates - 1;
         const long u = block * kPanel;
         const Row bias = load(layer_->bias_n + u, width(block));
-        for (int r = 0; r < tile.height; ++r) {
-            store(aside(tile.row + r, u), width(block), load_full(sums.at[n][r]));
+        for (int r = 0; r < rows; ++r) {
+            store(aside(row + r, u), width(block), load_full(sums.at[n][r]));
             store_full(sums.at[n][r], bias);
         }
     }
 
-    // Tiles take turns with each slice of the weights. One row reads each weight once, whatever the
-    // length of a slice.
-    void multiply(const Group& group, int blocks, Factors<Weight> in, Scratch* sums) const {
+    // One row reads each weight once, whatever the length of a slice.
+    void multiply(int rows, int blocks, Factors<Weight> in, Scratch& sums) const {
         const int panels = blocks * Cell::gates;
-        const long depth = in.depth, slice = s_.rows == 1 ? depth : kSlice;
-        const float* rows = in.a;
+        const long depth = in.depth, slice = rows == 1 ? depth : kSlice;
         for (long k = 0; k < depth; k += slice) {
             in.depth = least(depth - k, slice);
-            for (int i = 0; i < group.count; ++i) {
-                in.a = rows + group.tiles[i].row * in.stride + k;
-                add_panels(group.tiles[i].height, panels, in, sums[i].at);
-            }
+            add_panels(rows, panels, in, sums.at);
+            in.a += slice;
             in.weights += stored<Weight>(slice) * panels * kPanel;
         }
     }

@@ -289,7 +289,7 @@ class _Hunt:
         scores, log_sum = predicted(self.model, rows.state)
         banned = forbidden(self.model.space, length >= self.how.min_length, self.how.unknown)
         # In place, for there are many.
-        scores[:, banned] = NEVER
+        scores.index_fill_(1, banned.nonzero().squeeze(1), NEVER)
         if self.guide is not None:
             scores.masked_fill_(~self._allowed(self.guide, rows, length), NEVER)
         if self.how.no_repeat:
