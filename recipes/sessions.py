@@ -6,8 +6,8 @@
 diginetica is the preprocessing of SR-GNN (Wu et al. 2019) of the CIKM Cup 2016: 186,670 training
 sessions and, as prefixes with what came next, those of the last week; 43,097 items, none of them
 cold. Each prefix is one prediction, 60,858 in all. It is not the split of GRU4Rec's authors, who
-hold out the last days of other filtered data, so that .4995 and .1542 are a mark and no comparison;
-SR-GNN's paper gives P@20 50.73 and MRR@20 17.59 on this one, and NARM 49.70 and 16.17.
+hold out the last days of other filtered data, so that .4995 and .1542, by BPR-max, are a mark and
+no comparison; SR-GNN's authors give a P@20 of 50.7 on this one, and of 49.7 for NARM.
 
 Of the users of beauty and lastfm the last item is the test, the last but one is left for validation
 and the others are for training, as in SASRec and BERT4Rec; but all items are ranked.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,7 +12,8 @@ from torch import Tensor, nn
 
 from catena import container
 from catena.errors import CatenaError
-from catena.ladder import RUNGS, Rung, describe
+from catena.kinds import describe, known, of_kind
+from catena.ladder import RUNGS, Rung
 from catena.ladder.rung import options
 from catena.learn import LEARNERS, Learner
 from catena.model import SequenceModel
@@ -25,7 +25,6 @@ PARTS = ("task", "rung", "space", "learner")
 COUNTED = ("layers", "order")
 
 _Module = TypeVar("_Module", bound=nn.Module)
-_Kind = TypeVar("_Kind")
 
 
 def pack(rung: Rung, space: Space, learner: Learner, task: Mapping[str, Any]) -> dict[str, Any]:
@@ -35,7 +34,7 @@ def pack(rung: Rung, space: Space, learner: Learner, task: Mapping[str, Any]) ->
         "task": dict(task),
         "rung": rung_facts(rung),
         "space": {"kind": space.kind, **space.describe()},
-        "learner": {"kind": learner.kind, **_fields(learner)},
+        "learner": describe(learner),
     }
 
 
@@ -127,19 +126,12 @@ def load_module(
 
 def space_from(described: Mapping[str, Any]) -> Space:
     """The space that a file describes."""
-    return _known(SPACES, described["kind"], "space").from_description(described)
+    return known(SPACES, described["kind"], "space").from_description(described)
 
 
 def learner_from(described: Mapping[str, Any]) -> Learner:
     """The learner that a file describes."""
-    chosen = {name: value for name, value in described.items() if name != "kind"}
-    return _known(LEARNERS, described["kind"], "learner")(**chosen)
-
-
-def _known(table: Mapping[str, _Kind], kind: object, what: str) -> _Kind:
-    if not isinstance(kind, str) or kind not in table:
-        raise ValueError(f"there is no {what} {kind!r}")
-    return table[kind]
+    return of_kind(LEARNERS, described, "learner")
 
 
 def _checked(path: Path, facts: dict[str, Any]) -> dict[str, Any]:
@@ -208,10 +200,6 @@ def build(path: Path, make: Callable[[], _Module], tensors: Mapping[str, Tensor]
         module = make()
     module.load_state_dict(tensors)
     return module.eval()
-
-
-def _fields(learner: Learner) -> dict[str, Any]:
-    return asdict(learner) if is_dataclass(learner) else {}  # type: ignore[arg-type]
 
 
 def _first_line(error: Exception) -> str:

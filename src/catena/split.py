@@ -111,7 +111,11 @@ def split_labelled(
 
 
 def split_by_end(
-    sessions: Sequence[Any], ends: np.ndarray, test: float = TEST, valid: float = VALID
+    sessions: Sequence[Any],
+    ends: np.ndarray,
+    test: float = TEST,
+    valid: float = VALID,
+    starts: np.ndarray | None = None,
 ) -> Split:
     """Hold out the sessions that ended last, so that nothing learned from is later than what is
     tested.
@@ -120,9 +124,13 @@ def split_by_end(
     together: every event of the training part is earlier than the last event of every session of
     the validation part, and each of those earlier than that of every test session.
 
+    With `starts` every event of a part is earlier than every event of the next: a session that
+    begins in one part and ends in another is left out, and the rule says how many are.
+
     Args:
         ends: `[n]`, when each session ended, in any unit.
         test, valid: shares of the sessions, at least; more where many end at the same moment.
+        starts: `[n]`, when each session began, in the same unit.
 
     Raises:
         CatenaError: when nothing is left for a part.
@@ -130,22 +138,25 @@ def split_by_end(
     >>> split_by_end(["a", "b", "c", "d"], np.array([4, 1, 3, 2]), test=0.25, valid=0.25)[:3]
     (['b', 'd'], ['c'], ['a'])
     """
-    if len(ends) != len(sessions):
-        raise CatenaError(f"{len(sessions)} sessions, but the ends of {len(ends)}")
+    starts = ends if starts is None else starts
+    for name, times in ("ends", ends), ("starts", starts):
+        if len(times) != len(sessions):
+            raise CatenaError(f"{len(sessions)} sessions, but the {name} of {len(times)}")
     held_valid, held_test = _sizes(len(sessions), test, valid, "sessions")
     in_order = np.sort(ends)
     until_test = in_order[len(ends) - held_test]
     until_valid = in_order[max(0, int((in_order < until_test).sum()) - held_valid)]
     rule = f"by the end of each session: the last {test:.0%} test, {valid:.0%} before it validation"
-    early, late = ends < until_valid, ends >= until_test
-    parts = [
-        [sessions[i] for i in part.nonzero()[0].tolist()] for part in (early, ~early & ~late, late)
-    ]
+    between = (starts >= until_valid) & (ends < until_test)
+    inside = ends < until_valid, between, starts >= until_test
+    parts = [[sessions[i] for i in part.nonzero()[0].tolist()] for part in inside]
     if not all(parts):
         raise CatenaError(
-            "too many sessions end at the same moment to cut between them: nothing would be left "
-            "for training or validation; give finer times or other shares"
+            "too many sessions end at the same moment, or last too long, to cut between them: "
+            "nothing would be left of a part; give finer times, other shares or the parts"
         )
+    if astride := len(sessions) - sum(map(len, parts)):
+        rule += f"; left out {astride:,} that reach from one part into another"
     return Split(*parts, rule=rule)
 
 

@@ -1,10 +1,12 @@
 """Composers on the command line: learned from files and folders, used, measured; and refused."""
 
+import errno
 import json
+import os
 
 import pytest
 
-from catena import load
+from catena import Composer, load
 from catena.formats import read_midi, read_music, read_tunes, write_midi
 from catena.music import Metre, Note, Piece, Tempo
 from catena.music.events import to_events
@@ -80,6 +82,33 @@ def test_several_pieces_go_on_from_a_primer(catena, composer, tunes, tmp_path):
         assert primer.end < piece.end <= primer.end + 2 * 3 * 480
 
 
+def test_the_picture_shows_where_the_primer_ends(catena, composer, tunes, tmp_path, monkeypatch):
+    shown = []
+    monkeypatch.setattr(Composer, "draw", lambda self, *given: shown.append(given))
+    given = ["-o", tmp_path / "new.mid", "--primer", tunes / "a.mid", "--bars", 1]
+    assert catena("compose", composer, *given).status == 0
+    ((path, new, begun),) = shown
+    assert (path, begun) == (tmp_path / "new.png", read_midi(tunes / "a.mid"))
+    assert new == read_midi(tmp_path / "new.mid")
+
+
+def test_nothing_is_composed_where_a_picture_cannot_be_written(refused, composer, tmp_path):
+    (tmp_path / "new-2.png").mkdir()
+    told = refused("compose", composer, "-o", tmp_path / "new.mid", "-n", 2, "--bars", 1)
+    assert f"{tmp_path / 'new-2.png'}: is a folder" in told
+
+
+def test_a_full_disk_leaves_no_half_of_a_piece(catena, composer, tmp_path, monkeypatch):
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    result = catena("compose", composer, "-o", tmp_path / "new.mid", "--bars", 1)
+    assert result.status == 2
+    assert "cannot be written: No space left on device" in result.err
+    assert not list(tmp_path.iterdir())
+
+
 def test_frames_are_learned_and_measured(catena, tunes, tmp_path):
     model = tmp_path / "m"
     data = [tunes / "a.mid", tunes / "deep" / "b.MIDI"]
@@ -118,6 +147,16 @@ def test_bad_files_are_skipped_only_where_that_was_asked_for(catena, refused, ba
     assert (result.status, "skipped 2 of 3\n" in result.err) == (0, True)
     told = refused("fit", bad / "silent.mid", *FRAMES, "--skip-bad", "-o", tmp_path / "n")
     assert "no piece is left; the first: " in told
+
+
+def test_a_piece_of_drums_alone_is_named(catena, refused, tunes, tmp_path):
+    (tmp_path / "both").mkdir()
+    write_midi(Piece((Note(0, 36, 480, channel=9),)), tmp_path / "both" / "drums.mid")
+    write_midi(melody(60, 62), tmp_path / "both" / "tune.mid")
+    told = refused("fit", tmp_path / "both", *MARKOV, "-o", tmp_path / "m")
+    assert "drums.mid: there is no note in it but drums, which are left out" in told
+    result = catena("fit", tmp_path / "both", *MARKOV, "--skip-bad", "-o", tmp_path / "m")
+    assert (result.status, "skipped 1 of 2\n" in result.err) == (0, True)
 
 
 # -- tunes of ABC ---------------------------------------------------------------------------------
@@ -179,6 +218,20 @@ def test_bad_tunes_are_skipped_only_where_that_was_asked_for(catena, refused, tm
     assert "--step is for events and frames" in told
 
 
+def test_tunes_of_another_encoding(catena, refused, tmp_path):
+    data, output = tmp_path / "some.abc", ["-o", tmp_path / "m"]
+    data.write_bytes(WALTZ.format(1, "c").replace("Waltz", "Valse \xe9").encode("latin-1"))
+    (tmp_path / "good.abc").write_text(WALTZ.format(2, "B"))
+    assert "some.abc, line 2, byte" in refused("fit", data, *MARKOV[:4], *output)
+    given = [data, tmp_path / "good.abc", *MARKOV[:4]]
+    for form in "abc", "events":
+        told = catena("fit", *given, "--form", form, "--encoding", "latin-1", *output).err
+        assert told.endswith("2 pieces\n")
+        told = catena("fit", *given, "--form", form, "--skip-bad", *output).err
+        assert "skipped 1 of 2\n" in told
+    assert catena("evaluate", tmp_path / "m", data, "--encoding", "latin-1").status == 0
+
+
 def test_tunes_are_learned_as_events_too(catena, written, tunes, tmp_path):
     data, _ = written
     result = catena("fit", data, tunes, *MARKOV, "--form", "events", "-o", tmp_path / "m")
@@ -195,19 +248,34 @@ def test_the_ladder_is_compared(catena, refused, written, tunes, tmp_path):
     waltzes.write_text("".join(WALTZ.format(i, "cBAG"[i % 4]) for i in range(20)))
     few = ["--task", "compose", "--models", "markov", "--json"]
     found = json.loads(catena("compare", waltzes, *few).out)
-    assert found["task"] == "generate"
+    assert (found["task"], found["unit"], found["left_out"]) == ("compose", "symbol", "")
     assert {row["name"] for row in found["rows"]} >= {"markov-1", "markov-2"}
     parts = ["--valid", data, "--test", data]
     shown = json.loads(catena("compare", waltzes, *few, "--form", "events", *parts).out)
     own = read_music([data]).pieces
     assert shown["sizes"][2] == sum(len(to_events(piece)) for piece in own)
+    assert shown["unit"] == "event"
     assert "give --valid and --test, or none" in refused("compare", waltzes, *few, *parts[:2])
     told = refused("compare", waltzes, *few, "--unit", "word")
     assert "--unit is not for --task compose" in told
     told = refused("compare", waltzes, "--form", "events")
     assert "--form is not for --task generate" in told
     told = refused("compare", waltzes, *few, "--form", "frames")
-    assert "cannot model Bits" in told
+    assert "many.abc: markov cannot model Bits: a Markov chain needs symbols" in told
+
+
+def test_what_is_left_out_of_a_comparison_is_said(catena, written, tmp_path):
+    data, _ = written
+    given = ["--form", "frames", "--models", "markov,hmm", "--minutes", "0.01"]
+    parts = ["--valid", data, "--test", data, "--report", tmp_path / "r.html"]
+    result = catena("compare", data, *TASK, *given, *parts)
+    assert result.status == 0
+    assert "bits/frame" in result.out
+    said = "Left out: markov, which cannot model Bits: a Markov chain needs symbols."
+    assert result.out.endswith(f"{said}\n")
+    report = (tmp_path / "r.html").read_text()
+    assert said in report
+    assert "of the density" not in report
 
 
 # -- what is refused ------------------------------------------------------------------------------

@@ -1,11 +1,17 @@
 """Recommenders on the command line: learned, used, measured, compared; and what is refused."""
 
+import errno
 import json
 import re
+import signal
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+import torch
 
 from catena import load
+from catena.cli.main import main
 
 # What comes next is certain but for the ends: tea, cup, spoon; ink, pen, paper.
 ROUND = {"tea": "cup", "cup": "spoon", "spoon": "tea", "ink": "pen", "pen": "paper", "paper": "ink"}
@@ -59,6 +65,57 @@ def test_lines_get_lines_and_unknown_items_are_counted(catena, shop):
     assert len(found[1]["items"]) == 1
 
 
+class Closed:
+    """Standard output whose first line is taken; what then is written fails."""
+
+    def __init__(self, error):
+        self.error, self.taken = error, []
+
+    def write(self, text):
+        if "\n" in "".join(self.taken):
+            raise self.error
+        self.taken.append(text)
+
+    def flush(self):
+        pass
+
+    def fileno(self):
+        raise OSError
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "said"),
+    [
+        (BrokenPipeError(), 0, ""),
+        (OSError(errno.ENOSPC, "no room"), 2, "catena: the result cannot be written: no room\n"),
+    ],
+)
+def test_a_reader_that_goes_and_a_disk_that_is_full(
+    shop, monkeypatch, capsys, tmp_path, error, status, said
+):
+    (tmp_path / "lines.txt").write_text("tea\ncup\nink\n")
+    out = Closed(error)
+    monkeypatch.setattr("catena.cli.main._silence_output", lambda: None)
+    with monkeypatch.context() as patched:
+        patched.setattr("sys.stdout", out)
+        assert main(["recommend", str(shop), str(tmp_path / "lines.txt"), "-k", "1"]) == status
+    assert "".join(out.taken) == "1\tcup\n"
+    assert capsys.readouterr().err == said
+
+
+def test_an_interrupted_network_goes_on_to_the_same_bits(catena, stopped, tmp_path):
+    data, output, whole = (tmp_path / name for name in ("log.csv", "m", "n"))
+    data.write_text(log())
+    given = [data, *TASK, "--model", "gru", "--units", 4, "--samples", 3, "--epochs", 9]
+    status, _, err = stopped(output, signal.SIGINT, *given)
+    assert (status, output.exists()) == (130, False)
+    assert "run the same command with --resume" in err
+    assert catena("fit", *given, "--resume", "-o", output).status == 0
+    assert catena("fit", *given, "-o", whole).status == 0
+    one, other = (load(path).model_.state_dict() for path in (output, whole))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
 def test_whole_numbers_are_items_in_lines_too(catena, tmp_path):
     (tmp_path / "log.csv").write_text("session,item,time\n1,10,1\n1,20,2\n2,10,3\n2,20,4\n")
     path = tmp_path / "shop.safetensors"
@@ -67,6 +124,36 @@ def test_whole_numbers_are_items_in_lines_too(catena, tmp_path):
     assert (
         catena("recommend", path, "-", "-k", "1", "--exclude-seen", stdin=b"10\n").out == "1\t20\n"
     )
+
+
+def test_items_are_the_same_whether_a_file_has_them_as_numbers_or_as_texts(catena, tmp_path):
+    columns = {"session": [1, 1, 2, 2], "item": [10, 20, 10, 20], "time": [1, 2, 3, 4]}
+    numbers, texts = tmp_path / "log.parquet", tmp_path / "log.csv"
+    pq.write_table(pa.table(columns), numbers)
+    texts.write_text("session,item,time\n1,10,1\n1,20,2\n2,10,3\n2,20,4\n")
+    for train, other in ((numbers, texts), (texts, numbers)):
+        path = tmp_path / f"{train.suffix}.safetensors"
+        given = ["--model", "markov", "--order", 1, "--valid", other]
+        assert catena("fit", train, *TASK, *given, "-o", path).status == 0
+        found = json.loads(catena("evaluate", path, other, "--json").out)
+        assert (found["predictions"], found["cold"]) == (2, 0)
+        shown = catena("recommend", path, other, "-k", 1, "--json").out.splitlines()
+        assert [json.loads(line)["unknown"] for line in shown] == [0, 0]
+    parts = ["--valid", texts, "--test", texts, "--models", "popularity", "--json"]
+    assert json.loads(catena("compare", numbers, *TASK, *parts).out)["rows"][0]["recall"] == 1
+
+
+def test_events_and_lines_of_another_encoding(catena, refused, tmp_path):
+    data, path, way = tmp_path / "log.csv", tmp_path / "m.safetensors", ["--encoding", "latin-1"]
+    data.write_bytes("session,item,time\n1,th\xe9,1\n1,cup,2\n".encode("latin-1"))
+    model = ["--model", "session-knn", "-o", path]
+    assert "--encoding" in refused("fit", data, *TASK, *model)
+    assert catena("fit", data, *TASK, *model, *way).status == 0
+    asked = ["-k", 1, "--exclude-seen", *way]
+    assert catena("recommend", path, "-", *asked, stdin=b"th\xe9\n").out == "1\tcup\n"
+    shown = catena("recommend", path, data, "-k", 2, *way).out
+    assert {*shown.split()} == {"1", "th\xe9", "cup"}
+    assert catena("evaluate", path, data, *way).status == 0
 
 
 def test_a_network_is_learned_as_its_options_say(catena, folder):
@@ -100,17 +187,20 @@ def test_a_recommender_is_measured(catena, folder, shop):
 
 def test_models_are_compared(catena, folder, tmp_path):
     report = tmp_path / "report.html"
-    options = ["--models", "popularity,session-knn,markov,gru", "--minutes", "0.02"]
+    options = ["--models", "popularity,session-knn,markov,hmm,gru", "--minutes", "0.03"]
     result = catena("compare", folder / "log.csv", *TASK, *options, "--report", report, "--json")
     assert result.status == 0
     found = json.loads(result.out)
     rows = {row["name"]: row for row in found["rows"]}
-    assert list(rows) == ["popularity", "session-knn", "markov-1", "markov-k", "gru"]
+    assert list(rows) == ["popularity", "session-knn", "markov-1", "markov-k", "hmm", "gru"]
     assert rows["markov-1"]["mrr"] == 1.0 > rows["popularity"]["mrr"]
     assert not rows["session-knn"]["network"]
+    assert rows["hmm"]["rung"].startswith("HMM(states=")
+    assert rows["hmm"]["epochs"] > 1
     assert rows["gru"]["network"]
     assert "by the end of each session" in found["rule"]
     assert "MRR@20" in report.read_text()
+    assert "Predictions of the test part ranked a second." in report.read_text()
 
 
 def test_a_comparison_takes_parts_as_given(catena, folder):
@@ -214,6 +304,6 @@ def test_commands_refuse_what_they_cannot_read(refused, catena, folder, shop, tm
     assert "--stream is not for --task recommend" in refused(
         "compare", folder / "log.csv", *TASK, "--stream"
     )
-    assert "there is no model 'hmm'" in refused(
-        "compare", folder / "log.csv", *TASK, "--models", "hmm"
+    assert "there is no model 'crf'" in refused(
+        "compare", folder / "log.csv", *TASK, "--models", "crf"
     )

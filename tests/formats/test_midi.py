@@ -73,6 +73,29 @@ def test_tempo_metre_and_alien_chunks(write):
     assert piece.metres == (Metre(0, 6, 8),)
 
 
+@pytest.mark.parametrize(
+    ("body", "notes"),
+    [
+        ("00 C0 05 00 90 3C 50 10 80 3C 40", [Note(0, 60, 16, 80)]),  # an instrument
+        ("00 90 3C 50 04 F0 02 01 F7 04 3C 00", [Note(0, 60, 8, 80)]),  # something of the maker's
+        ("00 90 3C 50 04 FF 01 02 61 62 04 3C 00", [Note(0, 60, 8, 80)]),  # words
+        ("00 99 24 50 10 24 00", [Note(0, 36, 16, 80, 9)]),  # a drum
+        ("80 80 00 90 3C 50 81 00 3C 00", [Note(0, 60, 128, 80)]),  # times of several bytes
+        ("00 90 3C 50 00 90 3C 51 10 80 3C 00 10 80 3C 00", [Note(0, 60, 16), Note(0, 60, 32, 81)]),
+        ("00 B0 40 7F 00 90 3C 50 10 3C 00 10 FF 01 00", [Note(0, 60, 32, 80)]),  # pedal to the end
+        ("00 90 3C 50 00 3C 00 08 3C 51 00 80 3C 00", [Note(0, 60, 1), Note(8, 60, 1, 81)]),
+        ("00 90 3C 50 10 FF 01 00", [Note(0, 60, 16, 80)]),  # never let go
+        ("", []),
+    ],
+)
+@pytest.mark.parametrize("end", ["", "00 FF 2F 00"])
+@pytest.mark.parametrize("kind", [0, 1])
+def test_files_of_plain_bytes(write, body, notes, end, kind):
+    raw = midi(bytes.fromhex(body + end), kind=kind, resolution=96)
+    assert read_midi(write(raw, "tune.mid")).notes == tuple(notes)
+    assert read_midi(write(raw + b"and more", "tune.mid")).notes == tuple(notes)
+
+
 def test_a_note_off_ends_the_note_that_began_first(played):
     assert played([on(0), on(4), off(3), off(5)]) == [Note(0, 60, 7), Note(4, 60, 8)]
     assert played([on(0, 60), off(5, 61), off(1, 60), off(1, 60)]) == [Note(0, 60, 6)]
@@ -97,6 +120,11 @@ def test_the_pedal_holds_what_is_let_go(played):
     again = [*pressed, on(2), off(1), control(3, 64, 0)]
     assert played(again) == [Note(0, 60, 6), Note(0, 64, 10), Note(6, 60, 4)]
     assert played(pressed, [control(20, 1)])[0].length == 20
+    soft = [control(0, 64, 63), on(0), off(4), control(9, 1)]
+    assert played(soft) == [Note(0, 60, 4)]
+    assert (
+        played([control(0, 64, 64), *soft[1:], control(5, 64, 63), control(5, 1)])[0].length == 18
+    )
     assert played([control(0, 64, 127, channel=1), on(0), off(4), control(9, 1)])[0].length == 4
 
 
@@ -237,6 +265,8 @@ GOOD = bytes.fromhex("00 90 3C 50 10 3C 00 00 FF 2F 00")
         (midi(b"\x00\xff\x59\x02\x20\x07"), "track 1: damaged: "),
         (midi(b"\x00\xff\x51\x00"), "track 1: damaged: "),
         (midi(b"\xff\xff\xff\xff\x7f\x90\x3c\x50"), "a time longer than four bytes"),
+        (midi(GOOD) + chunk(GOOD), "more tracks than the 1 that its header says"),
+        (b"MThd\0\0\0\4\0\1\0\1" + chunk(GOOD), "a header of 4 bytes, where 6 are needed"),
     ],
 )
 def test_damage_is_named(write, raw, told):

@@ -29,7 +29,7 @@ from catena.music.abc import piece as played
 from catena.music.events import to_events
 from catena.music.frames import to_frames
 from catena.music.grid import to_grid
-from catena.tasks.music_forms import is_tune
+from catena.tasks.music_forms import Abc, is_tune
 
 QUICK = Gradient(epochs=1, batch=2, span=16)
 NEURAL = [Window(width=2, units=8), RNN(units=8), GRU(units=8), LSTM(units=8)]
@@ -80,6 +80,12 @@ def test_events_fill_the_bars_exactly(everyone):
             how = {"temperature": 1.0, "seed": 3}
             (drawn,) = form.sample(model.generator_, 1, None, 24, how)
             assert sum(int(e.split(":")[1]) for e in drawn if e.startswith("shift")) == 24
+
+
+def test_thick_chords_fill_their_bars_too():
+    chords = Piece(tuple(Note(480 * i, 60 + 2 * key, 480) for i in range(16) for key in range(6)))
+    (found,) = Composer(Markov(order=14, smoothing="none"), step=4).fit([chords]).compose(bars=4)
+    assert (len(found.notes), found.end) == (16 * 6, 16 * 480)
 
 
 def test_the_same_seed_gives_the_same_piece_and_another_another():
@@ -140,6 +146,18 @@ def test_transposed_pieces_are_learned_and_held_out_ones_are_not():
     assert plain.fit(keys).score([one]) == pytest.approx(model.score([melody(62, 64)]))
 
 
+def test_held_out_pieces_are_taken_as_they_are():
+    seen = {}
+
+    def fit(generator, train, valid=None, **more):
+        seen.update(train=len(train), valid=len(valid))
+        raise CatenaError("enough")
+
+    with patch.object(Generator, "fit", fit), pytest.raises(CatenaError, match="enough"):
+        Composer(Markov(order=1), transpose=2).fit(WALTZES, valid=WALTZES[:2])
+    assert seen == {"train": 3 * 5, "valid": 2}
+
+
 def test_tempo_and_metre_are_those_of_the_pieces():
     model = fitted(Markov(), "events")
     assert (model.metre_, model.tempo_) == (Metre(0, 3, 4), 100.0)
@@ -182,9 +200,15 @@ def test_what_is_no_tune_is_drawn_again_and_not_for_ever():
     assert not is_tune(Tune("".join(broken)))
     model = Composer(Markov(order=1), form="abc").fit(TUNES)
     good = model.encode(TUNES[0])
-    rows = iter([[good, broken, broken], [broken, good], [good]])
-    with patch.object(Generator, "sample", lambda *given, **more: next(rows)):
+    rows, seeds = iter([[good, broken, broken], [broken, good], [good]]), []
+
+    def sample(*given, seed, **more):
+        seeds.append(seed)
+        return next(rows)
+
+    with patch.object(Generator, "sample", sample):
         assert [tune.text[:3] for tune in model.compose(n=3)] == ["X:1", "X:2", "X:3"]
+    assert len(set(seeds)) == 3
     with (
         patch.object(Generator, "sample", lambda self, n, *given, **more: [broken] * n),
         pytest.raises(CatenaError, match="only 0 of 2 tunes are valid ABC after 20 rounds"),
@@ -200,6 +224,12 @@ def test_tunes_in_all_keys_and_from_a_file(tmp_path):
     assert again.compose(temperature=0.7) == model.compose(temperature=0.7)
     model.draw(tmp_path / "tune.svg", TUNES[0], TUNES[1])
     assert "C4" in (tmp_path / "tune.svg").read_text()
+
+
+def test_keys_in_which_a_note_has_no_name_are_left_out():
+    tune = Tune("X:1\nT:High\nK:C\n^^B|]\n")
+    by = [0, -4, -2, 1, 3, 5]  # in the other keys it would need three sharps
+    assert Abc().in_keys(tune, 5) == [transposed(tune, n) if n else tune for n in by]
 
 
 def test_pieces_are_no_tunes_and_tunes_no_pieces():

@@ -47,7 +47,7 @@ def neural(model, loss=None):
 @pytest.fixture(scope="module")
 def everyone():
     small = CrossEntropy(samples=6)
-    return [*map(fitted, COUNTED), *(neural(model, small) for model in NEURAL)]
+    return [*map(fitted, [*COUNTED, HMM(states=2)]), *(neural(model, small) for model in NEURAL)]
 
 
 # -- each model, by hand -----------------------------------------------------------------------
@@ -138,6 +138,27 @@ def test_the_last_item_alone_is_that_prediction_of_all(everyone):
         last = model.evaluate([list("aXcb")], last_only=True)
         assert (last.predictions, rest.predictions, whole.predictions) == (1, 2, 3)
         assert 3 * whole.mrr[20] == pytest.approx(2 * rest.mrr[20] + last.mrr[20])
+
+
+def test_what_is_learned_later_counts_at_once():
+    model = neural(GRU(units=8))
+    before = model.recommend(["a"], k=7)
+    with torch.no_grad():
+        for part in model.model_.head.table:
+            part.neg_()
+    after = model.recommend(["a"], k=7)
+    assert [item for item, _ in after] == [item for item, _ in reversed(before)]
+
+
+def test_more_than_there_is_and_nothing_that_is_left(everyone):
+    for model in everyone:
+        assert len(model.recommend(["a"], k=100)) == 7
+        rest = model.recommend(list("abab"), k=100, exclude_seen=True)
+        assert {item for item, _ in rest} == set("cdefg")
+        assert model.recommend(list("abcdefg"), k=3, exclude_seen=True) == []
+        for k in (0, -1, 1.5):
+            with pytest.raises(CatenaError, match=f"k must be a whole number from 1 up, not {k}"):
+                model.recommend(["a"], k=k)
 
 
 def test_blocks_of_scores_change_nothing(everyone, monkeypatch):

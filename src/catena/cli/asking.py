@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+from catena.cli.given import Given
 from catena.constraints import All, Constraint, Containing, Without
 from catena.tasks.language import Language
 
 Asked = list[Constraint | None]
 
 
-def asked(
-    lines: Sequence[str], language: Language, given: Mapping[str, Any]
-) -> tuple[list[str], Asked | None]:
+def asked(lines: Sequence[str], language: Language, given: Given) -> tuple[list[str], Asked | None]:
     """The sources of lines, and what is asked of the translation of each; None for nothing.
 
     Args:

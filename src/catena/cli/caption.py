@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from itertools import groupby, islice
@@ -10,14 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from catena.cli import show
-from catena.cli.fit import checkpoint_of, choose, say_beginning
+from catena.cli.about import tell
+from catena.cli.fit import choose
+from catena.cli.given import Given, picked
+from catena.cli.learning import keep, learn
 from catena.cli.options import OF_MODELS
-from catena.cli.searching import beam, fields, picked, ranked
+from catena.cli.searching import beam, fields, ranked
 from catena.cli.writing import check_writable
 from catena.comparing.measure import count_parameters
 from catena.errors import CatenaError
 from catena.formats.captions import Captioned, is_features, read_captioned, read_features
-from catena.ladder import GRU, LSTM, RNN, describe
+from catena.kinds import describe
+from catena.ladder import GRU, LSTM, RNN
 from catena.sequences import Sequences
 from catena.tasks.caption import Captioner, load
 from catena.tasks.encoder_decoder import Looking
@@ -39,7 +43,7 @@ FOREIGN = frozenset({"emission", "bidirectional", "variational"})  # a decoder h
 TOGETHER = 64  # pictures that are in memory at once
 
 
-def fit(given: Mapping[str, Any]) -> None:
+def fit(given: Given) -> None:
     """Learn, show the progress, write the file, say what came of it.
 
     Args:
@@ -55,26 +59,13 @@ def fit(given: Mapping[str, Any]) -> None:
     if held_out is not None:
         _check_alike(train, held_out)
         valid = _seen(held_out, captioner), held_out.captions
-    checkpoint = checkpoint_of(output)
-    say_beginning(checkpoint, given["resume"])
-    with show.progress() as board:
-        captioner.fit(
-            seen,
-            train.captions,
-            valid,
-            report=lambda learned: board.report(given["model"], learned),
-            checkpoint=checkpoint,
-            resume=given["resume"],
-        )
-    captioner.save(output)
-    checkpoint.unlink(missing_ok=True)
-    for note in captioner.history_.notes:
-        show.say(note)
+    learn(captioner, (seen, train.captions, valid), given)
+    keep(captioner, given)
     symbols = f"{len(captioner.language_.space.items):,} symbols ({captioner.unit})"
     show.say(f"wrote {output}: {captioner.rung}, {symbols}")
 
 
-def caption(model: Path, files: list[str], picture: Path | None, given: Mapping[str, Any]) -> None:
+def caption(model: Path, files: list[str], picture: Path | None, given: Given) -> None:
     """A caption of each picture, or of each row of features, on a line of its own."""
     how, n_best = beam(given), given.get("n_best")
     captioner = load(model)
@@ -88,7 +79,7 @@ def caption(model: Path, files: list[str], picture: Path | None, given: Mapping[
             show.result("\n".join(written))
 
 
-def evaluate(model: Path, sources: list[str], given: Mapping[str, Any]) -> None:
+def evaluate(model: Path, sources: list[str], given: Given) -> None:
     """How good captions are beside those given."""
     how = beam(given)
     captioner = load(model)
@@ -114,31 +105,22 @@ def evaluate(model: Path, sources: list[str], given: Mapping[str, Any]) -> None:
 def info(model: Path, as_json: bool) -> None:
     """What a captioner's file holds."""
     captioner = load(model)
-    history, space = captioner.history_, captioner.space_
-    facts: dict[str, Any] = {
-        "file": str(model),
-        "bytes": model.stat().st_size,
-        "task": "caption",
+    space = captioner.space_
+    own = {
         "model": describe(captioner.rung),
         "reads": captioner.convolution.describe() if space is None else {"features": space.dim},
         "attention": asdict(captioner.looking),
         "label_smoothing": captioner.smoothing,
         "unit": captioner.unit,
         "symbols": len(captioner.language_.space.items),
-        "parameters": count_parameters(captioner.model_),
-        "learner": {"kind": captioner.learner_.kind, **asdict(captioner.learner_)},
-        "epochs": history.epochs,
-        "seconds": history.seconds,
-        "notes": history.notes,
-        "seed": captioner.seed,
     }
-    show.facts(facts, as_json)
+    tell(model, "caption", own, captioner, count_parameters(captioner.model_), as_json)
 
 
 # -- what was asked for ---------------------------------------------------------------------------
 
 
-def _captioner(given: Mapping[str, Any]) -> Captioner:
+def _captioner(given: Given) -> Captioner:
     """The captioner that the options describe.
 
     Raises:
@@ -165,7 +147,7 @@ def _captioner(given: Mapping[str, Any]) -> Captioner:
 # -- what is read ---------------------------------------------------------------------------------
 
 
-def _read(sources: list[str], given: Mapping[str, Any]) -> Captioned:
+def _read(sources: list[str], given: Given) -> Captioned:
     return read_captioned(sources, **picked(given, OF_READING))
 
 

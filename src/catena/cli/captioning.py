@@ -8,9 +8,12 @@ from typing import Annotated
 import typer
 
 from catena.cli import options as o
+from catena.cli.given import Given, takes
 
 
+@takes(o.among(o.SEARCH, o.OF_SEARCH))
 def caption(
+    given: Given,
     model: o.Model,
     files: Annotated[
         list[str],
@@ -28,14 +31,6 @@ def caption(
         int | None, typer.Option(help="So many of each: file, log p, score and text, with tabs.")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object a picture.")] = False,
-    beam: o.BeamWidth = None,
-    length_penalty: o.LengthPenalty = None,
-    gnmt: o.Gnmt = None,
-    coverage_penalty: o.CoveragePenalty = None,
-    min_length: o.MinLength = None,
-    max_length: o.MaxLength = None,
-    no_repeat: o.NoRepeat = None,
-    exact: o.Exact = None,
 ) -> None:
     """Caption pictures: a line for each, its name and its caption.
 
@@ -43,7 +38,6 @@ def caption(
     Example:
       catena caption captioner.safetensors holiday/*.jpg --beam 5
     """
-    given = {name: value for name, value in locals().items() if value is not None}
     from catena.cli import caption as command
 
     command.caption(model, files, picture, given)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 from catena.cli import show
+from catena.cli.about import tell
 from catena.cli.conversation import converse
-from catena.cli.fit import checkpoint_of, say_beginning
-from catena.cli.searching import beam, picked
-from catena.cli.translate import network, network_facts, scores
+from catena.cli.given import Given, flag, picked
+from catena.cli.learning import keep, learn
+from catena.cli.searching import beam
+from catena.cli.translate import described, network, scores
 from catena.cli.writing import check_writable
+from catena.comparing.measure import count_parameters
 from catena.errors import CatenaError
 from catena.formats import Dialogues, read_dialogues
 from catena.search import Beam, Sampling
@@ -24,7 +25,7 @@ OF_SAMPLING = ("temperature", "top_k", "top_p")
 OWN = ("context", "speaker")
 
 
-def fit(given: Mapping[str, Any]) -> None:
+def fit(given: Given) -> None:
     """Learn, show the progress, write the file, say what came of it.
 
     Args:
@@ -35,32 +36,20 @@ def fit(given: Mapping[str, Any]) -> None:
     check_writable(output)
     train = _read(given["data"], given)
     held_out = _read(given["valid"], given) if "valid" in given else None
-    checkpoint = checkpoint_of(output)
-    say_beginning(checkpoint, given["resume"])
-    with show.progress() as board:
-        made.fit(
-            train.turns,
-            None if held_out is None else held_out.turns,
-            report=lambda learned: board.report(given["model"], learned),
-            checkpoint=checkpoint,
-            resume=given["resume"],
-        )
-    made.save(output)
-    checkpoint.unlink(missing_ok=True)
+    learn(made, (train.turns, None if held_out is None else held_out.turns), given)
+    keep(made, given)
     translator = made.translator_
-    for note in translator.history_.notes:
-        show.say(note)
     symbols = f"{len(translator.target_.space.items):,} symbols ({made.unit})"
     show.say(f"wrote {output}: {made.rung}, context {made.context_}, {symbols}")
 
 
-def chat(model: Path, given: Mapping[str, Any]) -> None:
+def chat(model: Path, given: Given) -> None:
     """A conversation on standard input and output."""
     how = _how(given)
     converse(load(model).session(how, given["seed"]), given.get("transcript"))
 
 
-def evaluate(model: Path, sources: list[str], given: Mapping[str, Any]) -> None:
+def evaluate(model: Path, sources: list[str], given: Given) -> None:
     """How like others' turns the replies are."""
     how = beam(given)
     made = load(model)
@@ -74,18 +63,12 @@ def evaluate(model: Path, sources: list[str], given: Mapping[str, Any]) -> None:
 def info(model: Path, as_json: bool) -> None:
     """What a file holds."""
     made = load(model)
-    own: dict[str, Any] = {
-        "file": str(model),
-        "bytes": model.stat().st_size,
-        "task": "chat",
-        "context": made.context,
-        "speaker": made.speaker,
-        "longest": made.longest_,
-    }
-    show.facts(own | network_facts(made.translator_), as_json)
+    own = {"context": made.context, "speaker": made.speaker, "longest": made.longest_}
+    inner = made.translator_
+    tell(model, "chat", own | described(inner), inner, count_parameters(inner.model_), as_json)
 
 
-def _how(given: Mapping[str, Any]) -> Beam | Sampling:
+def _how(given: Given) -> Beam | Sampling:
     """How replies are found.
 
     Raises:
@@ -94,13 +77,14 @@ def _how(given: Mapping[str, Any]) -> Beam | Sampling:
     drawing = picked(given, OF_SAMPLING)
     if "beam" not in given:
         return replace(HOW, **drawing)
-    if drawing:
-        flag = next(iter(drawing)).replace("_", "-")
-        raise CatenaError(f"--{flag} is for drawing, and --beam searches; leave one of them out")
+    for name in drawing:
+        raise CatenaError(
+            f"{flag(name)} is for drawing, and --beam searches; leave one of them out"
+        )
     return beam_of(given["beam"])
 
 
-def _read(sources: list[str], given: Mapping[str, Any]) -> Dialogues:
+def _read(sources: list[str], given: Given) -> Dialogues:
     """Dialogues, at least one of them of two turns."""
     dialogues = read_dialogues(sources, **picked(given, OF_READING))
     if max(map(len, dialogues.turns)) < 2:

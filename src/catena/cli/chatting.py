@@ -8,21 +8,22 @@ from typing import Annotated
 import typer
 
 from catena.cli import options as o
+from catena.cli.given import Given, takes
 
 
+@takes({})
 def chat(
+    given: Given,
     model: o.Model,
     temperature: Annotated[
         float | None,
         typer.Option(help="Below 1 bolder replies are rarer (0.7); 0 takes the likeliest."),
     ] = None,
-    top_k: Annotated[int | None, typer.Option(help="Among so many of the likeliest.")] = None,
+    top_k: o.TopK = None,
     top_p: Annotated[
         float | None, typer.Option(help="Among the fewest that hold this share (0.9).")
     ] = None,
-    beam: Annotated[
-        int | None, typer.Option(help="Search for the likeliest with this many in play.")
-    ] = None,
+    beam: o.Beam = None,
     seed: o.Seed = 0,
     transcript: Annotated[
         Path | None, typer.Option(help="Append all that is said to this file, as it is said.")
@@ -36,7 +37,6 @@ def chat(
     Example:
       catena chat chat.safetensors --temperature 0.5 --transcript talk.txt
     """
-    given = {name: value for name, value in locals().items() if value is not None}
     from catena.cli import chat as command
 
     command.chat(model, given)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -12,106 +11,55 @@ from typing import Any
 import numpy as np
 
 from catena.cli import scores, show
-from catena.cli.fit import checkpoint_of, choose, say_beginning
+from catena.cli.about import tell
+from catena.cli.fit import choose
+from catena.cli.given import Given, picked
 from catena.cli.labelled import LabelledReading, notes_on
+from catena.cli.learning import keep, learn
 from catena.cli.options import OF_MODELS
-from catena.cli.reading import Reading, encode, learn_space, located
+from catena.cli.reading import encode, learn_space, located
 from catena.cli.writing import check_writable
 from catena.comparing.measure import count_parameters
 from catena.errors import CatenaError
 from catena.formats import Data, Labelled
 from catena.formats.labelled import Labels
-from catena.ladder import Rung, describe
+from catena.kinds import describe
 from catena.metrics import LabelError
 from catena.sequences import Sequences
 from catena.space import Space
 from catena.tasks.classify import Classifier, Evaluation, is_generative, load
 from catena.tasks.labels import lone
 
-OF_READING = ("unit", "encoding", "errors", "group_by", "order_by", "item", "space")
 OWN = ("summary", "class_weight", "calibrate")
 WEIGHTS = ("balanced",)
 HALF = 0.5
 
 
-@dataclass(frozen=True)
-class Job:
-    """What `catena fit --task classify` was asked for.
-
-    Args:
-        given: the options of model and learner that were given, by name.
-        own: those of the classifier.
-    """
-
-    sources: list[str]
-    model: str
-    output: Path
-    reading: LabelledReading
-    given: dict[str, Any]
-    own: dict[str, Any]
-    unknown: str | None
-    minimum: int | None
-    valid: list[str]
-    seed: int
-    resume: bool
-
-
-def _job(given: Mapping[str, Any]) -> Job:
-    """The job that the command line describes."""
-    if given.get("class_weight", WEIGHTS[0]) not in WEIGHTS:
-        raise CatenaError(f"--class-weight must be balanced, not {given['class_weight']!r}")
-    if "calibrate" in given and not given.get("valid"):
-        raise CatenaError("--calibrate needs held-out data: name it with --valid")
-    return Job(
-        sources=given["data"],
-        model=given["model"],
-        output=given["output"],
-        reading=reading(given),
-        given={name: value for name, value in given.items() if name in OF_MODELS},
-        own={name: given[name] for name in OWN if name in given},
-        unknown=given.get("unknown"),
-        minimum=given.get("minimum"),
-        valid=given.get("valid", []),
-        seed=given["seed"],
-        resume=given["resume"],
-    )
-
-
-def reading(given: Mapping[str, Any]) -> LabelledReading:
-    """How labelled data is read."""
-    plain = Reading(**{name: given[name] for name in OF_READING if name in given})
-    return LabelledReading(plain, given.get("label"), given.get("label_by"))
-
-
-def fit(given: Mapping[str, Any]) -> None:
+def fit(given: Given) -> None:
     """Learn, show the progress, write the file, say what came of it.
 
     Args:
         given: all that stands on the command line, by name.
     """
-    job = _job(given)
-    rung, learner = choose(job.model, job.given)
-    if "summary" in job.own and is_generative(rung):
-        raise CatenaError(f"--summary is for networks; a {job.model} a class needs none")
-    check_writable(job.output)
-    train = job.reading.read(job.sources)
+    _check(given)
+    rung, learner = choose(given["model"], picked(given, OF_MODELS))
+    if "summary" in given and is_generative(rung):
+        raise CatenaError(f"--summary is for networks; a {given['model']} a class needs none")
+    check_writable(given["output"])
+    train = LabelledReading.of(given).read(given["data"])
     notes = notes_on(train.data) + _absent(train)
-    space = learn_space(train.data, job.unknown, job.minimum)
-    held_out = _held_out(job, space, train)
-    classifier = Classifier(rung, space=space, learner=learner, seed=job.seed, **job.own)
-    checkpoint = checkpoint_of(job.output)
-    _say_beginning(checkpoint, job.resume, rung)
-    _learn(job, classifier, train, held_out, checkpoint)
-    classifier.save(job.output)
-    checkpoint.unlink(missing_ok=True)
-    for note in notes + _placed(classifier.history_.notes, train):
-        show.say(note)
+    space = learn_space(train.data, given.get("unknown"), given.get("minimum"))
+    held_out = _held_out(given, space, train)
+    own = picked(given, OWN)
+    classifier = Classifier(rung, space=space, learner=learner, seed=given["seed"], **own)
+    _learn(given, classifier, train, held_out)
+    keep(classifier, given, notes + _placed(classifier.history_.notes, train))
     if held_out is not None:
         found = classifier.evaluate(*_pair(space, held_out))
         name = held_out.data.name
         show.say(f"{name}: accuracy {found.accuracy:.4f}, macro F1 {found.macro_f1:.4f}")
     show.say(
-        f"wrote {job.output}: {classifier.rung}, {len(classifier.classes_)} labels, "
+        f"wrote {given['output']}: {classifier.rung}, {len(classifier.classes_)} labels, "
         f"{show.space_text(space)}"
     )
 
@@ -129,12 +77,12 @@ def classify(
     show.result("\n".join(written))
 
 
-def evaluate(model: Path, sources: list[str], given: Mapping[str, Any]) -> None:
+def evaluate(model: Path, sources: list[str], given: Given) -> None:
     """How well a classifier labels some data."""
     mistakes = given.get("mistakes")
     scores.check_mistakes(mistakes)
     classifier = _load(model)
-    gold = reading(given).read_like(classifier.space_, sources)
+    gold = LabelledReading.of(given).read_like(classifier.space_, sources)
     encoded = encode(classifier.space_, gold.data)
     found = classifier.evaluate(encoded, _as_learned(gold, classifier))
     unseen = _unseen(gold, found)
@@ -155,11 +103,7 @@ def evaluate(model: Path, sources: list[str], given: Mapping[str, Any]) -> None:
 def info(model: Path, as_json: bool) -> None:
     """What a classifier's file holds."""
     classifier = load(model)
-    history = classifier.history_
-    facts: dict[str, Any] = {
-        "file": str(model),
-        "bytes": model.stat().st_size,
-        "task": "classify",
+    own = {
         "model": describe(classifier.rung),
         "summary": None if is_generative(classifier.rung) else classifier.summary,
         "labels": list(map(str, classifier.classes_)),
@@ -167,37 +111,34 @@ def info(model: Path, as_json: bool) -> None:
         "class_weight": classifier.class_weight,
         "temperature": classifier.temperature_,
         "space": show.space_text(classifier.space_),
-        "parameters": count_parameters(classifier.model_),
-        "learner": {"kind": classifier.learner_.kind, **asdict(classifier.learner_)},  # type: ignore[arg-type]
-        "epochs": history.epochs,
-        "seconds": history.seconds,
-        "notes": history.notes,
-        "seed": classifier.seed,
     }
-    show.facts(facts, as_json)
+    tell(model, "classify", own, classifier, count_parameters(classifier.model_), as_json)
 
 
 # -- learning -----------------------------------------------------------------------------------
 
 
+def _check(given: Given) -> None:
+    """Raise where options have not what they need."""
+    if given.get("class_weight", WEIGHTS[0]) not in WEIGHTS:
+        raise CatenaError(f"--class-weight must be balanced, not {given['class_weight']!r}")
+    if "calibrate" in given and not given.get("valid"):
+        raise CatenaError("--calibrate needs held-out data: name it with --valid")
+
+
 def _learn(
-    job: Job, classifier: Classifier, train: Labelled, held_out: Labelled | None, checkpoint: Path
+    given: Given, classifier: Classifier, train: Labelled, held_out: Labelled | None
 ) -> None:
-    """Fit, with the progress shown; an error in the training data names file and line."""
+    """Learn; an error in the training data names file and line."""
     assert classifier.space is not None
     pair = _pair(classifier.space, train)
     valid = None if held_out is None else _pair(classifier.space, held_out)
-    with show.progress() as board:
-        try:
-            classifier.fit(
-                *pair,
-                valid,
-                report=lambda learned: board.report(job.model, learned),
-                checkpoint=checkpoint,
-                resume=job.resume,
-            )
-        except CatenaError as error:
-            raise located(error, train.data) from error
+    # A model a class keeps its work class by class.
+    first = ".0" if is_generative(classifier.rung) else ""
+    try:
+        learn(classifier, (*pair, valid), given, first=first)
+    except CatenaError as error:
+        raise located(error, train.data) from error
 
 
 def _pair(space: Space, labelled: Labelled) -> tuple[Sequences, Labels]:
@@ -205,15 +146,15 @@ def _pair(space: Space, labelled: Labelled) -> tuple[Sequences, Labels]:
     return encode(space, labelled.data), labelled.labels
 
 
-def _held_out(job: Job, space: Space, train: Labelled) -> Labelled | None:
+def _held_out(given: Given, space: Space, train: Labelled) -> Labelled | None:
     """The data of --valid.
 
     Raises:
         CatenaError: at a label that is not in the training data.
     """
-    if not job.valid:
+    if "valid" not in given:
         return None
-    held_out = job.reading.read_like(space, job.valid)
+    held_out = LabelledReading.of(given).read_like(space, given["valid"])
     check_known(held_out, train)
     return held_out
 
@@ -239,12 +180,6 @@ def _placed(notes: Sequence[str], train: Labelled) -> list[str]:
     """The notes, those on a single example with the place where it is."""
     places = {lone(name): train.place_of(name) for name in _names(train.labels)}
     return [f"{places[note]}: {note}" if note in places else note for note in notes]
-
-
-def _say_beginning(checkpoint: Path, resume: bool, rung: Rung) -> None:
-    """As of every model; a model a class keeps its work class by class."""
-    first = checkpoint.with_name(f"{checkpoint.name}.0") if is_generative(rung) else checkpoint
-    say_beginning(first, resume)
 
 
 # -- using --------------------------------------------------------------------------------------

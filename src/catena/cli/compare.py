@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
 from catena.cli import show
 from catena.cli.classify import check_known
-from catena.cli.classify import reading as labelled_reading
 from catena.cli.compose import form_of, read_encoded
-from catena.cli.labelled import notes_on
+from catena.cli.given import Given
+from catena.cli.labelled import LabelledReading, notes_on
 from catena.cli.reading import Reading, encode, learn_space
 from catena.cli.recommend import read as read_sessions
+from catena.cli.recommend import read_like
 from catena.cli.tokens import Corpus, TokenReading, read_labelled
 from catena.cli.writing import check_writable
 from catena.comparing.compare import compare as run
@@ -21,30 +20,6 @@ from catena.errors import CatenaError
 from catena.formats import Labelled
 from catena.space import Space
 from catena.split import Split, split, split_by_end, split_labelled
-
-OF_SEQUENCES = tuple(field.name for field in fields(Reading))
-OF_TOKENS = tuple(field.name for field in fields(TokenReading))
-
-
-@dataclass(frozen=True)
-class Job:
-    """What `catena compare` was asked for.
-
-    Args:
-        valid, test: files that hold these parts, for tasks that label; cut from DATA otherwise.
-        given: the options that say how data is read, by name.
-    """
-
-    sources: list[str]
-    task: str
-    models: str | None
-    minutes: float
-    report: Path | None
-    as_json: bool
-    valid: list[str]
-    test: list[str]
-    given: Mapping[str, Any]
-    seed: int
 
 
 @dataclass(frozen=True)
@@ -56,102 +31,109 @@ class Material:
     space: Space | None = None
 
 
-def compare(job: Job) -> None:
-    """Fit the ladder on the same data and say what each rung is worth."""
-    if job.report is not None:
-        check_writable(job.report)
-    material = READERS[job.task](job)
+def compare(given: Given) -> None:
+    """Fit the ladder on the same data and say what each rung is worth.
+
+    Args:
+        given: all that stands on the command line, by name.
+    """
+    task: str = given["task"]
+    models, report = given.get("models"), given.get("report")
+    if report is not None:
+        check_writable(report)
+    material = READERS[task](given)
     with show.progress() as board:
         found = run(
             None,
-            None if job.models is None else [name.strip() for name in job.models.split(",")],
-            task=LIKE.get(job.task, job.task),
-            minutes=job.minutes,
+            None if models is None else [name.strip() for name in models.split(",")],
+            task=task,
+            minutes=given["minutes"],
             space=material.space,
             parts=material.parts,
             name=material.name,
-            seed=job.seed,
+            seed=given["seed"],
             report=board.report,
         )
-    if job.report is not None:
+    if report is not None:
         from catena.comparing.report import write_report
 
-        write_report(found, job.report)
-        show.say(f"wrote {job.report}")
-    if job.as_json:
+        write_report(found, report)
+        show.say(f"wrote {report}")
+    if given["json"]:
         show.as_json(found.to_dict())
     else:
         show.comparison(found)
 
 
-def _to_generate(job: Job) -> Material:
-    data = Reading(**_chosen(job, OF_SEQUENCES)).read(job.sources)
-    parts = split(data.sequences, job.seed, unit=data.unit)
-    space = learn_space(replace(data, sequences=parts.train), *_symbols(job))
+def _to_generate(given: Given) -> Material:
+    data = Reading.of(given).read(given["data"])
+    parts = split(data.sequences, given["seed"], unit=data.unit)
+    space = learn_space(replace(data, sequences=parts.train), *_symbols(given))
     encode(space, data)  # an error names file and line here, which the parts know no longer
     return Material(data.name, parts, space)
 
 
-def _to_classify(job: Job) -> Material:
-    reading = labelled_reading(job.given)
-    data = reading.read(job.sources)
+def _to_classify(given: Given) -> Material:
+    reading = LabelledReading.of(given)
+    data = reading.read(given["data"])
     for note in notes_on(data.data):
         show.say(note)
-    space = learn_space(data.data, *_symbols(job))
+    space = learn_space(data.data, *_symbols(given))
     valid, test = (
-        reading.read_like(space, sources) if sources else None for sources in (job.valid, job.test)
+        reading.read_like(space, sources) if sources else None for sources in _held_out(given)
     )
     if valid is not None:
         check_known(valid, data)
     for part in (data, valid, test):
         if part is not None:
             encode(space, part.data)  # as above
-    parts = _split(data.data.name, _pair(data), valid and _pair(valid), test and _pair(test), job)
+    parts = _split(data.data.name, _pair(data), valid and _pair(valid), test and _pair(test), given)
     train = replace(data.data, sequences=parts.train[0])
-    return Material(data.data.name, parts, learn_space(train, *_symbols(job)))
+    return Material(data.data.name, parts, learn_space(train, *_symbols(given)))
 
 
-def _to_tag(job: Job) -> Material:
-    reading = TokenReading(**_chosen(job, OF_TOKENS))
-    files = [reading.read(source) for source in job.sources]
+def _to_tag(given: Given) -> Material:
+    reading = TokenReading.of(given)
+    files = [reading.read(source) for source in given["data"]]
     columns = files[0].columns
     corpus = read_labelled(files, columns)
 
-    def given(sources: list[str]) -> tuple[Any, Any] | None:
+    def held_out(sources: list[str] | None) -> tuple[Any, Any] | None:
         if not sources:
             return None
         found = [reading.read_as(source, columns) for source in sources]
         return _sentences(read_labelled(found, columns))
 
-    parts = _split(corpus.name, _sentences(corpus), given(job.valid), given(job.test), job)
+    valid, test = map(held_out, _held_out(given))
+    parts = _split(corpus.name, _sentences(corpus), valid, test, given)
     return Material(corpus.name, parts)
 
 
-def _to_recommend(job: Job) -> Material:
-    data = read_sessions(job.sources, job.given)
-    if not job.valid and not job.test:
-        return Material(data.name, split_by_end(data.sequences, data.ends))
-    if not (job.valid and job.test):
+def _to_recommend(given: Given) -> Material:
+    data, held_out = read_sessions(given["data"], given), _held_out(given)
+    if not any(held_out):
+        return Material(data.name, split_by_end(data.sequences, data.ends, starts=data.starts))
+    if not all(held_out):
         raise CatenaError("sessions are held out by their times: give --valid and --test, or none")
-    valid, test = (read_sessions(part, job.given).sequences for part in (job.valid, job.test))
+    known = data.sequences[0][0]
+    valid, test = (read_like(known, part, given).sequences for part in held_out)
     return Material(data.name, Split(data.sequences, valid, test, rule="the parts as given"))
 
 
-def _to_compose(job: Job) -> Material:
-    form = form_of(job.sources, job.given)
-    rows = read_encoded(job.sources, form, job.given)
-    if job.valid and job.test:
-        valid, test = (read_encoded(part, form, job.given) for part in (job.valid, job.test))
+def _to_compose(given: Given) -> Material:
+    sources, held_out = given["data"], _held_out(given)
+    form = form_of(sources, given)
+    rows = read_encoded(sources, form, given)
+    if all(held_out):
+        valid, test = (read_encoded(part, form, given) for part in held_out)
         parts = Split(rows, valid, test, rule="the parts as given")
-    elif job.valid or job.test:
+    elif any(held_out):
         raise CatenaError("give --valid and --test, or none: pieces are then drawn for both")
     else:
-        parts = split(rows, job.seed)
-    return Material(", ".join(job.sources), parts, form.space(parts.train))
+        parts = split(rows, given["seed"])
+    return Material(", ".join(sources), parts, form.space(parts.train))
 
 
-# Pieces in a form are sequences like others: what is asked of them is what comes next.
-LIKE = {"compose": "generate"}
 READERS = {
     "generate": _to_generate,
     "classify": _to_classify,
@@ -161,9 +143,9 @@ READERS = {
 }
 
 
-def _split(name: str, data: tuple[Any, Any], valid: Any, test: Any, job: Job) -> Split:
+def _split(name: str, data: tuple[Any, Any], valid: Any, test: Any, given: Given) -> Split:
     try:
-        return split_labelled(data[0], data[1], job.seed, valid, test)
+        return split_labelled(data[0], data[1], given["seed"], valid, test)
     except CatenaError as error:
         raise CatenaError(f"{name}: {error}") from error
 
@@ -176,9 +158,10 @@ def _sentences(corpus: Corpus) -> tuple[Any, Any]:
     return corpus.sentences, corpus.labels
 
 
-def _symbols(job: Job) -> tuple[Any, Any]:
-    return job.given.get("unknown"), job.given.get("minimum")
+def _symbols(given: Given) -> tuple[Any, Any]:
+    return given.get("unknown"), given.get("minimum")
 
 
-def _chosen(job: Job, names: tuple[str, ...]) -> dict[str, Any]:
-    return {name: job.given[name] for name in names if name in job.given}
+def _held_out(given: Given) -> tuple[Any, Any]:
+    """The files of --valid and --test."""
+    return given.get("valid"), given.get("test")

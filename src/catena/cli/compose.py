@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from catena.cli import show
-from catena.cli.fit import checkpoint_of, choose, say_beginning
+from catena.cli.about import tell
+from catena.cli.fit import choose
+from catena.cli.given import Given, picked
+from catena.cli.learning import keep, learn
 from catena.cli.options import OF_MODELS
-from catena.cli.searching import picked
 from catena.cli.writing import check_writable
 from catena.comparing.measure import count_parameters
 from catena.container import write_atomically
@@ -18,18 +20,18 @@ from catena.errors import CatenaError
 from catena.formats import Music, read_music, write_midi
 from catena.formats.abc import read_tunes
 from catena.formats.music import ABC, MIDI, files_in, is_abc
-from catena.ladder import describe
-from catena.ladder.rung import one_of
+from catena.kinds import describe
 from catena.music.abc import Tune
 from catena.music.abc import piece as played
 from catena.music.piece import Piece
 from catena.tasks.compose import STEP, Composer, load
-from catena.tasks.music_forms import FORMS, Form
+from catena.tasks.music_forms import Form, form_named
 
 OWN = ("step", "transpose")
+READING = ("skip_bad", "encoding", "errors")
 
 
-def fit(given: Mapping[str, Any]) -> None:
+def fit(given: Given) -> None:
     """Learn, show the progress, write the file, say what came of it.
 
     Args:
@@ -44,20 +46,8 @@ def fit(given: Mapping[str, Any]) -> None:
     form = form_of(given["data"], given)
     train = _read(given["data"], form, given)
     held_out = _read(given["valid"], form, given) if "valid" in given else None
-    checkpoint = checkpoint_of(output)
-    say_beginning(checkpoint, given["resume"])
-    with show.progress() as board:
-        composer.fit(
-            train,
-            held_out,
-            report=lambda learned: board.report(given["model"], learned),
-            checkpoint=checkpoint,
-            resume=given["resume"],
-        )
-    composer.save(output)
-    checkpoint.unlink(missing_ok=True)
-    for note in composer.history_.notes:
-        show.say(note)
+    learn(composer, (train, held_out), given)
+    keep(composer, given)
     pieces = "1 piece" if len(train) == 1 else f"{len(train):,} pieces"
     show.say(f"wrote {output}: {rung}, {_seen_as(composer)}, {pieces}")
 
@@ -92,10 +82,10 @@ def compose(
         show.say(f"wrote {picture}" if as_abc else f"wrote {name} and {picture}")
 
 
-def evaluate(model: Path, sources: list[str], given: Mapping[str, Any]) -> None:
+def evaluate(model: Path, sources: list[str], given: Given) -> None:
     """How well pieces are predicted."""
     composer = load(model)
-    form = FORMS[composer.form](composer.step)
+    form = form_named(composer.form, composer.step)
     found = composer.evaluate(_read(sources, form, given))
     name = ", ".join(sources)
     if given["json"]:
@@ -115,11 +105,8 @@ def evaluate(model: Path, sources: list[str], given: Mapping[str, Any]) -> None:
 def info(model: Path, as_json: bool) -> None:
     """What a composer's file holds."""
     composer = load(model)
-    generator, history, metre = composer.generator_, composer.history_, composer.metre_
-    facts: dict[str, Any] = {
-        "file": str(model),
-        "bytes": model.stat().st_size,
-        "task": "compose",
+    generator, metre = composer.generator_, composer.metre_
+    own = {
         "model": describe(composer.rung),
         "form": composer.form,
         "step": None if composer.form == "abc" else f"1/{composer.step}",
@@ -127,36 +114,28 @@ def info(model: Path, as_json: bool) -> None:
         "metre": f"{metre.beats}/{metre.unit}",
         "tempo": composer.tempo_,
         "space": show.space_text(generator.space_),
-        "parameters": count_parameters(generator.model_),
-        "learner": {"kind": generator.learner_.kind, **asdict(generator.learner_)},  # type: ignore[arg-type]
-        "epochs": history.epochs,
-        "seconds": history.seconds,
-        "notes": history.notes,
-        "seed": composer.seed,
     }
-    show.facts(facts, as_json)
+    tell(model, "compose", own, generator, count_parameters(generator.model_), as_json)
 
 
 # -- what is read and written ---------------------------------------------------------------------
 
 
-def form_of(sources: list[str], given: Mapping[str, Any]) -> Form:
+def form_of(sources: list[str], given: Given) -> Form:
     """What the options, or else the files, say that a piece is.
 
     Raises:
         CatenaError: for a form or a step that there is not.
     """
-    name = _form_name(sources, given)
-    one_of("form", name, tuple(FORMS))
-    return FORMS[name](given.get("step", STEP))
+    return form_named(_form_name(sources, given), given.get("step", STEP))
 
 
-def read_encoded(sources: list[str], form: Form, given: Mapping[str, Any]) -> list[Any]:
+def read_encoded(sources: list[str], form: Form, given: Given) -> list[Any]:
     """The pieces of files as a model takes them."""
     return [form.encode(work) for work in _read(sources, form, given)]
 
 
-def _form_name(sources: list[str], given: Mapping[str, Any]) -> str:
+def _form_name(sources: list[str], given: Given) -> str:
     """What was asked for; else tunes of ABC as they are written, and events of anything more."""
     usual = "abc" if all(map(is_abc, files_in(sources, (*MIDI, *ABC)))) else "events"
     name = given.get("form", usual)
@@ -171,14 +150,14 @@ def _seen_as(composer: Composer) -> str:
     return f"{composer.form} of 1/{composer.step} notes"
 
 
-def _read(sources: list[str], form: Form, given: Mapping[str, Any]) -> list[Any]:
+def _read(sources: list[str], form: Form, given: Given) -> list[Any]:
     """The pieces or tunes that have a place in a form; those that are skipped are named."""
-    skip = given.get("skip_bad", False)
+    skip, how = given.get("skip_bad", False), picked(given, READING)
     if form.work is Tune:
-        tunes = read_tunes(files_in(sources, ABC), skip_bad=skip)
+        tunes = read_tunes(files_in(sources, ABC), **how)
         works, skipped = tunes.tunes, tunes.skipped
     else:
-        works, skipped = _fitting(read_music(sources, skip_bad=skip), form)
+        works, skipped = _fitting(read_music(sources, **how), form)
         if skipped and not skip:
             raise CatenaError(f"{skipped[0]}; --skip-bad leaves such pieces out")
     for reason in skipped:
@@ -195,7 +174,8 @@ def _fitting(music: Music, form: Form) -> tuple[list[Piece], list[str]]:
     pieces, skipped = [], list(music.skipped)
     for piece in music.pieces:
         try:
-            form.encode(piece)
+            if not len(form.encode(piece)):
+                raise CatenaError("there is no note in it but drums, which are left out")
             pieces.append(piece)
         except CatenaError as error:
             skipped.append(f"{piece.name}: {error}")

@@ -8,9 +8,12 @@ from typing import Annotated
 import typer
 
 from catena.cli import options as o
+from catena.cli.given import Given, picked, takes
 
 
+@takes({})
 def compose(
+    given: Given,
     model: o.Model,
     output: Annotated[
         Path,
@@ -29,16 +32,10 @@ def compose(
     n: Annotated[
         int, typer.Option("-n", "--n", help="How many; of several, new.mid is new-1.mid, ...")
     ] = 1,
-    temperature: Annotated[
-        float, typer.Option(help="Below 1 bolder guesses are rarer; 0 takes the likeliest.")
-    ] = 1.0,
-    top_k: Annotated[int | None, typer.Option(help="Among so many of the likeliest.")] = None,
-    top_p: Annotated[
-        float | None, typer.Option(help="Among the fewest that hold this share.")
-    ] = None,
-    min_p: Annotated[
-        float, typer.Option(help="Among those with this share of the likeliest's probability.")
-    ] = 0.0,
+    temperature: o.Temperature = 1.0,
+    top_k: o.TopK = None,
+    top_p: o.TopP = None,
+    min_p: o.MinP = 0.0,
     seed: o.Seed = 0,
 ) -> None:
     """Write new music, and beside each piece its piano roll (.png).
@@ -50,7 +47,4 @@ def compose(
     """
     from catena.cli import compose as command
 
-    drawing = {
-        "temperature": temperature, "top_k": top_k, "top_p": top_p, "min_p": min_p, "seed": seed
-    }  # fmt: skip
-    command.compose(model, output, primer, bars, n, drawing)
+    command.compose(model, output, primer, bars, n, picked(given, o.OF_DRAWING))

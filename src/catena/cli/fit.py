@@ -1,22 +1,18 @@
-"""What every `catena fit` has: a rung and its learner out of options, and a checkpoint."""
+"""A rung and its learner, out of the options of `catena fit`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Set
 from dataclasses import fields
-from pathlib import Path
-from typing import Any
 
-from catena.cli import show
+from catena.cli.given import Given, flag
 from catena.cli.options import OF_MODELS
 from catena.errors import CatenaError
 from catena.ladder import RUNGS, Rung, options
 from catena.learn import Learner, learner_for
 
 
-def choose(
-    model: str, given: dict[str, Any], without: Set[str] = frozenset()
-) -> tuple[Rung, Learner]:
+def choose(model: str, given: Given, without: Set[str] = frozenset()) -> tuple[Rung, Learner]:
     """The rung and the learner that the options describe.
 
     Args:
@@ -41,23 +37,6 @@ def _refuse_foreign(model: str, given: Iterable[str], own: set[str]) -> None:
     for name in given:
         if name not in own:
             raise CatenaError(
-                f"--{_flag(name)} is not an option of {model}; "
-                f"it has {', '.join('--' + _flag(other) for other in sorted(own))}"
+                f"{flag(name)} is not an option of {model}; "
+                f"it has {', '.join(map(flag, sorted(own)))}"
             )
-
-
-def checkpoint_of(output: Path) -> Path:
-    """Where the unfinished work of a model file is kept."""
-    return output.with_name(output.name + ".checkpoint")
-
-
-def say_beginning(checkpoint: Path, resume: bool) -> None:
-    """What becomes of unfinished work, where that may not be what the user thinks."""
-    if resume and not checkpoint.exists():
-        show.say(f"{checkpoint}: there is nothing to resume; beginning anew")
-    elif checkpoint.exists() and not resume:
-        show.say(f"{checkpoint}: beginning anew; --resume goes on with this unfinished work")
-
-
-def _flag(name: str) -> str:
-    return name.replace("_", "-")

@@ -6,8 +6,8 @@ import heapq
 import json
 import math
 import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,96 +16,47 @@ import torch
 from torch import Tensor
 
 from catena.cli import show
-from catena.cli.fit import checkpoint_of, choose, say_beginning
+from catena.cli.about import tell
+from catena.cli.fit import choose
 from catena.cli.form import Form, item_meant
-from catena.cli.options import OF_MODELS
+from catena.cli.given import Given, picked
+from catena.cli.learning import keep, learn
+from catena.cli.options import FORM, OF_DRAWING, OF_MODELS
 from catena.cli.reading import Reading, encode, learn_space, load_with_data
 from catena.cli.writing import check_writable
 from catena.comparing.measure import count_parameters
 from catena.errors import CatenaError
 from catena.formats import Data
-from catena.ladder import Rung, describe
+from catena.kinds import describe
+from catena.ladder import Rung
 from catena.metrics import copied
 from catena.sequences import Sequences
 from catena.space import Space, Symbols
 from catena.tasks.generate import NATS_A_BIT, Generator, load
 
-OF_READING = tuple(field.name for field in fields(Reading))
 # Of a prompt that cannot be encoded.
 LONGEST_SHOWN = 60
-FORM = "it must be a JSON list of observations, like [[1.5, 2.0], [1.0, 3.5]]"
+NUMBERS = "it must be a JSON list of observations, like [[1.5, 2.0], [1.0, 3.5]]"
 
 
-@dataclass(frozen=True)
-class Job:
-    """What `catena fit --task generate` was asked for.
-
-    Args:
-        given: the options of model and learner that were given, by name.
-    """
-
-    sources: list[str]
-    model: str
-    output: Path
-    reading: Reading
-    given: dict[str, Any]
-    unknown: str | None
-    minimum: int | None
-    valid: list[str]
-    seed: int
-    resume: bool
-
-
-def fit(given: Mapping[str, Any]) -> None:
+def fit(given: Given) -> None:
     """Learn, show the progress, write the file, say what came of it.
 
     Args:
         given: all that stands on the command line, by name.
     """
-    job = _job(given)
-    rung, learner = choose(job.model, job.given)
-    check_writable(job.output)
-    data = job.reading.read(job.sources)
-    space = learn_space(data, job.unknown, job.minimum)
+    rung, learner = choose(given["model"], picked(given, OF_MODELS))
+    check_writable(given["output"])
+    reading = Reading.of(given)
+    data = reading.read(given["data"])
+    space = learn_space(data, given.get("unknown"), given.get("minimum"))
     _check_fits(rung, space, data.name)
     train = encode(space, data)
-    held_out = encode(space, job.reading.read_like(space, job.valid)) if job.valid else None
-    generator = Generator(rung, space=space, learner=learner, seed=job.seed)
-    checkpoint = checkpoint_of(job.output)
-    say_beginning(checkpoint, job.resume)
-    with show.progress() as board:
-        generator.fit(
-            train,
-            held_out,
-            report=lambda learned: board.report(job.model, learned),
-            checkpoint=checkpoint,
-            resume=job.resume,
-        )
-    generator.save(job.output)
-    checkpoint.unlink(missing_ok=True)
-    for note in generator.history_.notes:
-        show.say(note)
-    show.say(f"wrote {job.output}: {rung} over {show.space_text(space)}")
-
-
-def reading(given: Mapping[str, Any]) -> Reading:
-    """How data is read."""
-    return Reading(**{name: given[name] for name in OF_READING if name in given})
-
-
-def _job(given: Mapping[str, Any]) -> Job:
-    return Job(
-        sources=given["data"],
-        model=given["model"],
-        output=given["output"],
-        reading=reading(given),
-        given={name: value for name, value in given.items() if name in OF_MODELS},
-        unknown=given.get("unknown"),
-        minimum=given.get("minimum"),
-        valid=given.get("valid", []),
-        seed=given["seed"],
-        resume=given["resume"],
-    )
+    held_out = encode(space, reading.read_like(space, given["valid"])) if "valid" in given else None
+    generator = Generator(rung, space=space, learner=learner, seed=given["seed"])
+    learn(generator, (train, held_out), given)
+    keep(generator, given)
+    show.say(f"wrote {given['output']}: {rung} over {show.space_text(space)}")
 
 
 def _check_fits(rung: Rung, space: Space, name: str) -> None:
@@ -117,9 +68,9 @@ def _check_fits(rung: Rung, space: Space, name: str) -> None:
         raise CatenaError(f"{name}: {error}") from error
 
 
-def evaluate(model: Path, sources: list[str], given: Mapping[str, Any]) -> None:
+def evaluate(model: Path, sources: list[str], given: Given) -> None:
     """How well a model predicts some data."""
-    generator, data, encoded = load_with_data(model, sources, reading(given))
+    generator, data, encoded = load_with_data(model, sources, Reading.of(given))
     found = generator.summarise(encoded, generator.model_.log_prob(encoded))
     if given["json"]:
         show.as_json(asdict(found) | {"model": str(model), "data": data.name})
@@ -137,59 +88,26 @@ def evaluate(model: Path, sources: list[str], given: Mapping[str, Any]) -> None:
     show.table([data.name, generator.rung.kind], rows)
 
 
-@dataclass(frozen=True)
-class Drawing:
-    """The options of `catena generate`."""
-
-    n: int = 1
-    length: int = 400
-    min_length: int = 0
-    temperature: float = 1.0
-    top_k: int | None = None
-    top_p: float | None = None
-    min_p: float = 0.0
-    seed: int = 0
-
-
-def generate(
-    model: Path,
-    prompt: str | None,
-    how: Drawing,
-    beam: int | None,
-    form: Form,
-    training: str | None = None,
-) -> None:
+def generate(model: Path, given: Given) -> None:
     """More of the same, and how much of it stands in the training data."""
+    beam, training = given.get("beam"), given.get("copied")
     if beam is not None and beam < 1:
         raise CatenaError(f"--beam must be at least 1, not {beam}")
     generator = load(model)
-    begin = parse_prompt(generator.space_, prompt)
-    constraint = form.constraint(generator.space_)
+    begin = parse_prompt(generator.space_, given.get("prompt"))
+    how: dict[str, Any] = {
+        "min_length": given["min_length"],
+        "max_length": given["length"],
+        "constraint": Form(**picked(given, FORM)).constraint(generator.space_),
+    }
     known = None if training is None else Reading().read_like(_symbols(generator), [training])
     if beam is None:
-        drawn = generator.sample(
-            how.n,
-            begin,
-            temperature=how.temperature,
-            top_k=how.top_k,
-            top_p=how.top_p,
-            min_p=how.min_p,
-            min_length=how.min_length,
-            max_length=how.length,
-            constraint=constraint,
-            seed=how.seed,
-        )
+        drawn = generator.sample(given["n"], begin, **how, **picked(given, OF_DRAWING))
     else:
-        found = generator.beam(
-            begin,
-            beam,
-            min_length=how.min_length,
-            max_length=how.length,
-            constraint=constraint,
-        )
+        found = generator.beam(begin, beam, **how)
         if not found:
             raise CatenaError("the model gives what obeys probability 0: draw without --beam")
-        drawn = [sequence for sequence, _ in found[: how.n]]
+        drawn = [sequence for sequence, _ in found[: given["n"]]]
     _print_sequences(generator, drawn)
     if known is not None:
         _say_copied(generator.space_, drawn, known)
@@ -231,21 +149,8 @@ def surprise(
 def info(model: Path, as_json: bool) -> None:
     """What a model file holds."""
     generator = load(model)
-    history = generator.history_
-    facts: dict[str, Any] = {
-        "file": str(model),
-        "bytes": model.stat().st_size,
-        "task": "generate",
-        "model": describe(generator.rung),
-        "space": show.space_text(generator.space_),
-        "parameters": count_parameters(generator.model_),
-        "learner": {"kind": generator.learner_.kind, **asdict(generator.learner_)},  # type: ignore[arg-type]
-        "epochs": history.epochs,
-        "seconds": history.seconds,
-        "notes": history.notes,
-        "seed": generator.seed,
-    }
-    show.facts(facts, as_json)
+    own = {"model": describe(generator.rung), "space": show.space_text(generator.space_)}
+    tell(model, "generate", own, generator, count_parameters(generator.model_), as_json)
 
 
 def parse_prompt(space: Space, prompt: str | None) -> Any:
@@ -287,9 +192,9 @@ def _numbers(prompt: str) -> np.ndarray:
     try:
         observations = np.asarray(_json(prompt), dtype=np.float64)
     except (ValueError, TypeError) as error:
-        raise CatenaError(f"{FORM} ({error})") from error
+        raise CatenaError(f"{NUMBERS} ({error})") from error
     if not observations.ndim:
-        raise CatenaError(FORM)
+        raise CatenaError(NUMBERS)
     return observations
 
 

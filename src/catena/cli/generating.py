@@ -7,9 +7,12 @@ from typing import Annotated
 import typer
 
 from catena.cli import options as o
+from catena.cli.given import Given, takes
 
 
+@takes(o.FORM)
 def generate(
+    given: Given,
     model: o.Model,
     prompt: Annotated[
         str | None, typer.Option(help="What it begins with; for numbers a JSON list.")
@@ -17,27 +20,11 @@ def generate(
     n: Annotated[int, typer.Option("-n", help="How many sequences.")] = 1,
     length: Annotated[int, typer.Option(help="At most, the prompt not counted.")] = 400,
     min_length: Annotated[int, typer.Option(help="No end before this.")] = 0,
-    temperature: Annotated[
-        float, typer.Option(help="Below 1 bolder guesses are rarer; 0 takes the likeliest.")
-    ] = 1.0,
-    top_k: Annotated[int | None, typer.Option(help="Among so many of the likeliest.")] = None,
-    top_p: Annotated[
-        float | None, typer.Option(help="Among the fewest that hold this share.")
-    ] = None,
-    min_p: Annotated[
-        float, typer.Option(help="Among those with this share of the likeliest's probability.")
-    ] = 0.0,
-    beam: Annotated[
-        int | None, typer.Option(help="Search for the likeliest with this many in play.")
-    ] = None,
-    acrostic: o.AcrosticOf = None,
-    lines: o.LineCount = None,
-    line_length: o.LineLength = None,
-    rhyme: o.RhymeFile = None,
-    scheme: o.RhymeScheme = None,
-    contain: o.Contain = None,
-    forbid: o.Forbid = None,
-    breaks: o.Breaks = None,
+    temperature: o.Temperature = 1.0,
+    top_k: o.TopK = None,
+    top_p: o.TopP = None,
+    min_p: o.MinP = 0.0,
+    beam: o.Beam = None,
     copied: Annotated[
         str | None,
         typer.Option(
@@ -55,11 +42,8 @@ def generate(
       catena generate tang.safetensors -n 20 --copied tang
     """
     from catena.cli import generate as command
-    from catena.cli.form import Form
 
-    form = Form(acrostic, lines, line_length, rhyme, scheme, contain, forbid, breaks)
-    how = command.Drawing(n, length, min_length, temperature, top_k, top_p, min_p, seed)
-    command.generate(model, prompt, how, beam, form, copied)
+    command.generate(model, given)
 
 
 def next_(
@@ -79,19 +63,13 @@ def next_(
     command.next_symbols(model, prefix, k, json)
 
 
+@takes(o.some("stream", "unit", "encoding", "errors", "group_by", "order_by", "item", "space"))
 def surprise(
+    given: Given,
     model: o.Model,
     data: o.Data,
     top: Annotated[int | None, typer.Option(help="Only so many of the most surprising.")] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
-    stream: o.Stream = None,
-    unit: o.Unit = None,
-    encoding: o.Encoding = None,
-    errors: o.Errors = None,
-    group_by: o.GroupBy = None,
-    order_by: o.OrderBy = None,
-    item: o.Item = None,
-    space: o.SpaceName = None,
 ) -> None:
     """Bits of every step: what in this log is unusual?
 
@@ -102,5 +80,4 @@ def surprise(
     from catena.cli import generate as command
     from catena.cli.reading import Reading
 
-    reading = Reading(stream, unit, encoding, errors, group_by, order_by, item, space)  # type: ignore[arg-type]
-    command.surprise(model, data, reading, top, json)
+    command.surprise(model, data, Reading.of(given), top, json)

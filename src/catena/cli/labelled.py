@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from catena.cli.given import Given
 from catena.cli.reading import Reading
 from catena.errors import CatenaError
 from catena.formats import Data, Labelled, read_labelled, read_to_label
@@ -24,6 +25,11 @@ class LabelledReading:
     reading: Reading
     label: str | None = None
     label_by: str | None = None
+
+    @classmethod
+    def of(cls, given: Given) -> LabelledReading:
+        """As the command line says."""
+        return cls(Reading.of(given), given.get("label"), given.get("label_by"))
 
     def read(self, sources: list[str]) -> Labelled:
         """All sources, one after another."""

@@ -7,9 +7,12 @@ from typing import Annotated
 import typer
 
 from catena.cli import options as o
+from catena.cli.given import Given, takes
 
 
+@takes(o.some("columns", "encoding", "errors", "group_by", "order_by"))
 def tag(
+    given: Given,
     model: o.Model,
     data: Annotated[
         str,
@@ -23,11 +26,6 @@ def tag(
     marginals: Annotated[
         bool, typer.Option("--marginals", help="Add a column: how probable each label is.")
     ] = False,
-    columns: o.Columns = None,
-    encoding: o.Encoding = None,
-    errors: o.Errors = None,
-    group_by: o.GroupBy = None,
-    order_by: o.OrderBy = None,
 ) -> None:
     """Label every token of a file: the same file with labels.
 
@@ -36,26 +34,20 @@ def tag(
       catena tag tagger.safetensors test.conll > tagged.conll
     """
     from catena.cli import tag as tagging
+    from catena.cli.tokens import TokenReading
 
-    reading = tagging.TokenReading(columns, encoding, errors, group_by, order_by)  # type: ignore[arg-type]
-    tagging.tag(model, data, reading, n_best, marginals)
+    tagging.tag(model, data, TokenReading.of(given), n_best, marginals)
 
 
+@takes(o.some("unit", "encoding", "errors", "group_by", "order_by", "item", "space", "label"))
 def classify(
+    given: Given,
     model: o.Model,
     data: o.Data,
     top: Annotated[
         int | None, typer.Option(help="So many of the likeliest labels of each.")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
-    unit: o.Unit = None,
-    encoding: o.Encoding = None,
-    errors: o.Errors = None,
-    group_by: o.GroupBy = None,
-    order_by: o.OrderBy = None,
-    item: o.Item = None,
-    space: o.SpaceName = None,
-    label: o.Label = None,
 ) -> None:
     """Label whole sequences: a line for each.
 
@@ -64,6 +56,6 @@ def classify(
       catena classify classifier.safetensors new.txt --top 3
     """
     from catena.cli import classify as classifying
+    from catena.cli.labelled import LabelledReading
 
-    given = {name: value for name, value in locals().items() if value is not None}
-    classifying.classify(model, data, classifying.reading(given), top, json)
+    classifying.classify(model, data, LabelledReading.of(given), top, json)

@@ -1,4 +1,4 @@
-"""`catena`: the program, and the commands for models of every task.
+"""`catena`: the program.
 
 A command imports what it needs when it runs.
 """
@@ -8,8 +8,6 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Iterable
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -19,23 +17,18 @@ from catena import __version__
 from catena.cli import (
     captioning,
     chatting,
+    comparing,
     composing,
     generating,
     labelling,
+    modelling,
     recommending,
-    tasks,
     translating,
 )
-from catena.cli import options as o
 from catena.errors import CatenaError
 
 BAD_INPUT = 2
 STOPPED = 130
-# How DATA is read where it is sequences.
-OF_SEQUENCES = ("stream", "unit", "item", "space", "unknown")
-OF_SESSIONS = ("skip_bad", "drop_repeats")
-OF_MUSIC = ("form", "step")
-OF_TEXTS = ("encoding", "errors", "group_by", "order_by")
 
 
 class Commands(TyperGroup):
@@ -115,285 +108,10 @@ def _silence_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-@app.command()
-def compare(
-    data: o.Data,
-    task: Annotated[
-        str, typer.Option(help="What for: generate, classify, tag, recommend or compose.")
-    ] = "generate",
-    models: Annotated[
-        str | None,
-        typer.Option(
-            help="Some of markov,hmm,window,rnn,gru,lstm; with --task classify also "
-            "majority,bilstm; with --task tag majority,crf,bilstm-crf, but not markov; with --task "
-            "recommend popularity,session-popularity,session-knn, but not hmm."
-        ),
-    ] = None,
-    minutes: Annotated[
-        float, typer.Option(help="For learning; counting and scoring come on top.")
-    ] = 4.0,
-    valid: Annotated[
-        list[str] | None, typer.Option(help="Labelled data to choose by; else a part of DATA.")
-    ] = None,
-    test: Annotated[
-        list[str] | None, typer.Option(help="Labelled data to test on; else a part of DATA.")
-    ] = None,
-    report: Annotated[
-        Path | None, typer.Option(help="Write one self-contained HTML page with plots.")
-    ] = None,
-    json: o.Json = False,
-    seed: o.Seed = 0,
-    stream: o.Stream = None,
-    unit: o.Unit = None,
-    encoding: o.Encoding = None,
-    errors: o.Errors = None,
-    group_by: o.GroupBy = None,
-    order_by: o.OrderBy = None,
-    item: o.Item = None,
-    space: o.SpaceName = None,
-    unknown: o.Unknown = None,
-    minimum: o.Minimum = None,
-    columns: o.Columns = None,
-    label: o.Label = None,
-    label_by: o.LabelBy = None,
-    skip_bad: o.SkipBad = None,
-    drop_repeats: o.DropRepeats = None,
-    form: o.MusicForm = None,
-    step: o.Step = None,
-) -> None:
-    """Fit the whole ladder and say which rung your data needs.
-
-    \b
-    Examples:
-      catena compare shakespeare --report report.html
-      catena compare visits.csv --group-by user --order-by time --item page
-      catena compare train.tsv --task classify --test test.tsv
-      catena compare train.conll --task tag --models majority,hmm,crf
-      catena compare clicks.csv --task recommend --models popularity,session-knn,gru
-      catena compare tunes.abc --task compose
-    """
-    given = {name: value for name, value in locals().items() if value is not None}
-    _check_compared(given)
-    from catena.cli import compare as command
-
-    job = command.Job(
-        sources=data,
-        task=task,
-        models=models,
-        minutes=minutes,
-        report=report,
-        as_json=json,
-        valid=valid or [],
-        test=test or [],
-        given=given,
-        seed=seed,
-    )
-    command.compare(job)
-
-
-@app.command()
-def fit(
-    data: o.Data,
-    model: Annotated[
-        str,
-        typer.Option(
-            help="markov, hmm, window, rnn, gru or lstm; with --task tag: crf, but not markov; "
-            "with --task translate and chat: the encoder, window, rnn, gru or lstm; with --task "
-            "caption: the decoder, rnn, gru or lstm; with --task recommend also popularity, "
-            "session-popularity and session-knn.",
-            show_default=False,
-        ),
-    ],
-    output: Annotated[
-        Path, typer.Option("-o", "--output", help="The file to write.", show_default=False)
-    ],
-    task: Annotated[
-        str,
-        typer.Option(
-            help="What for: generate, classify, tag, caption, translate, chat, compose, recommend."
-        ),
-    ] = "generate",
-    valid: Annotated[
-        list[str] | None, typer.Option(help="Held-out data that says when to stop.")
-    ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on where it was stopped.")] = False,
-    order: o.Order = None,
-    smoothing: o.Smoothing = None,
-    alpha: o.Alpha = None,
-    states: o.States = None,
-    width: o.Width = None,
-    units: o.Units = None,
-    layers: o.Layers = None,
-    dropout: o.Dropout = None,
-    embedding: o.Embedding = None,
-    embedding_dropout: o.EmbeddingDropout = None,
-    tied: o.Tied = None,
-    residual: o.Residual = None,
-    start: o.Start = None,
-    bidirectional: o.Bidirectional = None,
-    variational: o.Variational = None,
-    layer_norm: o.LayerNorm = None,
-    emission: o.Emission = None,
-    features: o.Features = None,
-    scheme: o.Scheme = None,
-    decoder: o.Decoder = None,
-    constrained: o.Constrained = None,
-    characters: o.Characters = None,
-    embeddings: o.Embeddings = None,
-    fine_tune: o.FineTune = None,
-    all_vectors: o.AllVectors = None,
-    word_dropout: o.WordDropout = None,
-    l1: o.L1 = None,
-    l2: o.L2 = None,
-    all_states: o.AllStates = None,
-    all_transitions: o.AllTransitions = None,
-    summary: o.Summary = None,
-    class_weight: o.ClassWeight = None,
-    calibrate: o.Calibrate = None,
-    decoder_layers: o.DecoderLayers = None,
-    attention: o.Attention = None,
-    heads: o.Heads = None,
-    feeding: o.Feeding = None,
-    coverage: o.Coverage = None,
-    copy: o.Copy = None,
-    scheduled: o.Scheduled = None,
-    label_smoothing: o.LabelSmoothing = None,
-    neighbours: o.Neighbours = None,
-    recent: o.Recent = None,
-    loss: o.ItemLoss = None,
-    samples: o.Samples = None,
-    exponent: o.Exponent = None,
-    logq: o.LogQ = None,
-    regularisation: o.Regularisation = None,
-    learner: o.Learner = None,
-    minutes: o.Minutes = None,
-    epochs: o.Epochs = None,
-    batch: o.Batch = None,
-    span: o.Span = None,
-    optimizer: o.Optimizer = None,
-    rate: o.Rate = None,
-    momentum: o.Momentum = None,
-    schedule: o.Schedule = None,
-    warmup: o.Warmup = None,
-    clip: o.Clip = None,
-    weight_decay: o.WeightDecay = None,
-    average: o.Average = None,
-    evaluations: o.Evaluations = None,
-    patience: o.Patience = None,
-    precision: o.Precision = None,
-    device: o.Device = None,
-    iterations: o.Iterations = None,
-    restarts: o.Restarts = None,
-    tolerance: o.Tolerance = None,
-    pseudocount: o.Pseudocount = None,
-    seed: o.Seed = 0,
-    stream: o.Stream = None,
-    unit: o.Unit = None,
-    encoding: o.Encoding = None,
-    errors: o.Errors = None,
-    group_by: o.GroupBy = None,
-    order_by: o.OrderBy = None,
-    item: o.Item = None,
-    space: o.SpaceName = None,
-    unknown: o.Unknown = None,
-    minimum: o.Minimum = None,
-    columns: o.Columns = None,
-    repair: o.Repair = None,
-    source: o.SourceSide = None,
-    target: o.TargetSide = None,
-    subwords: o.Subwords = None,
-    joint: o.Joint = None,
-    context: o.Context = None,
-    speaker: o.Speaker = None,
-    picture_size: o.PictureSize = None,
-    form: o.MusicForm = None,
-    step: o.Step = None,
-    transpose: o.Transpose = None,
-    label: o.Label = None,
-    label_by: o.LabelBy = None,
-    skip_bad: o.SkipBad = None,
-    drop_repeats: o.DropRepeats = None,
-) -> None:
-    """Learn a model from data and write it to one file.
-
-    \b
-    Examples:
-      catena fit shakespeare --model lstm --minutes 5 -o lstm.safetensors
-      catena fit tang --model markov --order 3 -o tang.safetensors
-      catena fit train.tsv --task classify --model gru -o classifier.safetensors
-      catena fit train.conll --task tag --model crf -o tagger.safetensors
-      catena fit train.conll --task tag --model lstm --bidirectional -o tagger.safetensors
-      catena fit train.de train.en --task translate --model lstm -o translator.safetensors
-      catena fit train.tsv --task caption --model lstm -o captioner.safetensors
-      catena fit dialogues.jsonl --task chat --model gru --context 3 -o chat.safetensors
-      catena fit tunes/ --task compose --model lstm -o composer.safetensors
-      catena fit tunes.abc --task compose --model lstm -o tunes.safetensors
-      catena fit clicks.csv --task recommend --model gru --tied -o shop.safetensors
-    """
-    # Options are told apart by name, so that what one task or model does not have is refused.
-    given = {name: value for name, value in locals().items() if value is not None}
-    chosen = tasks.task_named(task)
-    tasks.refuse_foreign("fit", task, given)
-    chosen.commands().fit(given)
-
-
-@app.command()
-def evaluate(
-    model: o.Model,
-    data: o.Data,
-    json: o.Json = False,
-    stream: o.Stream = None,
-    unit: o.Unit = None,
-    encoding: o.Encoding = None,
-    errors: o.Errors = None,
-    group_by: o.GroupBy = None,
-    order_by: o.OrderBy = None,
-    item: o.Item = None,
-    space: o.SpaceName = None,
-    columns: o.Columns = None,
-    label: o.Label = None,
-    label_by: o.LabelBy = None,
-    mistakes: o.Mistakes = None,
-    source: o.SourceSide = None,
-    target: o.TargetSide = None,
-    beam: o.BeamWidth = None,
-    length_penalty: o.LengthPenalty = None,
-    gnmt: o.Gnmt = None,
-    coverage_penalty: o.CoveragePenalty = None,
-    min_length: o.MinLength = None,
-    max_length: o.MaxLength = None,
-    no_repeat: o.NoRepeat = None,
-    replace_unknown: o.ReplaceUnknown = None,
-    exact: o.Exact = None,
-    limit: o.Limit = None,
-    truncate: o.Truncate = None,
-    ensemble: o.Ensemble = None,
-    mean: o.Mean = None,
-    tokenize: o.Tokenize = None,
-    skip_bad: o.SkipBad = None,
-    drop_repeats: o.DropRepeats = None,
-    cutoffs: o.Cutoffs = None,
-    last_only: o.LastOnly = None,
-) -> None:
-    """How good a model is at its task, on some data.
-
-    \b
-    Examples:
-      catena evaluate lstm.safetensors held-out.txt --json
-      catena evaluate classifier.safetensors test.tsv --mistakes 10
-      catena evaluate tagger.safetensors test.conll
-      catena evaluate translator.safetensors test.de test.en --beam 8
-      catena evaluate chat.safetensors test.jsonl
-      catena evaluate composer.safetensors test/
-      catena evaluate shop.safetensors clicks.csv --cutoffs 5,20 --json
-    """
-    given = {name: value for name, value in locals().items() if value is not None}
-    task = tasks.task_of(model)
-    tasks.refuse_foreign("evaluate", task, given)
-    tasks.TASKS[task].commands().evaluate(model, data, given)
-
-
 for name, command in {
+    "compare": comparing.compare,
+    "fit": modelling.fit,
+    "evaluate": modelling.evaluate,
     "tag": labelling.tag,
     "classify": labelling.classify,
     "translate": translating.translate,
@@ -405,38 +123,10 @@ for name, command in {
     "generate": generating.generate,
     "next": generating.next_,
     "surprise": generating.surprise,
+    "average": modelling.average,
+    "info": modelling.info,
 }.items():
     app.command(name)(command)
-
-
-@app.command()
-def average(
-    models: Annotated[
-        list[Path],
-        typer.Argument(metavar="MODEL...", help="Files of one kind of model.", show_default=False),
-    ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")],
-) -> None:
-    """One model of several, its parameters the average of theirs.
-
-    \b
-    Example:
-      catena average one.safetensors two.safetensors -o both.safetensors
-    """
-    from catena.cli.averaging import average as command
-
-    command(models, output)
-
-
-@app.command()
-def info(model: o.Model, json: o.Json = False) -> None:
-    """What a model file holds.
-
-    \b
-    Example:
-      catena info lstm.safetensors
-    """
-    tasks.TASKS[tasks.task_of(model)].commands().info(model, json)
 
 
 @app.callback(invoke_without_command=True)
@@ -449,33 +139,6 @@ def _about(
     elif context.invoked_subcommand is None:
         print(context.get_help(), file=sys.stderr)
         raise typer.Exit(BAD_INPUT)
-
-
-def _refuse(given: dict[str, Any], names: Iterable[str], why: str) -> None:
-    """Raise if one of the named options stands on the command line."""
-    for name in names:
-        if name in given:
-            raise CatenaError(f"--{name.replace('_', '-')} {why}")
-
-
-def _check_compared(given: dict[str, Any]) -> None:
-    """Raise if an option of `compare` is not for its task.
-
-    Args:
-        given: all that stands on the command line, by name.
-    """
-    task = given["task"]
-    labels, others = ("columns", "label", "label_by"), (*OF_SESSIONS, *OF_MUSIC)
-    foreign = {
-        "generate": (*labels, "valid", "test", *others),
-        "classify": ("columns", "stream", *others),
-        "tag": (*OF_SEQUENCES, "minimum", "label", "label_by", *others),
-        "recommend": (*labels, "stream", "unit", "space", "unknown", *OF_MUSIC),
-        "compose": (*labels, *OF_SEQUENCES, *OF_TEXTS, "minimum", "drop_repeats"),
-    }
-    if task not in foreign:
-        raise CatenaError(f"--task must be {', '.join(foreign)}, not {task!r}")
-    _refuse(given, foreign[task], f"is not for --task {task}")
 
 
 def _stopped(stopped: KeyboardInterrupt) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from catena.cli.given import Given, picked
 from catena.errors import CatenaError
 from catena.formats import Data, read
 from catena.sequences import Sequences
@@ -28,6 +29,11 @@ class Reading:
     order_by: str | None = None
     item: str | None = None
     space: str | None = None
+
+    @classmethod
+    def of(cls, given: Given) -> Reading:
+        """As the command line says."""
+        return cls(**picked(given, [field.name for field in fields(cls)]))
 
     def read(self, sources: list[str]) -> Data:
         """All sources, one after another."""

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, fields, replace
+from collections.abc import Iterable
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
 
 from catena.cli import show
-from catena.cli.fit import checkpoint_of, choose, say_beginning
+from catena.cli.about import tell
+from catena.cli.fit import choose
+from catena.cli.given import Given, flag, picked
+from catena.cli.learning import keep, learn
 from catena.cli.options import OF_MODELS
-from catena.cli.searching import picked
 from catena.cli.writing import check_writable
 from catena.comparing.measure import count_parameters
 from catena.errors import CatenaError
 from catena.formats.options import Options
 from catena.formats.sessions import Sessions, read_sessions
 from catena.formats.source import STDIN, decode, open_sources
-from catena.ladder import describe
+from catena.kinds import describe
 from catena.learn import Gradient
 from catena.learn.item_losses import ITEM_LOSSES, ItemLoss
 from catena.space import Item
@@ -31,14 +32,17 @@ READING = {
     "item": "item",
     "skip_bad": "skip_bad",
     "drop_repeats": "drop_repeats",
+    "encoding": "encoding",
+    "errors": "errors",
 }
+TEXTS = ("encoding", "errors")  # what sessions a line have of these
 OF_BASELINES = frozenset({"neighbours", "recent"})
 OF_LOSSES = frozenset({"samples", "exponent", "logq", "regularisation"})
 FOREIGN = frozenset({"emission", "bidirectional", "variational"})  # what predicts has none of them
 ROWS = "-"  # in place of a column of times: the order of the rows
 
 
-def fit(given: Mapping[str, Any]) -> None:
+def fit(given: Given) -> None:
     """Learn, show the progress, write the file, say what came of it.
 
     Args:
@@ -48,26 +52,16 @@ def fit(given: Mapping[str, Any]) -> None:
     output = given["output"]
     check_writable(output)
     train = read(given["data"], given)
-    valid = read(given["valid"], given).sequences if "valid" in given else None
-    checkpoint = checkpoint_of(output)
-    say_beginning(checkpoint, given["resume"])
-    with show.progress() as board:
-        recommender.fit(
-            train.sequences,
-            valid,
-            report=lambda learned: board.report(given["model"], learned),
-            checkpoint=checkpoint,
-            resume=given["resume"],
-        )
-    recommender.save(output)
-    checkpoint.unlink(missing_ok=True)
-    for note in recommender.history_.notes:
-        show.say(note)
+    valid = None
+    if "valid" in given:
+        valid = read_like(train.sequences[0][0], given["valid"], given).sequences
+    learn(recommender, (train.sequences, valid), given)
+    keep(recommender, given)
     items = f"{len(recommender.space_.items):,} items"
     show.say(f"wrote {output}: {recommender.model}, {items} in {len(train):,} sessions")
 
 
-def recommend(model: Path, sources: list[str], given: Mapping[str, Any]) -> None:
+def recommend(model: Path, sources: list[str], given: Given) -> None:
     """The items that come next, a line or a JSON object for each session, in their order."""
     recommender = load(model)
     for name, session in _asked(sources, given, recommender):
@@ -82,11 +76,11 @@ def recommend(model: Path, sources: list[str], given: Mapping[str, Any]) -> None
         show.result(show.json_text({"session": name, "items": items, "unknown": running.unknown}))
 
 
-def evaluate(model: Path, sources: list[str], given: Mapping[str, Any]) -> None:
+def evaluate(model: Path, sources: list[str], given: Given) -> None:
     """How high the items that came next are ranked."""
     cutoffs = _cutoffs(given)
     recommender = load(model)
-    data = read(sources, given)
+    data = read_like(recommender.space_.items[0], sources, given)
     found = recommender.evaluate(data.sequences, cutoffs, last_only=given.get("last_only", False))
     if given["json"]:
         show.as_json(found.describe() | {"model": str(model), "data": data.name})
@@ -104,29 +98,18 @@ def evaluate(model: Path, sources: list[str], given: Mapping[str, Any]) -> None:
 def info(model: Path, as_json: bool) -> None:
     """What a recommender's file holds."""
     recommender = load(model)
-    history, loss, learner = recommender.history_, recommender.loss, recommender.learner_
-    rung = recommender.model
-    described = asdict(rung) if rung.kind in BASELINES else describe(rung)  # type: ignore[arg-type]
-    facts: dict[str, Any] = {
-        "file": str(model),
-        "bytes": model.stat().st_size,
-        "task": "recommend",
-        "model": {"kind": rung.kind, **described},
-        "loss": None if loss is None else {"kind": loss.kind, **asdict(loss)},  # type: ignore[call-overload]
+    rung, loss = recommender.model, recommender.loss
+    own = {
+        "model": describe(rung),
+        "loss": None if loss is None else describe(loss),
         "items": len(recommender.space_.items),
         "events": int(recommender.counts_.sum()),
         "minimum": recommender.minimum,
-        "parameters": count_parameters(recommender.model_),
-        "learner": {"kind": learner.kind, **asdict(learner)},  # type: ignore[call-overload]
-        "epochs": history.epochs,
-        "seconds": history.seconds,
-        "notes": history.notes,
-        "seed": recommender.seed,
     }
-    show.facts(facts, as_json)
+    tell(model, "recommend", own, recommender, count_parameters(recommender.model_), as_json)
 
 
-def read(sources: list[str], given: Mapping[str, Any]) -> Sessions:
+def read(sources: list[str], given: Given) -> Sessions:
     """Sessions from tables of events; what was left out or looks odd is said."""
     how = {READING[name]: value for name, value in picked(given, READING).items()}
     if how.get("time") == ROWS:
@@ -142,10 +125,17 @@ def read(sources: list[str], given: Mapping[str, Any]) -> Sessions:
     return data
 
 
+def read_like(known: Item, sources: list[str], given: Given) -> Sessions:
+    """The same with items of the kind of a known one: where one file has whole numbers and another
+    the same as texts, as CSV has them, they are the same items."""
+    data, whole = read(sources, given), isinstance(known, int)
+    return replace(data, sequences=[[_item(one, whole) for one in row] for row in data.sequences])
+
+
 # -- what was asked for ---------------------------------------------------------------------------
 
 
-def _recommender(given: Mapping[str, Any]) -> Recommender:
+def _recommender(given: Given) -> Recommender:
     """The recommender that the options describe.
 
     Raises:
@@ -171,23 +161,23 @@ def _recommender(given: Mapping[str, Any]) -> Recommender:
     return Recommender(rung, learner=learner, **chosen)
 
 
-def _loss(given: Mapping[str, Any]) -> ItemLoss:
+def _loss(given: Given) -> ItemLoss:
     kind = given.get("loss", "cross_entropy")
     if kind not in ITEM_LOSSES:
         raise CatenaError(f"--loss must be one of {', '.join(ITEM_LOSSES)}, not {kind!r}")
     own = {field.name for field in fields(ITEM_LOSSES[kind])}
     for name in picked(given, OF_LOSSES - own):
-        raise CatenaError(f"--{name} is not an option of {kind}")
+        raise CatenaError(f"{flag(name)} is not an option of {kind}")
     return ITEM_LOSSES[kind](**picked(given, own))
 
 
-def _refuse(given: Mapping[str, Any], names: Iterable[str], own: set[str]) -> None:
+def _refuse(given: Given, names: Iterable[str], own: set[str]) -> None:
     for name in picked(given, [name for name in sorted(names) if name not in own]):
-        has = f"; it has {', '.join(f'--{one}' for one in sorted(own))}" if own else ""
-        raise CatenaError(f"--{name.replace('_', '-')} is not an option of {given['model']}{has}")
+        has = f"; it has {', '.join(map(flag, sorted(own)))}" if own else ""
+        raise CatenaError(f"{flag(name)} is not an option of {given['model']}{has}")
 
 
-def _cutoffs(given: Mapping[str, Any]) -> tuple[int, ...]:
+def _cutoffs(given: Given) -> tuple[int, ...]:
     if "cutoffs" not in given:
         return CUTOFFS
     try:
@@ -202,28 +192,29 @@ def _cutoffs(given: Mapping[str, Any]) -> tuple[int, ...]:
 
 
 def _asked(
-    sources: list[str], given: Mapping[str, Any], recommender: Recommender
+    sources: list[str], given: Given, recommender: Recommender
 ) -> Iterable[tuple[str, list[Item]]]:
     """The name of each session and what was taken in it: a table's, or a line's number."""
     tables = [one for one in sources if one != STDIN and Path(one).suffix != ".txt"]
     if tables and len(tables) < len(sources):
         raise CatenaError("name either tables or texts with a session a line, not both")
     if tables:
-        data = read(sources, given)
+        data = read_like(recommender.space_.items[0], sources, given)
         yield from zip(map(str, data.names), data.sequences, strict=True)
         return
-    for name in picked(given, READING):
-        raise CatenaError(f"--{name.replace('_', '-')} is for tables of events, not for lines")
+    for name in picked(given, READING.keys() - TEXTS):
+        raise CatenaError(f"{flag(name)} is for tables of events, not for lines")
     whole = isinstance(recommender.space_.items[0], int)
     number = 0
     for source in open_sources(sources):
-        for line in decode(source, Options()).splitlines():
+        for line in decode(source, Options(**picked(given, TEXTS))).splitlines():
             number += 1
             yield str(number), [_item(word, whole) for word in line.split()]
 
 
-def _item(word: str, whole: bool) -> Item:
-    return int(word) if whole and word.lstrip("-").isdecimal() else word
+def _item(told: Item, whole: bool) -> Item:
+    text = str(told)
+    return int(text) if whole and text.lstrip("-").isdecimal() else text
 
 
 def _figures(found: Evaluation) -> list[list[str]]:

@@ -7,9 +7,12 @@ from typing import Annotated
 import typer
 
 from catena.cli import options as o
+from catena.cli.given import Given, takes
 
 
+@takes(o.some("group_by", "order_by", "item", "skip_bad", "drop_repeats", "encoding", "errors"))
 def recommend(
+    given: Given,
     model: o.Model,
     sessions: Annotated[
         list[str],
@@ -24,11 +27,6 @@ def recommend(
         bool, typer.Option("--exclude-seen", help="Leave out what is in the session.")
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON object a session.")] = False,
-    group_by: o.GroupBy = None,
-    order_by: o.OrderBy = None,
-    item: o.Item = None,
-    skip_bad: o.SkipBad = None,
-    drop_repeats: o.DropRepeats = None,
 ) -> None:
     """What comes next in each session, the best first.
 
@@ -37,7 +35,6 @@ def recommend(
       catena recommend shop.safetensors clicks.csv -k 20 --exclude-seen
       echo "tea cup" | catena recommend shop.safetensors - --json
     """
-    given = {name: value for name, value in locals().items() if value is not None}
     from catena.cli import recommend as command
 
     command.recommend(model, sessions, given)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any
 
+from catena.cli.given import Given, picked
 from catena.cli.options import OF_SEARCH
 from catena.errors import CatenaError
 from catena.search import Beam
@@ -16,12 +15,7 @@ WIDTH = 5  # of the beam unless given
 FIELD = str.maketrans("\r\n", "  ")
 
 
-def picked(given: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
-    """Those of the options that were given."""
-    return {name: given[name] for name in names if name in given}
-
-
-def beam(given: Mapping[str, Any]) -> Beam:
+def beam(given: Given) -> Beam:
     """The search that the options describe.
 
     Raises:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import fields
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from catena.cli import options as o
 from catena.cli import scores, show
-from catena.cli.fit import checkpoint_of, say_beginning
+from catena.cli.about import tell
+from catena.cli.given import Given, flag, picked
+from catena.cli.learning import keep, learn
 from catena.cli.tokens import (
     AttributeCorpus,
     Corpus,
@@ -29,6 +31,7 @@ from catena.formats.crfsuite_model import is_crfsuite_model
 from catena.formats.crfsuite_tagger import from_crfsuite
 from catena.formats.token_lines import TokenLines
 from catena.formats.token_tables import TokenTable
+from catena.kinds import describe
 from catena.ladder import CRF, GRU, HMM, LSTM, RNN, Rung, Window, options
 from catena.ladder.characters import SPELLERS
 from catena.learn import AdaGrad, Gradient, Perceptron, QuasiNewton
@@ -42,7 +45,9 @@ from catena.tasks.tag import Tagger, TagPath, load_tagger
 
 SPELLED = 50  # the size of what reads characters unless given
 MISC = CONLLU[-1]  # where CoNLL-U has room for what it has no column for
-OF_READING = tuple(field.name for field in fields(TokenReading))
+OWN = ("scheme", "seed")
+# Those that one model or another refuses.
+REFUSED = o.OF_MODELS | o.OF_TAGGERS | {"minimum"}
 OF_CRF = {field.name for field in fields(CRF)}
 CRF_LEARNERS: dict[str, tuple[type[CRFLearner], set[str]]] = {
     "l-bfgs": (QuasiNewton, {"iterations", "minutes", "patience"}),
@@ -54,104 +59,47 @@ NETWORKS: dict[str, type[Rung]] = {rung.kind: rung for rung in (Window, RNN, GRU
 FOREIGN = {"tied", "emission", "span"}
 
 
-@dataclass(frozen=True)
-class Job:
-    """What `catena fit --task tag` was asked for.
-
-    Args:
-        given: the options of model and learner that were given, by name.
-        mend: whether invalid tags are read as conlleval reads them.
-    """
-
-    sources: list[str]
-    model: str
-    output: Path
-    reading: TokenReading
-    given: dict[str, Any]
-    scheme: str | None
-    mend: bool
-    valid: list[str]
-    seed: int
-    resume: bool
-
-
-def reading(given: Mapping[str, Any]) -> TokenReading:
-    """How files of tokens are read."""
-    return TokenReading(**{name: given[name] for name in OF_READING if name in given})
-
-
-def _job(given: Mapping[str, Any]) -> Job:
-    """The job that the command line describes."""
-    names = o.OF_MODELS | o.OF_TAGGERS | {"minimum"}
-    return Job(
-        sources=given["data"],
-        model=given["model"],
-        output=given["output"],
-        reading=reading(given),
-        given={name: value for name, value in given.items() if name in names},
-        scheme=given.get("scheme"),
-        mend=given.get("repair", False),
-        valid=given.get("valid", []),
-        seed=given["seed"],
-        resume=given["resume"],
-    )
-
-
-def fit(given: Mapping[str, Any]) -> None:
+def fit(given: Given) -> None:
     """Learn, show the progress, write the file, say what came of it.
 
     Args:
         given: all that stands on the command line, by name.
     """
-    job = _job(given)
-    tagger = choose(job)
-    check_writable(job.output)
-    files = [job.reading.read(source) for source in job.sources]
+    tagger = choose(given)
+    check_writable(given["output"])
+    reading = TokenReading.of(given)
+    files = [reading.read(source) for source in given["data"]]
     columns = files[0].columns
     corpus = read_labelled(files, columns)
-    held_out = _read(job.valid, job.reading, columns)
-    labels, gold = _valid(corpus, job), _valid(held_out, job)
-    checkpoint = checkpoint_of(job.output)
-    say_beginning(checkpoint, job.resume)
-    with show.progress() as board:
-        tagger.fit(
-            corpus.sentences,
-            labels,
-            (held_out.sentences, gold) if job.valid else None,
-            columns=columns,
-            report=lambda learned: board.report(job.model, learned),
-            checkpoint=checkpoint,
-            resume=job.resume,
-        )
-    tagger.save(job.output)
-    checkpoint.unlink(missing_ok=True)
-    for note in tagger.history_.notes:
-        show.say(note)
-    if job.valid:
+    held_out = _read(given.get("valid", []), reading, columns)
+    labels, gold = _valid(corpus, given), _valid(held_out, given)
+    valid = (held_out.sentences, gold) if "valid" in given else None
+    learn(tagger, (corpus.sentences, labels, valid), given, columns=columns)
+    keep(tagger, given)
+    if valid is not None:
         show.say(_summary(held_out.name, tagger.evaluate(held_out.sentences, gold)))
-    parameters = tagger.labeller_.parameters
-    show.say(
-        f"wrote {job.output}: {tagger.rung}, {len(tagger.labels_)} labels, {parameters:,} weights"
-    )
+    labels, weights = len(tagger.labels_), tagger.labeller_.parameters
+    show.say(f"wrote {given['output']}: {tagger.rung}, {labels} labels, {weights:,} weights")
 
 
-def choose(job: Job) -> Tagger:
+def choose(given: Given) -> Tagger:
     """The tagger that the options describe.
 
     Raises:
         CatenaError: for an option that belongs to another model.
     """
-    if job.model == HMM.kind:
-        _picked(job, ())
-        return Tagger(HMM(), scheme=job.scheme, seed=job.seed)
-    if job.model == CRF.kind:
-        return _crf(job)
-    if job.model not in NETWORKS:
+    model = given["model"]
+    if model == HMM.kind:
+        _parted(given, ())
+        return Tagger(HMM(), **picked(given, OWN))
+    if model == CRF.kind:
+        return _crf(given)
+    if model not in NETWORKS:
         known = ", ".join([HMM.kind, CRF.kind, *NETWORKS])
-        raise CatenaError(f"--model must be one of {known} with --task tag, not {job.model!r}")
-    rung = NETWORKS[job.model]
-    of_rung, of_learner, more = _picked(
-        job,
+        raise CatenaError(f"--model must be one of {known} with --task tag, not {model!r}")
+    rung = NETWORKS[model]
+    of_rung, of_learner, more = _parted(
+        given,
         set(options(rung)) - FOREIGN,
         {field.name for field in fields(Gradient)} - FOREIGN,
         o.OF_NETWORKS | {"minimum"},
@@ -159,7 +107,7 @@ def choose(job: Job) -> Tagger:
     if "characters" in more:
         more["characters"] = _speller(more["characters"])
     learner = Gradient(**of_learner)
-    return Tagger(rung(**of_rung), learner=learner, scheme=job.scheme, seed=job.seed, **more)
+    return Tagger(rung(**of_rung), learner=learner, **more, **picked(given, OWN))
 
 
 def _speller(text: str) -> Any:
@@ -175,36 +123,36 @@ def _speller(text: str) -> Any:
     return SPELLERS[kind](units=int(units)) if units else SPELLERS[kind](units=SPELLED)
 
 
-def _picked(job: Job, *groups: Collection[str]) -> list[dict[str, Any]]:
+def _parted(given: Given, *groups: Collection[str]) -> list[dict[str, Any]]:
     """The options given, parted into these groups.
 
     Raises:
         CatenaError: for one that is in none.
     """
     own = set().union(*groups)
-    for name in job.given:
-        if name not in own:
-            has = ", ".join("--" + _flag(other) for other in sorted(own)) or "none"
+    for name in given:
+        if name in REFUSED and name not in own:
+            has = ", ".join(map(flag, sorted(own))) or "none"
             raise CatenaError(
-                f"--{_flag(name)} is not an option of {job.model} with --task tag; it has {has}"
+                f"{flag(name)} is not an option of {given['model']} with --task tag; it has {has}"
             )
-    return [{name: job.given[name] for name in job.given if name in group} for group in groups]
+    return [picked(given, group) for group in groups]
 
 
-def _crf(job: Job) -> Tagger:
+def _crf(given: Given) -> Tagger:
     """A tagger by attributes, with the learner that was asked for."""
-    name = job.given.get("learner", "l-bfgs")
+    name = given.get("learner", "l-bfgs")
     if name not in CRF_LEARNERS:
         raise CatenaError(f"--learner must be one of {', '.join(CRF_LEARNERS)}, not {name!r}")
     learner, own = CRF_LEARNERS[name]
     penalties = {"l1", "l2"} if learner is Perceptron else set()
     groups = OF_CRF - penalties, own, {"features"}, {"learner"}
-    of_rung, of_learner, features, _ = _picked(job, *groups)
+    of_rung, of_learner, features, _ = _parted(given, *groups)
     # Every learner counts whole epochs; 3.0 is one of them.
     if of_learner.get("epochs", 0.5).is_integer():
         of_learner["epochs"] = int(of_learner["epochs"])
     made = learner(**of_learner)
-    return Tagger(CRF(**of_rung), learner=made, scheme=job.scheme, seed=job.seed, **features)
+    return Tagger(CRF(**of_rung), learner=made, **features, **picked(given, OWN))
 
 
 def tag(model: Path, source: str, reading: TokenReading, k: int | None, marginals: bool) -> None:
@@ -236,15 +184,15 @@ def tag(model: Path, source: str, reading: TokenReading, k: int | None, marginal
         show.raw(file.replaced(names_of(tagger.predict(rows)), label))
 
 
-def evaluate(model: Path, sources: list[str], given: Mapping[str, Any]) -> None:
+def evaluate(model: Path, sources: list[str], given: Given) -> None:
     """How well a tagger labels some data."""
     mistakes = given.get("mistakes")
     scores.check_mistakes(mistakes)
     tagger = _loaded(model)
     if _reads_attributes(tagger):
-        corpus = read_attributes(sources, reading(given))
+        corpus = read_attributes(sources, TokenReading.of(given))
     else:
-        corpus = _read(sources, reading(given), _columns(tagger))
+        corpus = _read(sources, TokenReading.of(given), _columns(tagger))
     predicted = names_of(tagger.predict(corpus.sentences))
     found = tagger.judge(corpus.labels, predicted)
     taken = confusion(corpus.labels, predicted)
@@ -274,28 +222,15 @@ def evaluate(model: Path, sources: list[str], given: Mapping[str, Any]) -> None:
 def info(model: Path, as_json: bool) -> None:
     """What a tagger's file holds."""
     tagger = _loaded(model)
-    history = tagger.history_
-    facts: dict[str, Any] = {
-        "file": str(model),
-        "bytes": model.stat().st_size,
-        "task": "tag",
-        "model": {"kind": tagger.rung.kind, **asdict(tagger.rung)},
-        **(
-            {}
-            if tagger.rung.kind in (CRF.kind, HMM.kind)
-            else {"reads": tagger.design().describe()}
-        ),
+    network = tagger.rung.kind not in (CRF.kind, HMM.kind)
+    own = {
+        "model": describe(tagger.rung),
+        **({"reads": tagger.design().describe()} if network else {}),
         "labels": tagger.labels_,
         "scheme": tagger.scheme,
         "columns": None if tagger.columns_ is None else list(tagger.columns_),
-        "parameters": tagger.labeller_.parameters,
-        "learner": {"kind": tagger.learner_.kind, **asdict(tagger.learner_)},
-        "epochs": history.epochs,
-        "seconds": history.seconds,
-        "notes": history.notes,
-        "seed": tagger.seed,
     }
-    show.facts(facts, as_json)
+    tell(model, "tag", own, tagger, tagger.labeller_.parameters, as_json)
 
 
 def _loaded(model: Path) -> Tagger:
@@ -330,14 +265,14 @@ def _read(sources: list[str], reading: TokenReading, columns: Sequence[str]) -> 
     return read_labelled([reading.read_as(source, columns) for source in sources], columns)
 
 
-def _valid(corpus: Corpus, job: Job) -> list[list[str]]:
+def _valid(corpus: Corpus, given: Given) -> list[list[str]]:
     """The labels to learn from or to judge by, once they are known to be valid in the scheme."""
-    if job.scheme is None:
-        if job.mend:
+    if "scheme" not in given:
+        if given.get("repair"):
             raise CatenaError("--repair needs --scheme, which says what is valid")
         return corpus.labels
-    scheme = job.scheme.upper()
-    if job.mend:
+    scheme = given["scheme"].upper()
+    if given.get("repair"):
         return [repair(row, scheme) for row in corpus.labels]
     check(corpus.labels, scheme, corpus.place)
     return corpus.labels
@@ -437,7 +372,3 @@ def _blocks(file: TokenFile, label: str, paths: list[list[TagPath]]) -> Iterator
                 yield f"# {rank} {path.probability:.6f}{end}"
             yield from (tagged[rank][line].removesuffix("\r") + end for line in lines)
             yield end
-
-
-def _flag(name: str) -> str:
-    return name.replace("_", "-")

@@ -5,30 +5,59 @@ Nothing heavy is imported here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal, Protocol, cast
+from typing import Literal, Protocol, cast
 
 from catena.cli import options as o
+from catena.cli.given import Given, flag
 from catena.errors import CatenaError
 
 TEXTS = frozenset({"encoding", "errors"})
 EVENTS = TEXTS | {"group_by", "order_by"}
-SESSIONS = frozenset({"group_by", "order_by", "item", "skip_bad", "drop_repeats"})
+SESSIONS = EVENTS | {"item", "skip_bad", "drop_repeats"}
 SEQUENCES = EVENTS | {"unit", "item", "space"}
+
+# Those of a classifier beside its rung's and its learner's.
+OF_CLASSIFIERS = frozenset({"summary", "class_weight", "calibrate", "label", "label_by"})
+
+# Those of an encoder and a decoder beside its rung's and its learner's, of each task that has
+# these.
+OF_TRANSDUCERS = frozenset({
+    "decoder", "decoder_layers", "attention", "heads", "feeding", "coverage", "copy", "scheduled",
+    "label_smoothing", "unit", "subwords", "minimum",
+})  # fmt: skip
+OF_TRANSLATORS = OF_TRANSDUCERS | {"joint", "source", "target"}
+OF_CHATS = OF_TRANSDUCERS | {"context", "speaker"}
+# Those of a captioner, likewise.
+OF_CAPTIONERS = frozenset({
+    "picture_size", "attention", "heads", "feeding", "coverage", "label_smoothing", "unit",
+    "subwords", "minimum",
+})  # fmt: skip
+# Those of a composer, likewise.
+OF_COMPOSERS = frozenset({"form", "step", "transpose", "skip_bad"})
+# Those of a recommender beside its rung's and its learner's.
+OF_RECOMMENDERS = frozenset({
+    "minimum", "neighbours", "recent", "loss", "samples", "exponent", "logq", "regularisation",
+})  # fmt: skip
+# Those of `evaluate` that translators have beside these.
+OF_TRANSLATING = frozenset({
+    "source", "target", "replace_unknown", "limit", "truncate", "ensemble", "mean", "tokenize",
+})  # fmt: skip
+# Those of the search that `evaluate` has.
+OF_EVALUATIONS = o.OF_SEARCH | {"replace_unknown", "ensemble", "mean"}
 
 
 class Commands(Protocol):
     """What the module of every task has; `given` is all that stands on the command line, by
     name."""
 
-    def fit(self, given: Mapping[str, Any]) -> None:
+    def fit(self, given: Given) -> None:
         """Learn a model and write it to a file."""
         ...
 
-    def evaluate(self, model: Path, sources: list[str], given: Mapping[str, Any]) -> None:
+    def evaluate(self, model: Path, sources: list[str], given: Given) -> None:
         """Say how good a model is."""
         ...
 
@@ -64,7 +93,7 @@ TASKS: dict[str, Task] = {
     ),
     "classify": Task(
         "catena.cli.classify",
-        fit=SEQUENCES | {"unknown", "minimum"} | o.OF_CLASSIFIERS,
+        fit=SEQUENCES | {"unknown", "minimum"} | OF_CLASSIFIERS,
         evaluate=SEQUENCES | {"label", "label_by", "mistakes"},
     ),
     "tag": Task(
@@ -74,27 +103,27 @@ TASKS: dict[str, Task] = {
     ),
     "caption": Task(
         "catena.cli.caption",
-        fit=TEXTS | o.OF_CAPTIONERS,
+        fit=TEXTS | OF_CAPTIONERS,
         evaluate=TEXTS | {"tokenize"} | o.OF_SEARCH,
     ),
     "translate": Task(
         "catena.cli.translate",
-        fit=TEXTS | o.OF_TRANSLATORS,
-        evaluate=TEXTS | o.OF_SEARCH | o.OF_TRANSLATING,
+        fit=TEXTS | OF_TRANSLATORS,
+        evaluate=TEXTS | o.OF_SEARCH | OF_TRANSLATING,
     ),
     "chat": Task(
         "catena.cli.chat",
-        fit=TEXTS | o.OF_CHATS,
+        fit=TEXTS | OF_CHATS,
         evaluate=TEXTS | {"tokenize"} | o.OF_SEARCH,
     ),
     "compose": Task(
         "catena.cli.compose",
-        fit=o.OF_COMPOSERS,
-        evaluate=frozenset({"skip_bad"}),
+        fit=TEXTS | OF_COMPOSERS,
+        evaluate=TEXTS | {"skip_bad"},
     ),
     "recommend": Task(
         "catena.cli.recommend",
-        fit=SESSIONS | o.OF_RECOMMENDERS,
+        fit=SESSIONS | OF_RECOMMENDERS,
         evaluate=SESSIONS | {"cutoffs", "last_only"},
     ),
 }
@@ -129,16 +158,13 @@ def task_of(model: Path) -> str:
     return kind
 
 
-def refuse_foreign(
-    command: Literal["fit", "evaluate"], name: str, given: Mapping[str, Any]
-) -> None:
+def refuse_foreign(command: Literal["fit", "evaluate"], name: str, given: Given) -> None:
     """Raise at an option that other tasks have and this one has not."""
     owned = {task: getattr(one, command) for task, one in TASKS.items()}
     for option in given:
         owners = [task for task, own in owned.items() if option in own]
         if owners and name not in owners:
-            flag = option.replace("_", "-")
-            raise CatenaError(f"--{flag} is for --task {_listed(owners)}, not for {name}")
+            raise CatenaError(f"{flag(option)} is for --task {_listed(owners)}, not for {name}")
 
 
 def _listed(names: list[str]) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import accumulate, chain
 
+from catena.cli.given import Given, picked
 from catena.errors import CatenaError
 from catena.formats import TokenFile
 from catena.formats.conll import CONLLU, UNUSED, label_of, tokens_in
@@ -33,6 +34,11 @@ class TokenReading:
     errors: ErrorPolicy | None = None
     group_by: str | None = None
     order_by: str | None = None
+
+    @classmethod
+    def of(cls, given: Given) -> TokenReading:
+        """As the command line says."""
+        return cls(**picked(given, [field.name for field in fields(cls)]))
 
     def read(self, source: str) -> Tokens:
         """One file: a table where its sentences are told apart by a column, JSON lines, or tokens

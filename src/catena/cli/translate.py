@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from itertools import islice
@@ -11,17 +11,21 @@ from pathlib import Path
 from typing import Any
 
 from catena.cli import show
+from catena.cli.about import tell
 from catena.cli.asking import asked
-from catena.cli.fit import checkpoint_of, choose, say_beginning
+from catena.cli.fit import choose
+from catena.cli.given import Given, picked
+from catena.cli.learning import keep, learn
 from catena.cli.options import OF_MODELS
-from catena.cli.searching import beam, fields, picked, ranked
+from catena.cli.searching import beam, fields, ranked
 from catena.cli.writing import check_writable
 from catena.comparing.measure import count_parameters
 from catena.errors import CatenaError
 from catena.formats import TextPairs, read_pairs
 from catena.formats.lines import blocks_of_lines
 from catena.formats.source import STDIN
-from catena.ladder import GRU, LSTM, RNN, Recurrent, Rung, Window, describe, options
+from catena.kinds import describe
+from catena.ladder import GRU, LSTM, RNN, Recurrent, Rung, Window, options
 from catena.scheduled import ScheduledSampling
 from catena.search import Beam
 from catena.tasks.attention_plot import END
@@ -48,7 +52,7 @@ TOGETHER = 256  # pairs that are aligned at once
 PANELS = 9  # pairs that a picture has room for
 
 
-def fit(given: Mapping[str, Any]) -> None:
+def fit(given: Given) -> None:
     """Learn, show the progress, write the file, say what came of it.
 
     Args:
@@ -60,26 +64,14 @@ def fit(given: Mapping[str, Any]) -> None:
     train = _read(given["data"], given)
     _check_some(train)
     held_out = _read(given["valid"], given) if "valid" in given else None
-    checkpoint = checkpoint_of(output)
-    say_beginning(checkpoint, given["resume"])
-    with show.progress() as board:
-        translator.fit(
-            train.pairs(),
-            None if held_out is None else held_out.pairs(),
-            report=lambda learned: board.report(given["model"], learned),
-            checkpoint=checkpoint,
-            resume=given["resume"],
-        )
-    translator.save(output)
-    checkpoint.unlink(missing_ok=True)
-    for note in translator.history_.notes:
-        show.say(note)
+    learn(translator, (train.pairs(), None if held_out is None else held_out.pairs()), given)
+    keep(translator, given)
     if held_out is not None:
         show.say(f"{held_out.name}: perplexity {translator.perplexity(held_out.pairs()):.4f}")
     show.say(f"wrote {output}: {translator.rung}, {_symbols(translator)}")
 
 
-def translate(model: Path, source: str, given: Mapping[str, Any]) -> None:
+def translate(model: Path, source: str, given: Given) -> None:
     """Each line's translation on a line of its own, or its n best."""
     how, limits, n_best = _search(given), _limits(given), given.get("n_best")
     translator = _loaded(model, given)
@@ -96,7 +88,7 @@ def translate(model: Path, source: str, given: Mapping[str, Any]) -> None:
         show.result("\n".join(written))
 
 
-def evaluate(model: Path, sources: list[str], given: Mapping[str, Any]) -> None:
+def evaluate(model: Path, sources: list[str], given: Given) -> None:
     """How good translations are beside others."""
     how, limits = _search(given), _limits(given)
     translator = _loaded(model, given)
@@ -109,7 +101,7 @@ def evaluate(model: Path, sources: list[str], given: Mapping[str, Any]) -> None:
     scores(found, [pairs.name, _kind(translator)], "pairs")
 
 
-def align(model: Path, sources: list[str], picture: Path | None, given: Mapping[str, Any]) -> None:
+def align(model: Path, sources: list[str], picture: Path | None, given: Given) -> None:
     """What each symbol of the targets was read off its source by."""
     if picture is not None:
         check_writable(picture)
@@ -135,14 +127,14 @@ def align(model: Path, sources: list[str], picture: Path | None, given: Mapping[
 
 def info(model: Path, as_json: bool) -> None:
     """What a translator's file holds."""
-    own = {"file": str(model), "bytes": model.stat().st_size, "task": "translate"}
-    show.facts(own | network_facts(load(model)), as_json)
+    made = load(model)
+    tell(model, "translate", described(made), made, count_parameters(made.model_), as_json)
 
 
 # -- what was asked for ---------------------------------------------------------------------------
 
 
-def network(given: Mapping[str, Any]) -> dict[str, Any]:
+def network(given: Given) -> dict[str, Any]:
     """The arguments of a task with an encoder and a decoder that the options describe.
 
     Raises:
@@ -166,7 +158,7 @@ def network(given: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _decoder(rung: Rung, given: Mapping[str, Any]) -> Recurrent | None:
+def _decoder(rung: Rung, given: Given) -> Recurrent | None:
     """The decoder's rung: `gru`, or with its size `gru:128`; the encoder's options otherwise.
 
     Raises:
@@ -193,7 +185,7 @@ def _decoder(rung: Rung, given: Mapping[str, Any]) -> Recurrent | None:
     return DECODERS[kind](**made)
 
 
-def _read(sources: list[str], given: Mapping[str, Any]) -> TextPairs:
+def _read(sources: list[str], given: Given) -> TextPairs:
     return read_pairs(sources, **picked(given, OF_READING))
 
 
@@ -205,12 +197,12 @@ def _check_some(pairs: TextPairs) -> None:
         )
 
 
-def _search(given: Mapping[str, Any]) -> Beam:
+def _search(given: Given) -> Beam:
     """The search that the options describe."""
     return replace(beam(given), unknown=given.get("replace_unknown", False))
 
 
-def _loaded(model: Path, given: Mapping[str, Any]) -> Translator | TranslatorEnsemble:
+def _loaded(model: Path, given: Given) -> Translator | TranslatorEnsemble:
     """The translator in a file, or with others what they are together.
 
     Raises:
@@ -224,7 +216,7 @@ def _loaded(model: Path, given: Mapping[str, Any]) -> Translator | TranslatorEns
     return TranslatorEnsemble([load(path) for path in (model, *others)], **picked(given, ["mean"]))
 
 
-def _limits(given: Mapping[str, Any]) -> dict[str, Any]:
+def _limits(given: Given) -> dict[str, Any]:
     """From what length on lines are named, and whether they are cut off there."""
     if given.get("limit", 1) < 1:
         raise CatenaError(f"--limit must be at least 1, not {given['limit']}")
@@ -256,9 +248,9 @@ def _naming(place: Callable[[int], str]) -> Iterator[None]:
 # -- what is said ---------------------------------------------------------------------------------
 
 
-def network_facts(translator: Translator) -> dict[str, Any]:
+def described(translator: Translator) -> dict[str, Any]:
     """What a translator is made of, by name."""
-    decoder, history = translator.decoder, translator.history_
+    decoder = translator.decoder
     return {
         "model": describe(translator.rung),
         "decoder": None if decoder is None else describe(decoder),
@@ -269,12 +261,6 @@ def network_facts(translator: Translator) -> dict[str, Any]:
         "joint": translator.joint,
         "source_symbols": len(translator.source_.space.items),
         "target_symbols": len(translator.target_.space.items),
-        "parameters": count_parameters(translator.model_),
-        "learner": {"kind": translator.learner_.kind, **asdict(translator.learner_)},
-        "epochs": history.epochs,
-        "seconds": history.seconds,
-        "notes": history.notes,
-        "seed": translator.seed,
     }
 
 

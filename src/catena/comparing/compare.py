@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from catena.comparing.classifying import Classifying
+from catena.comparing.composing import Composing
 from catena.comparing.contest import Contest, Entry
 from catena.comparing.generating import Generating
 from catena.comparing.majority import Majority
@@ -36,6 +37,7 @@ TASKS = {
     "classify": Classifying,
     "tag": Tagging,
     "recommend": Recommending,
+    "compose": Composing,
 }
 
 Report = Callable[[str, Progress], None]
@@ -58,10 +60,11 @@ def compare(
 
     Args:
         data: as `Generator.fit` takes it; to classify and to tag a pair (X, y), as `Classifier.fit`
-            and `Tagger.fit` take them. With `parts` it is not read.
+            and `Tagger.fit` take them; to recommend sessions, the oldest first; to compose pieces
+            as `Composer.encode` gives them, with their space. With `parts` it is not read.
         rungs: names of rungs, whose hyperparameters are then chosen on the validation part, or
             rungs as they are; all that the task has unless given.
-        task: "generate", "classify" or "tag".
+        task: "generate", "classify", "tag", "recommend" or "compose".
         minutes: for learning, all rungs together; counting and scoring come on top. Rungs that
             need less leave theirs unused.
         unit, space: what an observation is, as in `Generator`; a tagger reads tokens as they are.
@@ -80,7 +83,7 @@ def compare(
     if task not in TASKS:
         raise CatenaError(f"task must be {', '.join(TASKS)}, not {task!r}")
     contest: Contest = TASKS[task](data, parts, unit, space, seed, name)
-    lines = _lines(contest, rungs)
+    lines, left_out = _lines(contest, rungs)
     bench = _Bench(contest, report)
     share = minutes / max(1, sum(not bench.counted(line) for line in lines))
     rows = [bench.row(line, share) for line in lines]
@@ -96,6 +99,7 @@ def compare(
         rows=rows,
         baseline=next((base for base in contest.baselines if base in names), None),
         machine=machine(),
+        left_out=left_out,
     )
     _relate(result, bench)
     result.verdict = verdict(result)
@@ -175,8 +179,9 @@ class _Bench:
         return self.contest.fit(entry, rung, minutes, tell, short)
 
 
-def _lines(contest: Contest, rungs: Sequence[Any] | None) -> list[Entry]:
-    """The rows: of kinds by name first, then those of rungs as they are."""
+def _lines(contest: Contest, rungs: Sequence[Any] | None) -> tuple[list[Entry], str]:
+    """The rows, of kinds by name first, then those of rungs as they are; and which kinds do not fit
+    the data, and why."""
     rungs = contest.kinds if rungs is None else rungs
     names = [rung for rung in rungs if isinstance(rung, str)]
     unknown = [name for name in names if name not in contest.kinds]
@@ -187,8 +192,13 @@ def _lines(contest: Contest, rungs: Sequence[Any] | None) -> list[Entry]:
     own = [rung for rung in rungs if not isinstance(rung, str)]
     fixed = [Entry(_written(contest, rung), (rung,)) for rung in own]
     lines = [*contest.entries(names), *fixed]
+    unfit = ", ".join(name for name in names if not contest.entries([name]))
+    if not lines:
+        said = f"{unfit} {contest.unfit}" if unfit else "no model is named"
+        raise CatenaError(f"{contest.name}: {said}; choose other models")
+    left_out = f"{unfit}, which {contest.unfit}" if unfit else ""
     names = numbered([line.name for line in lines])
-    return [replace(line, name=name) for line, name in zip(lines, names, strict=True)]
+    return [replace(line, name=name) for line, name in zip(lines, names, strict=True)], left_out
 
 
 def _tell_apart(rows: list[Row]) -> None:

@@ -58,13 +58,16 @@ class Contest(Protocol):
     """The data in three parts, and what the task does with them.
 
     Args:
+        name: of the data.
         kinds: the names of models that may be asked for, in order.
         rule: how the data was split. sizes: examples in its three parts.
         bootstrap: resamplings of the test part.
         baselines: names of rows that `explained` may count from, the best suited first.
         unused: options of rungs that the task has no use for.
+        unfit: why some kinds do not fit the data, after their names.
     """
 
+    name: str
     terms: Terms
     kinds: tuple[str, ...]
     rule: str
@@ -72,9 +75,10 @@ class Contest(Protocol):
     bootstrap: Bootstrap
     baselines: tuple[str, ...]
     unused: tuple[str, ...]
+    unfit: str
 
     def entries(self, kinds: Sequence[str]) -> list[Entry]:
-        """The rows for these kinds, the shortest memory first."""
+        """The rows for those of these kinds that fit the data, the shortest memory first."""
         ...
 
     def counted(self, rung: Any) -> bool:

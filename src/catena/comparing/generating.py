@@ -14,7 +14,7 @@ from catena.comparing.result import Terms
 from catena.comparing.tally import mean
 from catena.errors import CatenaError
 from catena.ladder import HMM, RUNGS, Markov, Rung
-from catena.space import Space, Symbols, Unit, as_sequences, is_pair
+from catena.space import Space, Symbols, Unit, Vectors, as_sequences, is_pair
 from catena.split import Split, beginning, split
 from catena.tasks.generate import NATS_A_BIT, Generator, encode, learn_space
 
@@ -73,16 +73,14 @@ class Generating:
         self.sizes = (self.train.total, self.valid.total, self.test.total)
         ends = int(self.space.end_number is not None)
         self.bootstrap = Bootstrap(self.test.lengths + ends, seed)
-        self.terms = terms_of(self.space)
+        self.terms = self._terms()
+        self.unfit = f"cannot model {type(self.space).__name__}: a Markov chain needs symbols"
+
+    def _terms(self) -> Terms:
+        return terms_of(self.space)
 
     def entries(self, kinds: Sequence[str]) -> list[Entry]:
-        found = grid.entries(kinds, self.space, self.train.total)
-        if kinds and not found:
-            raise CatenaError(
-                f"{self.name}: {', '.join(kinds)} cannot model {type(self.space).__name__}: "
-                "a Markov chain needs symbols; choose other models"
-            )
-        return found
+        return grid.entries(kinds, self.space, self.train.total)
 
     def counted(self, rung: Rung) -> bool:
         return isinstance(rung, Markov)
@@ -125,10 +123,10 @@ class Generating:
         return self.space.show(self.space.encode([drawn]).values)
 
 
-def terms_of(space: Space) -> Terms:
-    """What a comparison over a space speaks of."""
+def terms_of(space: Space, task: str = "generate", unit: str | None = None) -> Terms:
+    """What a comparison over a space speaks of; `unit` is what an observation is called."""
     symbols = isinstance(space, Symbols)
-    unit = UNITS[space.unit] if symbols else "step"
+    unit = unit or (UNITS[space.unit] if symbols else "step")
     a_unit = f"bits a {unit}"
     bits = Figure(
         key="bits",
@@ -136,12 +134,12 @@ def terms_of(space: Space) -> Terms:
         axis=a_unit,
         name="bits",
         form=f"{{}} {a_unit}",
-        meaning=PROBABILITY.format(unit) if symbols else DENSITY,
+        meaning=DENSITY if isinstance(space, Vectors) else PROBABILITY.format(unit),
         amount=" bits",
         close=CLOSE,
     )
     figures = (bits, CHARACTERS, PERPLEXITY) if symbols else (bits,)
-    return Terms("generate", unit, "observations", a_unit, "scored/s", figures)
+    return Terms(task, unit, "observations", a_unit, "scored/s", figures)
 
 
 def _curve(model: Generator) -> list[tuple[float, float | None, float | None]]:

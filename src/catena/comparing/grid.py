@@ -125,6 +125,7 @@ def recommenders(kinds: Sequence[str], events: int) -> list[Entry]:
             Entry("markov-1", (Markov(1, "witten_bell"),)),
             Entry("markov-k", (Markov(2, "witten_bell"), Markov(3, "witten_bell"))),
         ],
+        "hmm": lambda: [Entry("hmm", tuple(map(HMM, (8, 32) if events < SMALL else (32, 64))))],
         "window": lambda: [Entry("window", _windows(events))],
         "rnn": lambda: [Entry("rnn", _of_sessions(RNN, events))],
         "gru": lambda: [Entry("gru", _of_sessions(GRU, events))],
@@ -133,8 +134,10 @@ def recommenders(kinds: Sequence[str], events: int) -> list[Entry]:
     return [entry for kind in makers if kind in kinds for entry in makers[kind]()]
 
 
-def recommending(rung: Any, minutes: float, events: int) -> Gradient | None:
+def recommending(rung: Any, minutes: float, events: int) -> EM | Gradient | None:
     """How a recommender is learned within a time budget."""
+    if isinstance(rung, HMM):
+        return EM(minutes=minutes)
     if isinstance(rung, (Markov, *BASELINES.values())):
         return None
     return replace(LEARNER, minutes=minutes, epochs=40 if events < SMALL else 20)

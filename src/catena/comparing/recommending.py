@@ -62,6 +62,7 @@ class Recommending:
         "session-popularity",
         "session-knn",
         "markov",
+        "hmm",
         "window",
         "rnn",
         "gru",
@@ -69,6 +70,7 @@ class Recommending:
     )
     baselines = ("popularity",)
     unused = ()
+    unfit = ""  # all fit sessions
     terms = Terms(
         task="recommend",
         unit="prediction",

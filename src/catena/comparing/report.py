@@ -25,6 +25,8 @@ from catena.container import write_atomically
 # What HTML cannot hold or a browser would not show: controls but tab and line feed, and halves of
 # surrogate pairs, which data read with `--errors surrogateescape` may have.
 _UNSHOWN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+# Tasks whose predictions follow on each other in a sequence.
+FOLLOWING = ("generate", "compose")
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
@@ -247,17 +249,16 @@ def _method(found: Comparison) -> list[tuple[str, str]]:
 
 def _stretches(found: Comparison) -> str:
     """What is drawn where sequences are few, of tasks whose predictions follow on each other."""
-    if found.terms.task != "generate":
+    if found.terms.task not in FOLLOWING:
         return ""
     return f" (where there are fewer than {BLOCKS}, of stretches of them)"
 
 
 def _speed_mean(found: Comparison) -> str:
-    if found.terms.task == "generate":
+    if found.terms.task in FOLLOWING:
         return "Predictions scored a second on the test part."
-    return (
-        f"{found.terms.speed.removesuffix('/s').capitalize()} of the test part labelled a second."
-    )
+    done = "ranked" if found.terms.task == "recommend" else "labelled"
+    return f"{found.terms.speed.removesuffix('/s').capitalize()} of the test part {done} a second."
 
 
 def _explained_mean(found: Comparison) -> str:

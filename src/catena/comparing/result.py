@@ -19,7 +19,7 @@ class Terms:
     """What a task's comparison speaks of.
 
     Args:
-        task: "generate", "classify", "tag" or "recommend".
+        task: "generate", "classify", "tag", "recommend" or "compose".
         unit: what a prediction is of: "character", "word", "step", ...
         examples: what the parts of the data are counted in: "observations", "sequences", ...
         loss: what learning curves are in: "bits a character".
@@ -105,6 +105,7 @@ class Comparison:
         sizes: examples in the training, validation and test parts.
         baseline: the name of the row that `explained` counts from.
         machine: what it ran on.
+        left_out: which kinds of model do not fit the data, and why; empty where all do.
         verdict: sentences.
     """
 
@@ -117,6 +118,7 @@ class Comparison:
     rows: list[Row]
     baseline: str | None = None
     machine: dict[str, str] = field(default_factory=dict)
+    left_out: str = ""
     verdict: list[str] = field(default_factory=list)
 
     @property

@@ -61,14 +61,12 @@ class Tagging:
         spanned = mark_spans(chain.from_iterable([*self.train[1], *self.test[1]]))
         figures = (SPAN_F1, ACCURACY, LOG_LOSS) if spanned else (ACCURACY, LOG_LOSS)
         self.steps = _steps_of(self.train[0])
+        self.unfit = f"cannot label {self.steps}"
         words = ("token", "sentences") if self.steps == "words" else ("step", "sequences")
         self.terms = Terms("tag", *words, LOSS, f"{words[0]}s/s", figures)
 
     def entries(self, kinds: Sequence[str]) -> list[Entry]:
-        found = grid.taggers(kinds, self.steps, sum(map(len, self.train[1])))
-        if kinds and not found:
-            raise CatenaError(f"{self.name}: {', '.join(kinds)} cannot label {self.steps}")
-        return found
+        return grid.taggers(kinds, self.steps, sum(map(len, self.train[1])))
 
     def counted(self, rung: Any) -> bool:
         return isinstance(rung, (HMM, Majority))

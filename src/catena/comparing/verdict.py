@@ -13,16 +13,18 @@ CHEAPER = 0.5
 def verdict(result: Comparison) -> list[str]:
     """Sentences that say which rung the data needs."""
     best = result.best
+    left_out = [f"Left out: {result.left_out}."] if result.left_out else []
     if not math.isfinite(result.value(best)):
-        return ["Every model here gives something in the test part probability 0."]
+        return ["Every model here gives something in the test part probability 0.", *left_out]
     others = [row for row in result.rows if row is not best]
     if not others:
-        return [f"{_lead(result, best)}."]
+        return [f"{_lead(result, best)}.", *left_out]
     return [
         _against_second(result, best, others),
         _price(result, best, others),
         *_networks(result, best, others),
         *_wasted(result),
+        *left_out,
     ]
 
 

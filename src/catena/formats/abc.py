@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,7 +44,8 @@ def read_tunes(
     What stands before the first X: and between tunes (a file's header, free text) is left out.
 
     Args:
-        skip_bad: leave out tunes with errors; what was wrong is in `skipped`.
+        skip_bad: leave out tunes with errors, and files that cannot be read; what was wrong is in
+            `skipped`.
         encoding, errors: how bytes become characters (utf-8, strict).
 
     Raises:
@@ -52,25 +53,44 @@ def read_tunes(
             with file, line and column, unless such tunes are skipped.
     """
     options = Options(encoding=encoding, errors=errors)
-    opened = open_sources([sources] if isinstance(sources, (str, Path)) else sources)
-    found, skipped = [], []
-    for source in opened:
-        for tune in _tunes(source, options):
-            try:
-                read(tune)
-                found.append(tune)
-            except CatenaError as error:
-                if not skip_bad:
-                    raise
-                skipped.append(str(error))
+    named = [sources] if isinstance(sources, (str, Path)) else sources
+    found: list[Tune] = []
+    skipped: list[str] = []
+    for file in named or open_sources(named):
+        for tune in _each(lambda file=file: _tunes(file, options), skip_bad, skipped):
+            found += _each(lambda tune=tune: _checked(tune), skip_bad, skipped)
+    name = ", ".join(map(str, named))
     if not found:
-        raise CatenaError(f"{skipped[0]}; no other tune is left" if skipped else _nothing(opened))
-    return Tunes(", ".join(source.name for source in opened), found, skipped)
+        raise CatenaError(f"{skipped[0]}; no other tune is left" if skipped else _nothing(name))
+    return Tunes(name, found, skipped)
 
 
-def _tunes(source: Source, options: Options) -> Iterator[Tune]:
+def _each(made: Callable[[], list[Tune]], skip_bad: bool, skipped: list[str]) -> list[Tune]:
+    """What is made, or nothing and a line more in `skipped`."""
+    try:
+        return made()
+    except CatenaError as error:
+        if not skip_bad:
+            raise
+        skipped.append(str(error))
+        return []
+
+
+def _checked(tune: Tune) -> list[Tune]:
+    read(tune)
+    return [tune]
+
+
+def _tunes(file: str | Path, options: Options) -> list[Tune]:
     """The tunes of one file, unchecked."""
-    lines = decode(source, options).replace("\r\n", "\n").split("\n")
+    (source,) = open_sources([file])
+    return list(_cut(source, options))
+
+
+def _cut(source: Source, options: Options) -> Iterator[Tune]:
+    """Each tune from its first line to the blank line after it; lines end in any way."""
+    text = decode(source, options).replace("\r\n", "\n").replace("\r", "\n")
+    lines = text.split("\n")
     begun: list[str] = []
     first = 0
     for number, line in enumerate([*lines, ""], 1):
@@ -83,6 +103,5 @@ def _tunes(source: Source, options: Options) -> Iterator[Tune]:
             begun, first = [line], number
 
 
-def _nothing(opened: Sequence[Source]) -> str:
-    names = ", ".join(source.name for source in opened)
-    return f"{names}: no tune; a tune of ABC begins with a line X: and a number"
+def _nothing(name: str) -> str:
+    return f"{name}: no tune; a tune of ABC begins with a line X: and a number"

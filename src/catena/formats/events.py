@@ -20,6 +20,10 @@ from catena.formats.tabular import label_column
 pc: Any = pyarrow.compute
 
 INTEGER = r"^\s*[+-]?\d+\s*$"
+# Days as they are written in many ways; the way that sorts as they follow; times with a zone.
+DAY = r"^\s*\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}\b"
+SORTED_DAY = r"^\d{4}[-/.]\d{2}[-/.]\d{2}(\D|$)"
+ZONED = r"\d{2}:\d{2}(:\d{2})?(\.\d+)?\s?(Z|[+-]\d{2}(:?\d{2})?)$"
 
 
 def sequences_of(table: Table, options: Options) -> Data:
@@ -93,10 +97,12 @@ def coded(column: pa.ChunkedArray) -> tuple[np.ndarray, list[Any]]:
 
 
 def sort_key(table: Table, name: str) -> np.ndarray:
-    """Numbers `[rows]` that sort as the column does: by size where it holds numbers, else by text.
+    """Numbers `[rows]` that sort as the column does: by size where it holds numbers, in time where
+    it holds times with zones, else by text.
 
     Raises:
-        CatenaError: where some rows hold numbers and others do not, which no order fits.
+        CatenaError: where some rows hold numbers, or zones, and others do not, which no order fits;
+            and for days that do not sort as they are written.
     """
     column = table.column(name)
     if is_text(column.type):
@@ -120,6 +126,33 @@ def _text_key(table: Table, name: str, column: pa.ChunkedArray) -> np.ndarray:
         raise CatenaError(
             f"{table.at(row, name)}: {column[row].as_py()!r} is not a number, but other rows hold "
             "numbers, so there is no order; mend it or leave the row out"
+        )
+    return _time_key(table, name, column)
+
+
+def _time_key(table: Table, name: str, column: pa.ChunkedArray) -> np.ndarray:
+    """By moment where all have zones; else as text, unless days do not sort as they are written."""
+    zoned = pc.match_substring_regex(column, ZONED)
+    if pc.any(zoned).as_py():
+        try:
+            return column.cast(pa.timestamp("ns", "UTC")).cast(pa.int64()).to_numpy()
+        except pa.ArrowInvalid as error:
+            row = zoned.index(False).as_py()
+            what = (
+                f"{table.at(row, name)}: {column[row].as_py()!r} has no zone"
+                if row >= 0
+                else f"{table.name}, column {name!r}"
+            )
+            raise CatenaError(
+                f"{what}: times with a zone must all be as 2020-12-31T23:59:59+01:00"
+            ) from error
+    days = pc.match_substring_regex(column, DAY)
+    odd = pc.and_not(days, pc.match_substring_regex(column, SORTED_DAY))
+    if pc.any(odd).as_py():
+        row = odd.index(True).as_py()
+        raise CatenaError(
+            f"{table.at(row, name)}: {column[row].as_py()!r} does not sort as the day that it is; "
+            "write days as 2020-12-31"
         )
     return _rank(column)
 
@@ -157,6 +190,16 @@ def _has_fractions(table: Table, name: str) -> bool:
 
 def symbols(table: Table, name: str) -> np.ndarray:
     """`[rows]` strings or integers, one object for each distinct one."""
+    codes, labels = coded(symbol_column(table, name))
+    return np.array(labels, dtype=object)[codes]
+
+
+def symbol_column(table: Table, name: str) -> pa.ChunkedArray:
+    """A column of texts or whole numbers; what is neither is made text.
+
+    Raises:
+        CatenaError: for fractions and for yes and no.
+    """
     column = table.column(name)
     if pa.types.is_floating(column.type) or pa.types.is_boolean(column.type):
         raise CatenaError(
@@ -165,8 +208,7 @@ def symbols(table: Table, name: str) -> np.ndarray:
         )
     if not is_text(column.type) and not pa.types.is_integer(column.type):
         column = column.cast(pa.string())
-    codes, labels = coded(column)
-    return np.array(labels, dtype=object)[codes]
+    return column
 
 
 def _numbers(table: Table, name: str, options: Options) -> np.ndarray:

@@ -31,6 +31,7 @@ from catena.formats.source import Source, open_sources
 from catena.music.piece import Metre, Note, Piece, Tempo
 
 HEADER, TRACK = b"MThd", b"MTrk"
+HEADER_SIZE = 6  # bytes, at least
 ONE_TRACK = struct.pack(">4slhhh", HEADER, 6, 0, 1, 480)
 MINUTE = 60_000_000  # microseconds
 SLOWEST = 0xFFFFFF  # microseconds a quarter note
@@ -114,6 +115,10 @@ def _opened(source: Source) -> tuple[int, list[bytes]]:
             f"{name}: a MIDI file of type {kind}; types 0 and 1 are read"
             + (": save each of its patterns as a file" if kind == 2 else "")
         )
+    if size < HEADER_SIZE:
+        raise CatenaError(
+            f"{name}: damaged: a header of {size} bytes, where {HEADER_SIZE} are needed"
+        )
     if not 1 <= resolution <= FINEST:
         raise CatenaError(
             f"{name}: counts time in SMPTE frames or not at all; save it with ticks a quarter note"
@@ -127,6 +132,8 @@ def _opened(source: Source) -> tuple[int, list[bytes]]:
         if head.startswith(TRACK):
             chunks.append(chunk)
         place += len(chunk)
+    if raw[place:].startswith(TRACK):
+        raise CatenaError(f"{name}: damaged: more tracks than the {count} that its header says")
     return resolution, chunks
 
 

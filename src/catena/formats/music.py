@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from catena.errors import CatenaError
-from catena.formats.abc import read_tunes
+from catena.formats.abc import Tunes, read_tunes
 from catena.formats.midi import read_midi
+from catena.formats.options import ErrorPolicy
 from catena.formats.source import EXPANDERS
 from catena.music.abc import piece as played
 from catena.music.piece import Piece
@@ -32,13 +33,20 @@ class Music:
     skipped: list[str] = field(repr=False)
 
 
-def read_music(sources: Sequence[str | Path], *, skip_bad: bool = False) -> Music:
+def read_music(
+    sources: Sequence[str | Path],
+    *,
+    skip_bad: bool = False,
+    encoding: str | None = None,
+    errors: ErrorPolicy | None = None,
+) -> Music:
     """Read MIDI files and tunes of ABC (.abc), and all such files that lie in a folder or in
     folders within it.
 
     Args:
         skip_bad: leave out files and tunes that cannot be read or hold no note; what was wrong is
             in `skipped`.
+        encoding, errors: of files of ABC, as in `read_tunes`.
 
     Raises:
         CatenaError: at the first of these, unless they are skipped, and where none is left.
@@ -46,7 +54,11 @@ def read_music(sources: Sequence[str | Path], *, skip_bad: bool = False) -> Musi
     pieces, skipped = [], []
     for file in files_in(sources, (*MIDI, *ABC)):
         try:
-            found = _tunes(file, skip_bad) if is_abc(file) else Music("", [read_midi(file)], [])
+            if is_abc(file):
+                tunes = read_tunes(file, skip_bad=skip_bad, encoding=encoding, errors=errors)
+                found = _heard(tunes)
+            else:
+                found = Music("", [read_midi(file)], [])
         except CatenaError as error:
             if not skip_bad:
                 raise
@@ -98,8 +110,7 @@ def _suffix(path: Path) -> str:
     return bare.suffix.lower()
 
 
-def _tunes(file: str | Path, skip_bad: bool) -> Music:
+def _heard(found: Tunes) -> Music:
     """The tunes of a file as they are played, each named by where it stands."""
-    found = read_tunes(file, skip_bad=skip_bad)
     pieces = [replace(played(tune), name=tune.place(1)) for tune in found.tunes]
     return Music(found.name, pieces, found.skipped)

@@ -12,16 +12,21 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute
 
-from catena.formats.events import coded, sort_key, symbols
-from catena.formats.options import Options
+from catena.formats.events import coded, sort_key, symbol_column
+from catena.formats.numeric import check_numbers
+from catena.formats.options import ErrorPolicy, Options
 from catena.formats.reading import table_in
 from catena.formats.source import open_sources
-from catena.formats.table import Table, stack
+from catena.formats.table import Table, is_text, stack
 from catena.formats.tabular import read_frame
 from catena.space import Item
 
 # Arrow makes these functions at run time, so no type checker knows them.
 pc: Any = pyarrow.compute
+
+# Texts that stand for a time that is not known, and the whole numbers that a float has exactly.
+NO_TIME = r"^\s*[+-]?(?i:nan|inf|infinity)\s*$"
+EXACT = 2**53
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +39,7 @@ class Sessions:
         names: what the table calls each session.
         ends: `[n]` numbers that rise with the time of each session's last event; where the table
             has no times, with its place in the table. `catena.split.split_by_end` cuts by them.
+        starts: `[n]`, the same of its first event.
         skipped: how many rows were left out for want of a value, by column.
         repeated: how many rows say what another says, in all three columns; they are still there
             unless they were to be dropped.
@@ -43,6 +49,7 @@ class Sessions:
     sequences: list[list[Item]]
     names: list[Any]
     ends: np.ndarray
+    starts: np.ndarray
     skipped: dict[str, int]
     repeated: int
 
@@ -58,6 +65,8 @@ def read_sessions(
     time: str | None = "time",
     skip_bad: bool = False,
     drop_repeats: bool = False,
+    encoding: str | None = None,
+    errors: ErrorPolicy | None = None,
 ) -> Sessions:
     """Sessions from one or more files (.csv, .tsv, .parquet, .jsonl) or from a frame.
 
@@ -67,19 +76,21 @@ def read_sessions(
     Args:
         source: a file, several, or a frame (pandas, polars, Arrow: all that lends itself as Arrow).
         session, item: the columns that name them.
-        time: the column of times: numbers, dates, or texts that sort as their times do. None takes
-            the order of the table.
+        time: the column of times: numbers, dates, times with or without a zone, or texts that sort
+            as their times do. None takes the order of the table.
         skip_bad: leave out rows without a value in one of the columns, and count them.
         drop_repeats: keep one of several rows that agree in session, item and time.
+        encoding, errors: how the bytes of a text become characters (utf-8, strict).
 
     Raises:
         CatenaError: for all that can be wrong with a table, with its name, row and remedy.
     """
-    table = _table(source, Options(group_by=session, order_by=time, item=item))
+    options = Options(group_by=session, order_by=time, item=item, encoding=encoding, errors=errors)
+    table = _table(source, options)
     skipped: dict[str, int] = {}
     if skip_bad:
-        table, skipped = _without_gaps(table)
-    owner, names = coded(table.column(session))
+        table, skipped = _without_gaps(table, time)
+    owner, names = coded(_finite(table, session))
     items, vocabulary = coded(_whole(table, item))
     when = np.arange(len(owner)) if time is None else sort_key(table, time)
     order = np.lexsort([when, owner])
@@ -94,6 +105,7 @@ def read_sessions(
         [taken[start:stop] for start, stop in pairwise(edges.tolist())],
         names,
         when[order[edges[1:] - 1]],
+        when[order[edges[:-1]]],
         skipped,
         int((~first).sum()),
     )
@@ -107,7 +119,7 @@ def _table(source: Any, options: Options) -> Table:
     return read_frame(source, options)
 
 
-def _without_gaps(table: Table) -> tuple[Table, dict[str, int]]:
+def _without_gaps(table: Table, time: str | None) -> tuple[Table, dict[str, int]]:
     """The rows that have all values, and how many have none, by column."""
     good = np.ones(len(table.rows), dtype=bool)
     skipped = {}
@@ -116,6 +128,8 @@ def _without_gaps(table: Table) -> tuple[Table, dict[str, int]]:
         there = column.is_valid().to_numpy()
         if pa.types.is_floating(column.type):
             there = there & pc.is_finite(column).fill_null(False).to_numpy()
+        elif name == time and is_text(column.type):
+            there = there & ~pc.match_substring_regex(column, NO_TIME).fill_null(True).to_numpy()
         if not there.all():
             skipped[name] = int((~there).sum())
         good &= there
@@ -126,14 +140,25 @@ def _without_gaps(table: Table) -> tuple[Table, dict[str, int]]:
 
 def _whole(table: Table, item: str) -> pa.ChunkedArray:
     """The column of items; whole numbers that a gap beside them has made floats as such."""
-    column = table.column(item)
+    column = _finite(table, item)
     if pa.types.is_floating(column.type):
         numbers = column.to_numpy()
-        if np.isfinite(numbers).all() and (numbers == np.floor(numbers)).all():
-            column = column.cast(pa.int64())
-            place = table.rows.column_names.index(item)
-            table = replace(table, rows=table.rows.set_column(place, item, column))
-    return pa.chunked_array([pa.array(symbols(table, item).tolist())])
+        if (numbers == np.floor(numbers)).all() and (np.abs(numbers) < EXACT).all():
+            return column.cast(pa.int64())
+    return symbol_column(table, item)
+
+
+def _finite(table: Table, name: str) -> pa.ChunkedArray:
+    """A column that names something, which NaN does not.
+
+    Raises:
+        CatenaError: at the first such row.
+    """
+    column = table.column(name)
+    if pa.types.is_floating(column.type):
+        values = column.cast(pa.float64()).to_numpy()
+        check_numbers(values[:, None], "vectors", lambda row, _: table.at(row, name))
+    return column
 
 
 def _first_of_repeats(

@@ -8,7 +8,7 @@ from catena.ladder.lstm import LSTM
 from catena.ladder.markov import Markov
 from catena.ladder.neural import Recurrent
 from catena.ladder.rnn import RNN
-from catena.ladder.rung import Rung, describe, options
+from catena.ladder.rung import Rung, options
 from catena.ladder.window import Window
 
 # The one place where the rungs stand in order: laws, command line, docs and benchmarks read it.
@@ -28,6 +28,5 @@ __all__ = [
     "Recurrent",
     "Rung",
     "Window",
-    "describe",
     "options",
 ]

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, ClassVar
 
@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from torch.nn.functional import embedding_bag
 
 from catena.errors import CatenaError
+from catena.kinds import describe, of_kind
 from catena.ladder.gru import GRU
 from catena.ladder.lstm import LSTM
 from catena.ladder.neural import Recurrent
@@ -112,14 +113,12 @@ class Characters(nn.Module):
 
     def describe(self) -> dict[str, Any]:
         """What `from_description` needs to make the module again, without its weights, as JSON."""
-        speller = {"kind": self.speller.kind, **asdict(self.speller)}
-        return {"speller": speller, "alphabet": self.alphabet.describe()}
+        return {"speller": describe(self.speller), "alphabet": self.alphabet.describe()}
 
     @staticmethod
     def from_description(described: Mapping[str, Any]) -> Characters:
         """The module that `describe` described, its parameters not yet learned."""
-        options = {name: value for name, value in described["speller"].items() if name != "kind"}
-        speller = SPELLERS[described["speller"]["kind"]](**options)
+        speller = of_kind(SPELLERS, described["speller"], "speller")
         return Characters(speller, Symbols.from_description(described["alphabet"]))
 
 

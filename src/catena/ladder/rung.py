@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields
+from dataclasses import fields
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from catena.errors import CatenaError
@@ -24,11 +24,6 @@ class Rung(Protocol):
             CatenaError: when this rung cannot model the space.
         """
         ...
-
-
-def describe(rung: Rung) -> dict[str, Any]:
-    """The rung as JSON: its kind and its options."""
-    return {"kind": rung.kind, **asdict(rung)}
 
 
 def options(rung: type[Rung]) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from catena.errors import CatenaError
 from catena.ladder import Rung
-from catena.ladder.rung import one_of, whole
+from catena.ladder.rung import whole
 from catena.learn import Learner, Progress
 from catena.music.abc import Tune
 from catena.music.abc import piece as played
@@ -20,7 +20,7 @@ from catena.music.piece import BEATS_A_MINUTE, Metre, Piece, Tempo
 from catena.save import pack, restoring, save_model, task_facts
 from catena.tasks.estimator import Estimator
 from catena.tasks.generate import Generator, restored
-from catena.tasks.music_forms import FORMS, Abc, Form, PieceForm, Work
+from catena.tasks.music_forms import Abc, Form, PieceForm, Work, form_named
 
 TASK = "compose"
 BARS, STEP = 16, 16
@@ -247,8 +247,7 @@ class Composer(Estimator):
     # -- inside -----------------------------------------------------------------------------
 
     def _form(self) -> Form:
-        one_of("form", self.form, tuple(FORMS))
-        return FORMS[self.form](self.step)
+        return form_named(self.form, self.step)
 
     def _works(self, works: Iterable[Work]) -> list[Any]:
         """Pieces or tunes, if that is what they are.

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Protocol
 
 from catena.automaton import Automaton, explore
 from catena.errors import CatenaError
+from catena.ladder.rung import one_of
 from catena.music.abc import Tune, piece, read, symbols, transposed, tune_of
 from catena.music.events import duration, from_events, to_events, vocabulary
 from catena.music.frames import HIGHEST as TOP
@@ -136,13 +137,15 @@ class Events:
         return generator.sample(n, primer, max_length=limit, constraint=lasting, **how)
 
 
+TIMED: dict[str, type[Events | Frames]] = {"events": Events, "frames": Frames}
+
+
 @dataclass(frozen=True)
 class Abc:
     """Tunes as they are written, in symbols of ABC (`catena.music.abc.symbols`)."""
 
     unit: ClassVar[str] = "symbol"
     work: ClassVar[type[Work]] = Tune
-    step: int  # of no meaning here: a tune is written in lengths of its own
 
     def space(self, rows: list[Any]) -> Symbols:
         return Symbols.learn(rows, "item")
@@ -186,6 +189,14 @@ class Abc:
         )
 
 
+def unit_in(space: Space) -> str:
+    """What a sequence over the space of a form is made of."""
+    if isinstance(space, Bits):
+        return Frames.unit
+    every = set(space.items) if isinstance(space, Symbols) else set()
+    return Events.unit if every.issuperset(vocabulary(1)) else Abc.unit
+
+
 def is_tune(tune: Tune) -> bool:
     """Whether it is valid ABC with a note in it."""
     try:
@@ -194,11 +205,17 @@ def is_tune(tune: Tune) -> bool:
         return False
 
 
-FORMS: dict[str, type[Frames] | type[Events] | type[Abc]] = {
-    "events": Events,
-    "frames": Frames,
-    "abc": Abc,
-}
+def form_named(name: str, step: int) -> Form:
+    """The form of this name.
+
+    Args:
+        step: what its time is counted in; a tune of ABC is written in lengths of its own.
+
+    Raises:
+        CatenaError: for a form or a step that there is not.
+    """
+    one_of("form", name, (*TIMED, "abc"))
+    return TIMED[name](step) if name in TIMED else Abc()
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from catena.errors import CatenaError
+from catena.kinds import describe, of_kind
 from catena.ladder.characters import CNN, SPELLERS
 from catena.ladder.encoder import Encodes
 from catena.ladder.neural import Recurrent
@@ -74,7 +75,7 @@ class Design:
         """All of it as JSON."""
         path = None if self.embeddings is None else str(self.embeddings)
         speller = self.characters
-        characters = None if speller is None else {"kind": speller.kind, **asdict(speller)}
+        characters = None if speller is None else describe(speller)
         return {**vars(self), "embeddings": path, "characters": characters}
 
     @staticmethod
@@ -82,8 +83,7 @@ class Design:
         """The design that `describe` described."""
         speller = described["characters"]
         if speller is not None:
-            given = {name: value for name, value in speller.items() if name != "kind"}
-            speller = SPELLERS[speller["kind"]](**given)
+            speller = of_kind(SPELLERS, speller, "speller")
         return Design(**{**described, "characters": speller})
 
 

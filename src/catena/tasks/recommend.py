@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from catena.errors import CatenaError
 from catena.kernels.items import best
+from catena.kinds import describe, of_kind
 from catena.ladder import Rung
 from catena.learn import Count, Gradient, History, Learner, Progress, Run, learner_for
 from catena.learn.device import device_named
@@ -194,7 +195,7 @@ class Recommender(Estimator):
 
     def _job(self) -> dict[str, Any]:
         """What a checkpoint must agree with."""
-        loss = None if self.loss is None else _described(self.loss)
+        loss = None if self.loss is None else describe(self.loss)
         return {**_model_facts(self.model), "loss": loss, "minimum": self.minimum}
 
     def _refuse_learning(self) -> None:
@@ -341,7 +342,7 @@ class Recommender(Estimator):
         task = {
             "kind": TASK,
             "model": _model_facts(self.model),
-            "loss": None if self.loss is None else _described(self.loss),
+            "loss": None if self.loss is None else describe(self.loss),
             "minimum": self.minimum,
             "seed": self.seed,
             "counts": self.counts_.tolist(),
@@ -407,12 +408,8 @@ class RunningSession:
 # -- files ----------------------------------------------------------------------------------
 
 
-def _described(option: Any) -> dict[str, Any]:
-    return {"kind": option.kind, **asdict(option)}
-
-
 def _model_facts(model: Rung | Baseline) -> dict[str, Any]:
-    return _described(model) if model.kind in BASELINES else rung_facts(model)  # type: ignore
+    return describe(model) if model.kind in BASELINES else rung_facts(model)  # type: ignore
 
 
 def load(path: str | Path, rung: Rung | None = None) -> Recommender:
@@ -434,12 +431,7 @@ def load(path: str | Path, rung: Rung | None = None) -> Recommender:
 
 
 def _baseline(described: Mapping[str, Any]) -> Baseline | None:
-    kind = described["kind"]
-    return BASELINES[kind](**_options(described)) if kind in BASELINES else None
-
-
-def _options(described: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in described.items() if name != "kind"}
+    return of_kind(BASELINES, described, "model") if described["kind"] in BASELINES else None
 
 
 def _module(rung: Any, space: Space, task: Mapping[str, Any]) -> nn.Module:
@@ -453,7 +445,7 @@ def _remade(model: Any, module: Any, facts: Mapping[str, Any]) -> Recommender:
     loss, learner = task["loss"], learner_from(facts["learner"])
     made = Recommender(
         model,
-        loss=None if loss is None else ITEM_LOSSES[loss["kind"]](**_options(loss)),
+        loss=None if loss is None else of_kind(ITEM_LOSSES, loss, "loss"),
         minimum=task["minimum"],
         learner=None if model.kind in BASELINES else learner,
         seed=task["seed"],

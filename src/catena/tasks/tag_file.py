@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from torch import Tensor
 
 from catena import container
 from catena.errors import CatenaError
+from catena.kinds import describe
 from catena.ladder import HMM, Rung
 from catena.ladder.crf import CRF
 from catena.ladder.rung import options
@@ -49,9 +49,9 @@ def write(
     facts = {
         "format": FORMAT,
         "task": {"kind": TASK, **task},
-        "rung": {"kind": rung.kind, **asdict(rung)} if isinstance(rung, CRF) else rung_facts(rung),
+        "rung": describe(rung) if isinstance(rung, CRF) else rung_facts(rung),
         "space": {"kind": labeller.reader.kind, **labeller.reader.describe()},
-        "learner": {"kind": learner.kind, **asdict(learner)},
+        "learner": describe(learner),
         "labeller": labeller.describe(),
     }
     container.write(path, labeller.tensors(), facts)

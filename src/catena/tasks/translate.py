@@ -14,7 +14,8 @@ import torch
 
 from catena.constraints import Constraint
 from catena.errors import CatenaError
-from catena.ladder import Recurrent, Rung
+from catena.kinds import of_kind
+from catena.ladder import RUNGS, Recurrent, Rung
 from catena.ladder.rung import fraction, whole
 from catena.learn import Gradient, History, Progress, Run
 from catena.learn.device import device_named
@@ -46,7 +47,6 @@ from catena.tasks.writing import (
     kept_languages,
     languages_beside,
     metrics,
-    rung_of,
     scores,
     texts_of,
     together,
@@ -502,7 +502,7 @@ def _translator(rung: Rung, task: Mapping[str, Any]) -> Translator:
     decoder = task["decoder"]
     made = Translator(
         rung,
-        decoder=None if decoder is None else rung_of(decoder),
+        decoder=None if decoder is None else of_kind(RUNGS, decoder, "rung"),
         looking=Looking(**task["looking"]),
         scheduled=None if task["scheduled"] is None else ScheduledSampling(**task["scheduled"]),
         smoothing=task["smoothing"],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +14,6 @@ from catena.automaton import Automaton, longer
 from catena.constraints import Constraint
 from catena.container import write_atomically
 from catena.errors import CatenaError
-from catena.ladder import RUNGS, Rung
 from catena.ladder.rung import one_of
 from catena.model import groups
 from catena.search import Beam, beam
@@ -252,8 +251,3 @@ def kept_languages(path: Path | None) -> list[Language] | None:
     if path is None or not path.exists():
         return None
     return [Language.from_description(one) for one in json.loads(path.read_text("utf-8"))]
-
-
-def rung_of(described: Mapping[str, Any]) -> Rung:
-    """The rung of a part of a model, as its file describes it."""
-    return RUNGS[described["kind"]](**{k: v for k, v in described.items() if k != "kind"})
