@@ -8,7 +8,8 @@ PYTHON ?= python3
 BIN ?= .venv/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 # Everything that the kernels are given: the other tests are of what is written in Python.
-NATIVE := $(addprefix tests/kernels/test_,native.py chain.py features.py names.py items.py sampled.py stepper.py walker.py)
+NATIVE := $(addprefix tests/kernels/test_,native.py chain.py features.py names.py items.py sampled.py \
+	rows.py packed.py looking.py stepper.py walker.py)
 RUNTIME = $(shell $${CXX:-c++} -print-file-name=$(1))
 
 .PHONY: demo test check native sanitize clean

@@ -11,16 +11,20 @@
 #include <string>
 #include <vector>
 
+#include "attend.hpp"
+#include "bind_attend.hpp"
 #include "bind_chain.hpp"
 #include "bind_features.hpp"
 #include "bind_items.hpp"
 #include "bind_names.hpp"
+#include "bind_rows.hpp"
 #include "bind_sampled.hpp"
 #include "bind_stream.hpp"
 #include "call.hpp"
 #include "chain.hpp"
 #include "features.hpp"
 #include "items.hpp"
+#include "rows.hpp"
 #include "sampled.hpp"
 #include "stream.hpp"
 #include "threads.hpp"
@@ -42,7 +46,9 @@ struct Level {
     const ChainKernels& chain;
     const FeatureKernels& features;
     const ItemKernels& items;
+    const RowKernels& rows;
     const SampledKernels& sampled;
+    AttendKernel attend;
 };
 
 // What this processor can run, the best first.
@@ -52,15 +58,15 @@ std::vector<Level> available() {
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq"))
         found.push_back({"avx512", kernels_avx512(), step_avx512, chain_avx512(), feature_kernels_avx512(),
-                     item_kernels_avx512(), sampled_kernels_avx512()});
+                     item_kernels_avx512(), row_kernels_avx512(), sampled_kernels_avx512(), attend_avx512});
 #endif
 #if defined(CATENA_AVX2)
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
         found.push_back({"avx2", kernels_avx2(), step_avx2, chain_avx2(), feature_kernels_avx2(),
-                     item_kernels_avx2(), sampled_kernels_avx2()});
+                     item_kernels_avx2(), row_kernels_avx2(), sampled_kernels_avx2(), attend_avx2});
 #endif
     found.push_back({"portable", kernels_portable(), step_portable, chain_portable(), feature_kernels_portable(),
-                     item_kernels_portable(), sampled_kernels_portable()});
+                     item_kernels_portable(), row_kernels_portable(), sampled_kernels_portable(), attend_portable});
     return found;
 }
 
@@ -70,6 +76,8 @@ const ChainKernels* chain_in_use = &available().front().chain;
 const FeatureKernels* features_in_use = &available().front().features;
 const ItemKernels* items_in_use = &available().front().items;
 const SampledKernels* sampled_in_use = &available().front().sampled;
+const RowKernels* rows_in_use = &available().front().rows;
+AttendKernel attend_in_use = available().front().attend;
 
 std::vector<std::string> levels() {
     std::vector<std::string> names;
@@ -86,6 +94,8 @@ void use_level(const std::string& name) {
             features_in_use = &level.features;
             items_in_use = &level.items;
             sampled_in_use = &level.sampled;
+            rows_in_use = &level.rows;
+            attend_in_use = level.attend;
             return;
         }
     }
@@ -194,6 +204,8 @@ const ChainKernels& catena::chosen_chain() { return *chain_in_use; }
 const FeatureKernels& catena::chosen_features() { return *features_in_use; }
 const ItemKernels& catena::chosen_items() { return *items_in_use; }
 const SampledKernels& catena::chosen_sampled() { return *sampled_in_use; }
+const RowKernels& catena::chosen_rows() { return *rows_in_use; }
+AttendKernel catena::chosen_attend() { return attend_in_use; }
 
 NB_MODULE(_native, m) {
     // A model that is still held when Python ends holds its table of names; that is no fault.
@@ -217,4 +229,6 @@ NB_MODULE(_native, m) {
     bind_items(m);
     bind_names(m);
     bind_sampled(m);
+    bind_rows(m);
+    bind_attend(m);
 }

@@ -69,6 +69,15 @@ def draw(*call: float) -> None:
 def distinct(*call: int) -> int:
     """Which items an update needs; see native/draws.hpp."""
 
+def log_sums(*call: int) -> None:
+    """log of the sum of exp of each row; see native/rows.hpp."""
+
+def top_of_rows(*call: int) -> None:
+    """The best of each row."""
+
+def attend(*call: int) -> None:
+    """Attention by products; see native/attend.hpp."""
+
 class Columns:
     """Sparse attributes of steps, attribute by attribute; see native/columns.hpp."""
 

@@ -11,7 +11,7 @@ or coverage, step t needs the attention of step t - 1, and the loop over time wa
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, cast
 
 import torch
@@ -19,10 +19,13 @@ from torch import Tensor, nn
 
 from catena.attention import Attended, Attention, Memory
 from catena.errors import CatenaError
+from catena.kernels.packed import linear
 from catena.kernels.registry import register
 from catena.layout import Layout
 from catena.recurrence import Recurrence, State
 from catena.scanning import run
+from catena.walking import register as register_walker
+from catena.walking import walk
 
 
 class Attending(nn.Module):
@@ -109,6 +112,12 @@ class _Parts:
         kept = [part for part in (self.covered, self.weights) if part is not None]
         return (self.owner, self.shown, *kept, *self.inner)
 
+    @property
+    def features(self) -> Tensor:
+        if self.weights is None:
+            return self.shown
+        return Looked(self.shown, self.owner, self.weights).features
+
 
 class Over(nn.Module):
     """Attending over given memories. The state names its memory by number, so that a beam of a
@@ -146,15 +155,11 @@ class Over(nn.Module):
 
     def step(self, state: State, x: Tensor) -> State:
         parts, inner = self._parts(state), cast(Recurrence, self.attending.inner)
-        if self.attending.feeding:
-            x = torch.cat([x, parts.shown.to(x.dtype)], -1)
-        return self._seen(parts.owner, parts.covered, inner.step(parts.inner, x)).state
+        stepped = inner.step(parts.inner, self._fed(parts, x))
+        return self._seen(parts.owner, parts.covered, stepped).state
 
     def read(self, state: State) -> Tensor:
-        parts = self._parts(state)
-        if parts.weights is None:
-            return parts.shown
-        return Looked(parts.shown, parts.owner, parts.weights).features
+        return self._parts(state).features
 
     def uncovered(self, state: State) -> Tensor:
         """`[batch]`: Σ_s log min(n_s, 1), of n_s the attention that a step of memory got so far; 0
@@ -164,19 +169,39 @@ class Over(nn.Module):
         return covered.double().clamp(max=1.0).log().sum(-1)
 
     def look(
-        self, features: Tensor, owner: Tensor, covered: Tensor | None = None
+        self,
+        features: Tensor,
+        owner: Tensor,
+        covered: Tensor | None = None,
+        packed: bool = False,
     ) -> tuple[Tensor, Attended]:
-        """What is shown `[m, width]` for features `[m, width]`, and what was attended to."""
-        attending = self.attending
-        attended = attending.attention(features, owner, self.memory, covered)
-        both = torch.cat([attended.context, features], -1)
-        return torch.tanh(attending.mix(both)), attended
+        """What is shown `[m, width]` for features `[m, width]`, and what was attended to.
+
+        Args:
+            packed: whether many calls share a packed W, which then gets no gradient.
+        """
+        attended = self.attending.attention(features, owner, self.memory, covered)
+        both, mix = torch.cat([attended.context, features], -1), self.attending.mix
+        return torch.tanh(linear(mix, both) if packed else mix(both)), attended
 
     def _seen(self, owner: Tensor, covered: Tensor | None, inner: State) -> _Parts:
         features = cast(Recurrence, self.attending.inner).read(inner)
-        shown, attended = self.look(features, owner, covered)
+        return self._looked(owner, covered, inner, self.look(features, owner, covered))
+
+    def _looked(
+        self,
+        owner: Tensor,
+        covered: Tensor | None,
+        inner: State,
+        looked: tuple[Tensor, Attended],
+    ) -> _Parts:
+        shown, attended = looked
         covered = None if covered is None else covered + attended.weights
         return _Parts(owner, shown, covered, attended.weights if self.pointing else None, inner)
+
+    def _fed(self, parts: _Parts, x: Tensor) -> Tensor:
+        """What enters the recurrence inside."""
+        return torch.cat([x, parts.shown.to(x.dtype)], -1) if self.attending.feeding else x
 
     def _parts(self, state: State) -> _Parts:
         owner, shown, *rest = state
@@ -203,3 +228,27 @@ def _scan_over(over: Over, inputs: Tensor, layout: Layout, state: State) -> tupl
     weights = layout.last(attended.weights, first.weights)
     parts = _Parts(first.owner, ends, None, weights, last)
     return Looked(shown, owner, attended.weights).features, parts.state
+
+
+@register_walker(Over)
+class _OverWalker:
+    """The recurrence inside walks in its own way, and W is packed."""
+
+    def __init__(self, over: Over, state: State) -> None:
+        self._over, self._parts = over, over._parts(state)
+        self._inner = walk(cast(Recurrence, over.attending.inner), self._parts.inner)
+
+    @property
+    def state(self) -> State:
+        return replace(self._parts, inner=self._inner.state).state
+
+    @property
+    def features(self) -> Tensor:
+        return self._parts.features
+
+    @torch.no_grad()
+    def push(self, x: Tensor) -> None:
+        over, parts = self._over, self._parts
+        self._inner.push(over._fed(parts, x))
+        looked = over.look(self._inner.features, parts.owner, parts.covered, packed=True)
+        self._parts = over._looked(parts.owner, parts.covered, (), looked)

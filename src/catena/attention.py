@@ -25,12 +25,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from catena.errors import CatenaError
+from catena.kernels import looking
+from catena.kernels.looking import Memories
 from catena.sequences import Sequences, ranges
 
 ATTENTIONS = ("dot", "general", "additive", "multi-head")
@@ -39,6 +42,8 @@ SLACK = 1.25
 # ... or holds so few steps that another product would cost more than the padding.
 SMALL = 512
 TILE = 32
+# Up to so many queries a memory, each is worked on by itself.
+FEW = 8
 
 
 class Attended(NamedTuple):
@@ -102,7 +107,7 @@ class Multiplicative(nn.Module):
     def forward(
         self, queries: Tensor, owner: Tensor, memory: Memory, covered: Tensor | None = None
     ) -> Attended:
-        return attend(_products(self.seen), queries[:, None], owner, memory, covered)
+        return _by_products(self.seen, queries[:, None], owner, memory, covered)
 
 
 class MultiHead(nn.Module):
@@ -125,7 +130,7 @@ class MultiHead(nn.Module):
         self, queries: Tensor, owner: Tensor, memory: Memory, covered: Tensor | None = None
     ) -> Attended:
         scaled = self.query(queries) / math.sqrt(self.width // self.heads)
-        return attend(_products(self.seen), self._cut(scaled), owner, memory, covered)
+        return _by_products(self.seen, self._cut(scaled), owner, memory, covered)
 
     def _cut(self, values: Tensor) -> Tensor:
         return values.unflatten(1, (self.heads, -1))
@@ -179,6 +184,23 @@ class Memory:
             self.block[members] = number
             self.place[members] = torch.arange(len(members))
             self.blocks.append(_Block.of(keys, values, starts[members], lengths[members]))
+        self._sizes = keys.shape[1], keys.shape[2], values.shape[2]
+
+    @cached_property
+    def places(self) -> Memories:
+        """Where they lie in the memory of the processor."""
+        heads, width, shown = self._sizes
+        keys, values, pitch = (torch.zeros_like(self.lengths) for _ in range(3))
+        for number, laid in enumerate(self.blocks):
+            own = self.block == number
+            place, pitch[own] = self.place[own], laid.keys.shape[2]
+            keys[own] = _addresses(laid.keys, place)
+            values[own] = _addresses(laid.values, place)
+        return Memories(keys, values, self.lengths, pitch, heads, width, shown, self.longest)
+
+
+def _addresses(laid: Tensor, members: Tensor) -> Tensor:
+    return laid.data_ptr() + members * (laid.stride(0) * laid.element_size())
 
 
 @dataclass(frozen=True)
@@ -312,6 +334,20 @@ def _in_block(
     a = e.masked_fill(~laid.real[:, None, None, :], -math.inf).softmax(-1)
     context = (a @ laid.values).transpose(1, 2).flatten(2).flatten(0, 1)
     return take(context, slot), take(a.mean(1).flatten(0, 1), slot)
+
+
+def _by_products(
+    seen: Tensor | None, queries: Tensor, owner: Tensor, memory: Memory, covered: Tensor | None
+) -> Attended:
+    """Attention whose scores are products, in the way that suits so many queries."""
+    few = len(queries) <= FEW * len(memory.lengths)
+    if seen is None and few and _is_native(queries) and _is_native(memory.values):
+        return Attended(*looking.attend(queries, owner, memory.places))
+    return attend(_products(seen), queries, owner, memory, covered)
+
+
+def _is_native(part: Tensor) -> bool:
+    return part.is_cpu and part.dtype == torch.float32 and not torch.is_grad_enabled()
 
 
 def _products(seen: Tensor | None) -> Any:

@@ -79,8 +79,17 @@ class Copying(nn.Module):
     def parameters_of(self, features: Tensor) -> Tensor:
         """log p of every symbol, `[m, outcomes]`."""
         looked = Looked.of(features, self.pointer.width)
+        return self._mixture(looked, self.head.parameters_of(looked.shown))
+
+    def scores(self, features: Tensor) -> Tensor:
+        """`parameters_of`, as `NeuralHead.scores`."""
+        looked = Looked.of(features, self.pointer.width)
+        return self._mixture(looked, self.head.scores(looked.shown))
+
+    def _mixture(self, looked: Looked, raw: Tensor) -> Tensor:
+        """log p of every symbol, for what the head itself says of them."""
         say, copy = self._gate(looked)
-        said = self.head.parameters_of(looked.shown).log_softmax(-1)
+        said = raw.log_softmax(-1)
         named = self.symbols[looked.owner]
         copied = torch.zeros_like(said).scatter_add(1, named, looked.weights.to(said.dtype))
         return torch.logaddexp(said + say[:, None], _log(copied) + copy[:, None])

@@ -7,7 +7,9 @@ from unittest.mock import patch
 import pytest
 import torch
 
-from catena import Residual, Stack
+from catena import Residual, Sequences, Stack
+from catena.attending import Attending
+from catena.attention import attention_for
 from catena.kernels.cell import walker as module
 from catena.kernels.cell.walker import CellWalker
 from catena.ladder.gru import GRUCell
@@ -181,6 +183,23 @@ def test_inputs_need_not_lie_in_a_row(kind):
     layer = pushed(kind(INPUTS, 7))
     walker = walk(layer, layer.start(2))
     compare(layer, walker, layer.start(2), torch.randn(STEPS, INPUTS, 2).transpose(1, 2))
+
+
+@pytest.mark.parametrize("feeding", [False, True])
+@pytest.mark.parametrize("coverage", [False, True])
+@pytest.mark.parametrize("pointing", [False, True])
+def test_what_looks_back(feeding, coverage, pointing):
+    lengths = torch.tensor([4, 0, 9])
+    attention = attention_for("general", 7, 6, coverage=coverage)
+    inner = Stack([LSTMCell(INPUTS + (7 if feeding else 0), 7)])
+    attending = pushed(Attending(inner, attention, 7, feeding))
+    with torch.no_grad():
+        memory = attention.memory(Sequences(torch.randn(13, 6), lengths))
+        over = attending.over(memory, inner.start(3), pointing=pointing)
+    state, walker = over.start(3), walk(over, over.start(3))
+    assert not isinstance(walker, Steps)
+    close(walker.features, over.read(state))
+    compare(over, walker, state, torch.randn(STEPS, 3, INPUTS))
 
 
 def test_no_graph_grows():

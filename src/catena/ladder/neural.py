@@ -22,6 +22,7 @@ from catena.kernels.cell.cell import Cell, Weights
 from catena.kernels.cell.dispatch import refusal, scan_cell
 from catena.kernels.cell.reference import affine
 from catena.kernels.cell.walker import CellWalker, walks
+from catena.kernels.packed import linear, product
 from catena.kernels.registry import register
 from catena.ladder.encoder import Encoder
 from catena.ladder.rung import fraction, one_of, whole
@@ -105,6 +106,13 @@ class NeuralHead(nn.Module):
     def parameters_of(self, features: Tensor) -> Tensor:
         """The emission's raw parameters `[m, size]`, float32 even where features are bfloat16."""
         raw = nn.functional.linear(self.hidden(features), *self.table)
+        return raw.float() if raw.dtype == torch.bfloat16 else raw
+
+    def scores(self, features: Tensor) -> Tensor:
+        """`parameters_of`, without gradients and in evaluation, by weights that are packed once for
+        many calls."""
+        hidden = features if self.tied is None else linear(self.linear, features)
+        raw = product(self, hidden, *self.table)
         return raw.float() if raw.dtype == torch.bfloat16 else raw
 
     def distribution(self, features: Tensor) -> Distribution:

@@ -5,25 +5,26 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from catena.kernels.rows import top
 from catena.search.start import NEVER
 
 
 def best_pairs(
-    so_far: Tensor, log_p: Tensor, owner: Tensor, width: int
+    so_far: Tensor, scores: Tensor, owner: Tensor, width: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The `width` best (row, symbol) pairs of each prompt, best first; pairs of probability 0 are
+    """The `width` best (row, symbol) pairs of each prompt, best first; pairs of -inf are
     left out.
 
     Args:
-        so_far: `[rows]` float64, log p of each row.
-        log_p: `[rows, symbols]`, of its next symbol.
+        so_far: `[rows]` float64, what a row has.
+        scores: `[rows, symbols]`, what its next symbol adds.
         owner: `[rows]`, in order.
 
     Returns:
-        Rows, symbols and log p, `[pairs]` each, those of a prompt together.
+        Rows, symbols and totals, `[pairs]` each, those of a prompt together.
     """
     # No pair is among the best of all that is not among the best of its row.
-    values, symbols = log_p.topk(min(width, log_p.shape[1]), -1)
+    values, symbols = top(scores, width)
     values = so_far[:, None] + values.double()
     prompts, place, counts = owner.unique_consecutive(return_inverse=True, return_counts=True)
     first = counts.cumsum(0) - counts

@@ -15,7 +15,17 @@ from catena.ladder.rung import at_least
 from catena.model import SequenceModel
 from catena.recurrence import State, select
 from catena.search.ranking import best_pairs, joined_pairs, repeating
-from catena.search.start import NEVER, check_lengths, forbidden, guide_of, has_ended, prepare
+from catena.search.start import (
+    NEVER,
+    Predicted,
+    advance,
+    check_lengths,
+    forbidden,
+    guide_of,
+    has_ended,
+    predicted,
+    prepare,
+)
 from catena.sequences import Sequences
 from catena.space import Symbols
 
@@ -218,8 +228,8 @@ class _Hunt:
 
     def grow(self, rows: _Rows, length: int) -> _Rows:
         """Every row's best next steps; what ends by them is found, the rest runs on."""
-        log_p = self._log_probs(rows, length)
-        parents, symbols, total = self._choose(rows, log_p)
+        scores, log_sum = self._scores(rows, length)
+        parents, symbols, total = self._choose(replace(rows, total=rows.total - log_sum), scores)
         ended = has_ended(self.model, symbols)
         done = _Rows(rows.owner[parents], total, rows.history[parents], rows.state)
         self.close(done, ended.nonzero().squeeze(1), ended=True, parents=parents)
@@ -227,18 +237,19 @@ class _Hunt:
         parents, symbols, total = parents[going], symbols[going], total[going]
         kept = rows.pick(parents)
         history = torch.cat([kept.history, symbols[:, None]], 1)
-        state = self.model.step(kept.state, symbols) if len(kept) else kept.state
+        state = advance(self.model, kept.state, symbols) if len(kept) else kept.state
         place = () if self.guide is None else self.guide.step(kept.place, symbols)
         return _Rows(kept.owner, total, history, state, place)
 
-    def _choose(self, rows: _Rows, log_p: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The best (row, symbol) pairs of each prompt, best first, and their log p."""
-        return self._with_room(rows, log_p) if self.how.groups == 1 else self._apart(rows, log_p)
+    def _choose(self, rows: _Rows, scores: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The best (row, symbol) pairs of each prompt, best first, and their log p: a row's total
+        and a symbol's score add up to it."""
+        return self._with_room(rows, scores) if self.how.groups == 1 else self._apart(rows, scores)
 
-    def _apart(self, rows: _Rows, log_p: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _apart(self, rows: _Rows, scores: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The pairs that one group after the other chooses, each apart from those before it."""
         prompt, group = rows.owner // self.how.groups, rows.owner % self.how.groups
-        chosen = log_p.new_zeros(len(self.prompts), log_p.shape[1])
+        chosen = scores.new_zeros(len(self.prompts), scores.shape[1])
         parts = []
         for number in range(self.how.groups):
             own = (group == number).nonzero().squeeze(1)
@@ -247,23 +258,23 @@ class _Hunt:
             few = _Rows(
                 rows.owner[own], rows.total[own], rows.history[own], (), select(rows.place, own)
             )
-            penalised = log_p[own] - self.how.diversity * chosen[prompt[own]]
+            penalised = scores[own] - self.how.diversity * chosen[prompt[own]]
             parents, symbols, _ = self._with_room(few, penalised)
             parents = own[parents]
             one = chosen.new_ones(len(symbols))
             chosen.index_put_((prompt[parents], symbols), one, accumulate=True)
-            total = rows.total[parents] + log_p[parents, symbols].double()
+            total = rows.total[parents] + scores[parents, symbols].double()
             parts.append((parents, symbols, total))
         return joined_pairs(parts, rows.owner)
 
-    def _with_room(self, rows: _Rows, log_p: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _with_room(self, rows: _Rows, scores: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The best pairs; where phrases must occur, those of each number of their symbols that are
         there: the likeliest, being without, would leave no room for the rest."""
         if self.guide is None or self.guide.levels == 1:
-            return best_pairs(rows.total, log_p, rows.owner, self.width)
+            return best_pairs(rows.total, scores, rows.owner, self.width)
         met = self.guide.met(rows.place)
         parts = [
-            best_pairs(rows.total, log_p.masked_fill(met != level, NEVER), rows.owner, self.width)
+            best_pairs(rows.total, scores.masked_fill(met != level, NEVER), rows.owner, self.width)
             for level in range(self.guide.levels)
         ]
         return joined_pairs(parts, rows.owner)
@@ -272,20 +283,18 @@ class _Hunt:
         left = torch.tensor(self.limits)[rows.owner] - length
         return guide.allowed(rows.place, left)
 
-    def _log_probs(self, rows: _Rows, length: int) -> Tensor:
-        """`[rows, outcomes]` log p of the next symbol, -inf for what may not come. In the model's
-        own precision: there are as many as the vocabulary is large."""
+    def _scores(self, rows: _Rows, length: int) -> Predicted:
+        """Of the next symbol; -inf for what may not come."""
         assert isinstance(self.model.space, Symbols)
-        log_p = self.model.next(rows.state).logits  # type: ignore[attr-defined]
+        scores, log_sum = predicted(self.model, rows.state)
         banned = forbidden(self.model.space, length >= self.how.min_length, self.how.unknown)
-        # In place, for there are many: a distribution's normalised numbers are its own.
-        log_p[:, banned] = NEVER
+        # In place, for there are many.
+        scores.index_fill_(1, banned.nonzero().squeeze(1), NEVER)
         if self.guide is not None:
-            log_p = log_p.masked_fill(~self._allowed(self.guide, rows, length), NEVER)
+            scores.masked_fill_(~self._allowed(self.guide, rows, length), NEVER)
         if self.how.no_repeat:
-            repeats = repeating(rows.history, self.how.no_repeat, log_p.shape[1])
-            log_p = log_p.masked_fill(repeats, NEVER)
-        return log_p
+            scores.masked_fill_(repeating(rows.history, self.how.no_repeat, scores.shape[1]), NEVER)
+        return Predicted(scores, log_sum)
 
     def close(
         self, rows: _Rows, chosen: Tensor, ended: bool, parents: Tensor | None = None

@@ -4,18 +4,21 @@ sequence ends."""
 from __future__ import annotations
 
 import math
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from catena.errors import CatenaError
 from catena.guiding import Constraints, Guide
+from catena.kernels.rows import log_sums
 from catena.ladder.rung import at_least
 from catena.model import SequenceModel
 from catena.recurrence import State
 from catena.scanning import scan
 from catena.sequences import Sequences
 from catena.space import Symbols
+from catena.walking import walk
 
 NEVER = -math.inf
 # In the place of a symbol where a sequence is complete and its space has no end to say so.
@@ -46,6 +49,46 @@ def guide_of(
     if not isinstance(model.space, Symbols):
         raise CatenaError("a constraint needs symbols; this model's space is numeric")
     return Guide(model.space, constraint, prompts, limits, least)
+
+
+class Predicted(NamedTuple):
+    """Of the next symbol: log p = score - log_sum.
+
+    Args:
+        scores: `[rows, outcomes]`, for the caller to write over.
+        log_sum: `[rows]` float64.
+    """
+
+    scores: Tensor
+    log_sum: Tensor
+
+
+@runtime_checkable
+class Scores(Protocol):
+    """A head that can tell log p but for a number that is the same for all symbols."""
+
+    def scores(self, features: Tensor) -> Tensor:
+        """`[m, outcomes]` for features `[m, *features]`, without gradients, in evaluation."""
+        ...
+
+
+def predicted(model: SequenceModel, state: State) -> Predicted:
+    """What comes after a state `[rows, ...]`. In the model's own precision: there are as many
+    scores as the vocabulary is large, so none are written that nobody asks for."""
+    head, features = model.head, model.read(state)
+    if isinstance(head, Scores):
+        scores = head.scores(features)
+        return Predicted(scores, log_sums(scores))
+    # A distribution's normalised numbers are its own.
+    scores = head.distribution(features).logits  # type: ignore[attr-defined]
+    return Predicted(scores, torch.zeros(len(scores), dtype=torch.float64))
+
+
+def advance(model: SequenceModel, state: State, x: Tensor) -> State:
+    """`model.step`, without gradients and by the recurrence's own way to walk."""
+    walker = walk(model.recurrence, state)
+    walker.push(model.embed(x))
+    return walker.state
 
 
 def allowed_log_probs(model: SequenceModel, features: Tensor, may_end: bool) -> Tensor:

@@ -91,7 +91,8 @@ def found(
         except CatenaError as error:
             raise _of_source(error, chosen) from error
         for row, every in zip(chosen.tolist(), hypotheses, strict=True):
-            numbers = [torch.cat([prompts[row], one.numbers]) for one in every]
+            begin = prompts[row]
+            numbers = [torch.cat([begin, one.numbers]) for one in every]
             names = [language.symbols(text) for text in numbers]
             if how.unknown and origin is not None:
                 _fill(names, numbers, language, origin(row), model, sources[torch.tensor([row])])

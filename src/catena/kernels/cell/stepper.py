@@ -110,8 +110,7 @@ class Stepper:
             raise CatenaError(f"batch must be at least 1, not {batch}")
         units = layers[0].units
         shape = (len(layers), batch, units)
-        self._state = [torch.zeros(shape) for _ in range(cell.states)]
-        self._start = [part.clone() for part in self._state]
+        self._state = [torch.empty(shape) for _ in range(cell.states)]
         self._shape = torch.Size((batch, layers[0].inputs))
         self._out = torch.zeros(batch, units)
         products = 2 * cell.gates * units if layers[0].norm_ih is not None else 0
@@ -128,9 +127,9 @@ class Stepper:
             addresses = (0 if part is None else part.data_ptr() for part in layer[2:])
             self._native.add(layer.inputs, *addresses)
         self._push = self._native.push
-        if start is not None:
-            self.state = start
-            self._start = [part.clone() for part in self._state]
+        zero = torch.zeros(()).expand(shape)
+        self.state = [zero] * cell.states if start is None else start
+        self._start = [part.clone() for part in self._state]
 
     def push(self, x: Tensor) -> Tensor:
         """One step.

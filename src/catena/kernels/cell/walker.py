@@ -1,13 +1,12 @@
 """One layer, one observation at a time, by the native step.
 
 Walkers of one layer share its packed weights, which are packed anew when a parameter was written to
-or replaced. Writing through `parameter.data` goes unnoticed: PyTorch does not count it.
+or replaced; see `catena.kernels.kept`.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
-from weakref import WeakKeyDictionary
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -15,6 +14,7 @@ from torch import Tensor
 from catena.kernels.cell.cell import Cell, Weights
 from catena.kernels.cell.reference import State
 from catena.kernels.cell.stepper import Packed, Stepper, pack_layers, refuses
+from catena.kernels.kept import Entry, Kept, stamp
 
 
 class Layer(Protocol):
@@ -26,33 +26,13 @@ class Layer(Protocol):
     def weights(self) -> Weights: ...
 
 
-# Which tensors they are, where their numbers lie, and how often those were written to.
-Stamp = list[tuple[int, int, int]]
+_FROZEN: Kept[list[Packed]] = Kept()
 
 
-class Frozen(NamedTuple):
-    """A layer's weights, kept alive so that no other tensor can pass for one of them."""
-
-    weights: Weights
-    stamp: Stamp
-    packed: list[Packed]
-
-
-_FROZEN: WeakKeyDictionary[Layer, Frozen] = WeakKeyDictionary()
-
-
-def frozen(layer: Layer) -> Frozen:
+def frozen(layer: Layer) -> Entry[list[Packed]]:
     """The layer's weights as they are now, packed once for all that ask."""
     weights = layer.weights
-    known, stamp = _FROZEN.get(layer), _stamp(weights)
-    if known is None or known.stamp != stamp:
-        known = Frozen(weights, stamp, pack_layers(layer.cell, [weights]))
-        _FROZEN[layer] = known
-    return known
-
-
-def _stamp(weights: Weights) -> Stamp:
-    return [(id(part), part.data_ptr(), part._version) for part in weights if part is not None]
+    return _FROZEN.of(layer, weights, lambda: pack_layers(layer.cell, [weights]))
 
 
 def walks(layer: Layer, state: State) -> bool:
@@ -71,7 +51,7 @@ class CellWalker:
     def _begin(self, state: State) -> None:
         self._frozen = frozen(self._layer)
         start = [part[None] for part in state]
-        self._stepper = Stepper(self._layer.cell, self._frozen.packed, len(state[0]), start)
+        self._stepper = Stepper(self._layer.cell, self._frozen.made, len(state[0]), start)
 
     @property
     def state(self) -> State:
@@ -79,6 +59,6 @@ class CellWalker:
 
     @torch.no_grad()
     def push(self, x: Tensor) -> None:
-        if _stamp(self._layer.weights) != self._frozen.stamp:
+        if stamp(self._layer.weights) != self._frozen.stamp:
             self._begin(self.state)
         self.features = self._stepper.push(x.contiguous())
