@@ -144,11 +144,12 @@ def split_by_end(
             raise CatenaError(f"{len(sessions)} sessions, but the {name} of {len(times)}")
     held_valid, held_test = _sizes(len(sessions), test, valid, "sessions")
     in_order = np.sort(ends)
-    until_test = in_order[len(ends) - held_test]
-    until_valid = in_order[max(0, int((in_order < until_test).sum()) - held_valid)]
+    earlier = int((in_order < in_order[len(ends) - held_test]).sum())
+    earliest = int((in_order < in_order[max(0, earlier - held_valid)]).sum())
+    # What is held out begins after the last event of the parts before it; no part may be empty.
+    later, late = (starts > in_order[max(0, count - 1)] for count in (earliest, earlier))
     rule = f"by the end of each session: the last {test:.0%} test, {valid:.0%} before it validation"
-    between = (starts >= until_valid) & (ends < until_test)
-    inside = ends < until_valid, between, starts >= until_test
+    inside = ends < in_order[earliest], later & (ends < in_order[earlier]), late
     parts = [[sessions[i] for i in part.nonzero()[0].tolist()] for part in inside]
     if not all(parts):
         raise CatenaError(

@@ -155,11 +155,16 @@ class _Automaton:
                 best[state] = (length, number, place)
 
     def settle(self) -> None:
-        """What ends in a state ends, cut short, in those that its links lead to."""
-        for state in sorted(range(1, len(self.link)), key=self.longest.__getitem__, reverse=True):
+        """What ends in a state ends, cut short, in those that its links lead to; a state in which
+        nothing ended has what the longest of those has."""
+        rising = sorted(range(1, len(self.link)), key=self.longest.__getitem__)
+        for state in reversed(rising):
             above, (length, source, end) = self.link[state], self.best[state]
             if length and self.longest[above] > self.best[above][0]:
                 self.best[above] = (self.longest[above], source, end)
+        for state in rising:
+            if not self.best[state][0]:
+                self.best[state] = self.best[self.link[state]]
 
     # -- what was found ---------------------------------------------------------------------
 
@@ -167,8 +172,6 @@ class _Automaton:
         """The longest span of the generated sequence whose prefixes have these states."""
         found = CopiedSpan(0, 0, 0, 0, False)
         for place, state in enumerate(states, 1):
-            while state and not self.best[state][0]:
-                state = self.link[state]
             length, source, end = self.best[state]
             if length > found.length:
                 whole = length == len(states)
