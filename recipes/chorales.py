@@ -66,8 +66,8 @@ class Neural(NamedTuple):
 
 LSTMS = {
     "jsb": Neural(
-        LSTM(units=256, dropout=0.4, embedding_dropout=0.2),
-        Gradient(epochs=50, batch=8, rate=0.008, average=0.99, evaluations=10, patience=None),
+        LSTM(units=512, dropout=0.5, embedding_dropout=0.3, layer_norm=True),
+        Gradient(epochs=24, batch=4, rate=0.004, average=0.995, patience=None),
     ),
     "nottingham": Neural(
         LSTM(units=256, dropout=0.1),
