@@ -70,8 +70,8 @@ LSTMS = {
         Gradient(epochs=24, batch=4, rate=0.004, average=0.995, patience=None),
     ),
     "nottingham": Neural(
-        LSTM(units=256, dropout=0.5, embedding_dropout=0.1),
-        Gradient(epochs=20, batch=4, span=192, rate=0.008, average=0.99, patience=None),
+        LSTM(units=320, dropout=0.5, embedding_dropout=0.1),
+        Gradient(epochs=24, batch=2, span=192, rate=0.006, average=0.995, patience=None),
     ),
 }
 HMMS = {
