@@ -71,6 +71,18 @@ def test_numbers_beyond_those_that_are_coded_count_too(level, monkeypatch):
         assert_best(items.top(index, query, 9), items.reference_top(table, bias, query, 9))
 
 
+def test_where_queries_are_mostly_alike_few_numbers_have_codes(level):
+    table, bias = table_of(5000, 40, clustered=False)
+    spread = torch.logspace(0, -3, 40)
+    turn = torch.linalg.qr(torch.randn(40, 40)).Q
+    index = items.index(table, bias, turn.T @ (spread.square()[:, None] * turn))
+    assert 4 * index.codes.shape[1] < 30
+    for likely in torch.randn(5, 40):
+        # The last is all in what has no codes.
+        for query in ((spread * likely) @ turn, likely, turn[-1]):
+            assert_best(items.top(index, query, 9), items.reference_top(table, bias, query, 9))
+
+
 @pytest.mark.parametrize("size", [0.0, 1e-38, 1e-20, 1e12])
 def test_a_query_of_any_size_finds_the_best(level, size):
     table, bias = table_of(600, 30)

@@ -6,11 +6,13 @@ fit into a byte, no score is above
 
     b_i + ŷ_i · x̂ + |y_i - ŷ_i| |x| + max |ŷ| |x - x̂|
 
-by Cauchy and Schwarz, which reads an eighth of what the scores would. Only items for which this
-reaches the k-th best are scored, so that the k best are exact, however well the bound holds. A is
-chosen so that it holds well: it makes the second moments of y and x the same and diagonal (as
-balanced truncation does with a linear system), for which the product of their lengths is least, and
-turns both at random, so that no number of a row is far larger than others and takes their steps.
+by Cauchy and Schwarz, which reads at most an eighth of what the scores would. Only items for which
+this reaches the k-th best are scored, so that the k best are exact, however well the bound holds. A
+is chosen so that it holds well: it makes the second moments of y and x the same and diagonal (as
+balanced truncation does with a linear system), for which the product of their lengths is least.
+Where the first numbers then hold nearly all of a score, only these have codes: ŷ is 0 in the
+others. Those with codes are turned at random, so that none is far larger than others and takes
+their steps.
 """
 
 from __future__ import annotations
@@ -31,8 +33,14 @@ RIDGE = 1e-4
 # What rounding may add to a bias, as a share of it.
 ROUNDING = 1e-5
 STEPS = 7.5
-# So many numbers of a row have codes: of more, a query's products would not fit into 16 bits.
+# Numbers without codes hold at most this share of scores, as far as it is known beforehand.
+UNCODED = 0.03
+# At most so many have codes: of more, a query's products would not fit into 16 bits.
 CODED = 4096
+# What codes leave of numbers is about a tenth of them. Numbers without codes, which are left whole,
+# are made smaller in rows by the root of that and larger in queries, for which again the product of
+# the lengths, of what is left and of the query, is least.
+LEFT = 0.1**0.5
 # A row that is longer has no bound and is always scored.
 LONGEST = 1e15
 # So many rows are turned at a time.
@@ -40,7 +48,7 @@ ROWS = 1 << 16
 
 
 class Index(NamedTuple):
-    """A table of items as the search reads it: width / 2 + 12 bytes an item beside the table.
+    """A table of items as the search reads it: coded / 2 + 12 bytes an item beside the table.
 
     table: float32 `[items, width]`. bias: float32 `[items]`. ceiling, scale, rest: float32
     `[blocks * TOGETHER]`, -inf and 0 beyond the items. codes: uint8
@@ -70,12 +78,12 @@ def index(table: Tensor, bias: Tensor, queries: Tensor | None = None) -> Index:
     """
     table, bias = table.detach().contiguous(), bias.detach().float().contiguous()
     known = table.norm(dim=1) < LONGEST
-    axes, own = _axes(
+    axes, own, coded = _axes(
         table if known.all() else table[known],
         torch.eye(table.shape[1]) if queries is None else queries,
     )
     parts = [
-        _coded((rows.double() @ own).float().where(kept[:, None], 0.0))
+        _coded((rows.double() @ own).float().where(kept[:, None], 0.0), coded)
         for rows, kept in zip(table.split(ROWS), known.split(ROWS), strict=True)
     ]
     codes, scale, rest, norm, longest = (torch.cat(part) for part in zip(*parts, strict=True))
@@ -89,13 +97,20 @@ def index(table: Tensor, bias: Tensor, queries: Tensor | None = None) -> Index:
     return Index(*held, float(longest.max()), float(norm.max()), addresses)
 
 
-def _axes(table: Tensor, queries: Tensor) -> tuple[Tensor, Tensor]:
-    """A⁻ᵀ, which turns rows of queries, and A, which turns those of the table."""
+def _axes(table: Tensor, queries: Tensor) -> tuple[Tensor, Tensor, int]:
+    """A⁻ᵀ, which turns rows of queries, A, which turns those of the table, and how many of the
+    numbers of turned rows get codes: the first."""
     one, other = map(_root, (table.T @ table / max(1, len(table)), queries))
     left, sizes, right = torch.linalg.svd(other.T @ one)
-    chance = torch.randn(one.shape, generator=torch.Generator().manual_seed(0)).double()
-    turn = torch.linalg.qr(chance).Q / sizes.sqrt()[:, None]
-    return one @ right.T @ turn, other @ left @ turn
+    held = sizes.cumsum(0) / sizes.sum()
+    coded = 1 + int((held < 1 - UNCODED).sum())
+    coded = min(CODED, len(sizes), coded + -coded % 4)
+    chance = torch.randn(coded, coded, generator=torch.Generator().manual_seed(0)).double()
+    turn = torch.block_diag(torch.linalg.qr(chance).Q, torch.eye(len(sizes) - coded).double())
+    size = sizes.sqrt()[:, None]
+    weight = torch.ones_like(sizes)
+    weight[coded:] = LEFT
+    return one @ right.T @ (turn / size) / weight, other @ left @ (turn / size) * weight, coded
 
 
 def _root(moment: Tensor) -> Tensor:
@@ -105,14 +120,14 @@ def _root(moment: Tensor) -> Tensor:
     return torch.linalg.cholesky(moment.double() + ridge * torch.eye(len(moment)))
 
 
-def _coded(rows: Tensor) -> tuple[Tensor, ...]:
+def _coded(rows: Tensor, coded: int) -> tuple[Tensor, ...]:
     """Codes as an index has them, and of each row how much a step is, what the codes leave, and
     the lengths of the row and of its codes, `[n]`."""
-    scale = rows[:, :CODED].abs().amax(1) / STEPS
-    codes = rows[:, :CODED] / scale.clamp_min(torch.finfo(rows.dtype).tiny)[:, None]
+    scale = rows[:, :coded].abs().amax(1) / STEPS
+    codes = rows[:, :coded] / scale.clamp_min(torch.finfo(rows.dtype).tiny)[:, None]
     codes.round_().clamp_(-8, 7)
     left = rows.clone()
-    left[:, :CODED] -= codes * scale[:, None]
+    left[:, :coded] -= codes * scale[:, None]
     return _packed(codes), scale, left.norm(dim=1), rows.norm(dim=1), codes.norm(dim=1) * scale
 
 

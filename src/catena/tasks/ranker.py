@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 import torch
@@ -20,6 +20,8 @@ from catena.walking import walk
 
 # So many scores are there at a time: some sessions of few items, or few of a million.
 BLOCK = 1 << 23
+# What is asked of a table is learned from so many sessions of so many items.
+SESSIONS, STEPS = 256, 4
 
 
 class Running(Protocol):
@@ -72,13 +74,15 @@ class StateRanker:
                     yield _read(self._model, part)
 
     def running(self) -> Running:
-        return _Walk(self._model, self._index())
-
-    def _index(self) -> Index | None:
-        """The table that items are scored with, made ready once for all sessions."""
-        head = self._model.head
+        model, head = self._model, self._model.head
+        # Asked once: to look at a class as a protocol takes as long as to take an item.
         if not isinstance(head, ScoresByTable):
-            return None
+            return _Walk(model, lambda features, k: best(_read(model, features)[0], k))
+        ready = self._index(head)
+        return _Walk(model, lambda features, k: top(ready, head.hidden(features)[0], k))
+
+    def _index(self, head: ScoresByTable) -> Index:
+        """The table that items are scored with, made ready once for all sessions."""
         stamp = [(part.data_ptr(), part._version) for part in head.table]
         if self._ready is None or self._ready[0] != stamp:
             self._ready = stamp, index(*head.table, _moment(self._model, head))
@@ -87,36 +91,45 @@ class StateRanker:
 
 @torch.no_grad()
 def _moment(model: SequenceModel, head: ScoresByTable) -> Tensor:
-    """The second moment of what the rows are multiplied with, if features were drawn from -1 to 1
-    and the head did nothing but turn and shift them."""
-    origin = torch.zeros_like(model.read(model.start(1)))
-    units = torch.eye(origin.numel()).view(-1, *origin.shape[1:])
-    shift, *ends = head.hidden(torch.cat([origin, units]))
-    turned = torch.stack(ends) - shift
-    return turned.T @ turned / 3 + shift[:, None] * shift
+    """The second moment of what the rows are multiplied with, in sessions of items at random."""
+    items, chance = len(head.table[1]), torch.Generator().manual_seed(0)
+    drawn = torch.randint(items, (SESSIONS * STEPS,), generator=chance)
+    sessions = Sequences(drawn, torch.full((SESSIONS,), STEPS))
+    hidden = head.hidden(scan(model, sessions).features.values)
+    return hidden.T @ hidden / len(hidden)
 
 
 class _Walk:
-    def __init__(self, model: SequenceModel, ready: Index | None) -> None:
-        self._model, self._ready = model, ready
+    """A session's state.
+
+    Args:
+        find: the k best items by what the state shows, `[1, *features]`.
+    """
+
+    def __init__(
+        self, model: SequenceModel, find: Callable[[Tensor, int], tuple[Tensor, Tensor]]
+    ) -> None:
+        self._one, self._find = _one(model), find
         with torch.no_grad():
             self._walker = walk(model.recurrence, model.start(1))
 
     @torch.no_grad()
     def push(self, item: int) -> None:
-        embed = self._model.embed
-        if isinstance(embed, Embedding) and embed.table is not None:
-            # One row, without what looking up many takes.
-            self._walker.push(embed.shown(embed.table[item : item + 1]))
-        else:
-            self._walker.push(embed(torch.tensor([item])))
+        self._walker.push(self._one(item))
 
     @torch.no_grad()
     def best(self, k: int) -> tuple[Tensor, Tensor]:
-        features = self._walker.features
-        if self._ready is None or not isinstance(self._model.head, ScoresByTable):
-            return best(_read(self._model, features)[0], k)
-        return top(self._ready, self._model.head.hidden(features)[0], k)
+        return self._find(self._walker.features, k)
+
+
+def _one(model: SequenceModel) -> Callable[[int], Tensor]:
+    """What the recurrence takes for one item `[1, *event]`."""
+    embed = model.embed
+    if not isinstance(embed, Embedding) or embed.table is None:
+        return lambda item: embed(torch.tensor([item]))
+    # One row, without what looking up many takes.
+    table, shown = embed.table, embed.shown
+    return lambda item: shown(table[item : item + 1])
 
 
 class PrefixRanker:
