@@ -162,7 +162,7 @@ def test_more_than_there_is_and_nothing_that_is_left(everyone):
         rest = model.recommend(list("abab"), k=100, exclude_seen=True)
         assert {item for item, _ in rest} == set("cdefg")
         assert model.recommend(list("abcdefg"), k=3, exclude_seen=True) == []
-        for k in (0, -1, 1.5):
+        for k in (0, -1, 1.5, True):
             with pytest.raises(CatenaError, match=f"k must be a whole number from 1 up, not {k}"):
                 model.recommend(["a"], k=k)
 

@@ -63,7 +63,12 @@ def ranks(scores: Tensor, targets: Tensor) -> Tensor:
     """
     own = scores.gather(1, targets[:, None])
     # "Not below" and not "at least": so written, what is not a number counts against the target.
-    return (~(scores < own)).sum(1)
+    return scores.shape[1] - _count(scores < own)
+
+
+def _count(those: Tensor) -> Tensor:
+    """How many of each row `[m]`: bytes are summed five times as fast into the shorter integers."""
+    return those.sum(1, dtype=torch.int32).long()
 
 
 class RankTally:
@@ -96,7 +101,7 @@ class RankTally:
         """
         rank = ranks(scores, targets).double()
         own = scores.gather(1, targets[:, None])
-        self._tied += int(((scores == own).sum(1) > 1).sum())
+        self._tied += int((_count(scores == own) > 1).sum())
         self._ranked += len(targets)
         self._taken += float(self._counts[targets].sum())
         best = scores.topk(min(self._cutoffs[-1], scores.shape[1]), 1).indices

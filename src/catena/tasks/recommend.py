@@ -293,7 +293,9 @@ class Recommender(Estimator):
         for block in self._ranker.scores(known, asked):
             inside = (owner >= begin) & (owner < begin + len(block))
             here = places[inside]
-            ranks[here] = tally.add(block[owner[inside] - begin], targets[here])
+            # Every step of a block is asked for: if each but once, the block is as it should be.
+            scores = block if len(here) == len(block) else block[owner[inside] - begin]
+            ranks[here] = tally.add(scores, targets[here])
             begin += len(block)
         return ranks
 
@@ -390,7 +392,7 @@ class RunningSession:
 
     def recommend(self, k: int = 10, *, exclude_seen: bool = False) -> list[tuple[Item, float]]:
         """As `Recommender.recommend`, after what was pushed."""
-        if not isinstance(k, int) or k < 1:
+        if not isinstance(k, int) or isinstance(k, bool) or k < 1:
             raise CatenaError(f"k must be a whole number from 1 up, not {k!r}")
         seen = set(self._seen) if exclude_seen else set()
         among = k + len(seen)
