@@ -128,7 +128,8 @@ def check(model: SequenceModel, objective: NextItem, sessions: list[Tensor], lan
     others = samples.draw()
     model.eval()
     plain = plain_of(model).eval()
-    mine = objective.score(SessionPiece(Sequences.from_list(sessions), True, others), None)
+    ends = torch.ones(len(sessions), dtype=torch.bool)
+    mine = objective.score(SessionPiece(Sequences.from_list(sessions), ends, True, others), None)
     found = {"catena": -mine.log_prob.values}
     parts, h = [], torch.zeros(1, lanes, UNITS)
     for x, y, begins, kept in side_by_side(sessions, lanes):

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, Protocol, runtime_checkable
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
@@ -19,10 +18,11 @@ from catena.learn.batches import Batches
 from catena.learn.checkpoint import digest
 from catena.learn.item_losses import ItemLoss
 from catena.learn.negatives import Negatives
+from catena.learn.session_steps import SessionSteps, session_steps
 from catena.learn.taken import taken, taken_and_read
-from catena.model import Scored, SequenceModel, prepend
-from catena.recurrence import State
-from catena.scanning import Scanned, scan
+from catena.model import Scored, SequenceModel
+from catena.recurrence import State, select
+from catena.scanning import run
 from catena.sequences import Sequences
 
 
@@ -57,13 +57,20 @@ class SessionPiece:
 
     Args:
         sequences: at most `span` items of each session.
+        ends: `[n]`, whether the session ends here.
         fresh: whether the sessions begin here.
         others: `[k]`; None where all items are scored.
     """
 
     sequences: Sequences
+    ends: Tensor
     fresh: bool
     others: Tensor | None
+
+    @property
+    def steps(self) -> SessionSteps:
+        """Which items are read and predicted."""
+        return session_steps(self.sequences.lengths, self.ends, self.fresh)
 
 
 class NextItem:
@@ -127,7 +134,7 @@ class NextItem:
             others = None
             if self._negatives is not None:
                 others = self._negatives.draw(seed, number + place)
-            yield SessionPiece(piece.sequences, piece.fresh, others)
+            yield SessionPiece(piece.sequences, piece.ends, piece.fresh, others)
 
     def score(self, piece: SessionPiece, state: State | None) -> Scored:
         """What each prediction of the piece is worth, and the state that its sessions are left in.
@@ -139,9 +146,9 @@ class NextItem:
         return self._among(piece, piece.others, state)
 
     def _among_all(self, piece: SessionPiece, state: State | None) -> Scored:
-        hidden, targets, after = self._walked(
-            piece, self._model.embed(piece.sequences.values), state
-        )
+        values, steps = piece.sequences.values, piece.steps
+        embedded = self._model.embed(_at(values, steps.read))
+        hidden, targets, after = self._walked(values, steps, embedded, state)
         scores = linear(hidden, *self._head.table).float()
         gain = scores.log_softmax(1).gather(1, targets[:, None]).squeeze(1)
         return _scored(gain, after)
@@ -149,10 +156,10 @@ class NextItem:
     def _among(self, piece: SessionPiece, others: Tensor, state: State | None) -> Scored:
         """Only the rows of the items that occur here are touched, each once."""
         assert self._negatives is not None
-        values = piece.sequences.values
-        items, place, times = distinct(values, others, self._marks)
-        rows, embedded = self._embedded(values, items, place)
-        hidden, own, after = self._walked(piece, embedded, state, place)
+        values, steps = piece.sequences.values, piece.steps
+        items, numbers, times = distinct(values, others, self._marks)
+        rows, embedded = self._embedded(values, steps.read, items, numbers)
+        hidden, own, after = self._walked(numbers, steps, embedded, state)
         if int(times.max()) == len(others):
             # Without any other item there is nothing to stand above, and nothing to learn.
             real = times[own] < len(others)
@@ -162,64 +169,56 @@ class NextItem:
         among = Candidates(rows, bias, times.log(), log_draws)
         return _scored(gains(self._loss, hidden, own, among), after)
 
-    def _embedded(self, values: Tensor, items: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
-        """The rows that scores are computed with, and what the recurrence takes: by the same rows
-        where the model reads and scores with one table."""
+    def _embedded(
+        self, values: Tensor, read: Tensor, items: Tensor, numbers: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The rows that scores are computed with, and what the recurrence takes for what is read:
+        by the same rows where the model reads and scores with one table.
+
+        Args:
+            values: `[total]`, and numbers: `[total]`, which of the items these are.
+        """
         embed, (table, _) = self._reads, self._head.table
         if embed is None:
-            return self._taken(table, items), self._model.embed(values)
+            return self._taken(table, items), self._model.embed(_at(values, read))
         if embed.table is table and self._sparse:
-            rows, read = taken_and_read(table, items, place)
-            return rows, embed.shown(read)
+            rows, taken = taken_and_read(table, items, _at(numbers, read))
+            return rows, embed.shown(taken)
         rows = self._taken(table, items)
         if embed.table is not table:
-            own, place = values.unique(return_inverse=True)
+            own, place = _at(values, read).unique(return_inverse=True)
             return rows, embed.shown(self._taken(embed.table, own).index_select(0, place))
-        return rows, embed.shown(rows.index_select(0, place))
+        return rows, embed.shown(rows.index_select(0, _at(numbers, read)))
 
     def _taken(self, table: Tensor, items: Tensor) -> Tensor:
         return taken(table, items) if self._sparse else table.index_select(0, items)
 
     def _walked(
-        self,
-        piece: SessionPiece,
-        embedded: Tensor,
-        state: State | None,
-        numbers: Tensor | None = None,
+        self, numbers: Tensor, steps: SessionSteps, embedded: Tensor, state: State | None
     ) -> tuple[Tensor, Tensor, State]:
         """What rows of the table are multiplied with for each prediction `[m, width]`, the number
-        of the item that came next (of `numbers`, or the item's own), and the state left behind."""
-        model, sequences = self._model, piece.sequences
-        state = model.start(len(sequences)) if state is None else state
-        scanned = scan(model.recurrence, sequences.with_values(embedded), state)
-        before, slots, items = _predicting(sequences, piece.fresh, model.read(state), scanned)
-        numbers = sequences.values if numbers is None else numbers
-        slots, items = slots.to(before.device), items.to(before.device)
-        hidden = self._head.hidden(before.index_select(0, slots))
-        return hidden, numbers.index_select(0, items), scanned.state
+        of the item that came next `[m]`, and the state left behind.
+
+        Args:
+            numbers: `[total]`, the number of each item of the piece.
+            embedded: `[read, *event]`, time-major.
+        """
+        model, layout = self._model, steps.layout
+        state = model.start(len(layout.order)) if state is None else state
+        features, after = run(model.recurrence, embedded, layout, select(state, layout.order))
+        if steps.slots is not None:
+            features = _at(features, steps.slots)
+        targets = steps.targets
+        if len(steps.begun):
+            features = torch.cat([model.read(select(state, steps.begun)), features])
+            targets = torch.cat([steps.begins, targets])
+        hidden = self._head.hidden(features)
+        return hidden, _at(numbers, targets), select(after, layout.inverse)
 
 
 def _scored(gain: Tensor, state: State) -> Scored:
     return Scored(Sequences(gain, torch.tensor([len(gain)])), state)
 
 
-def _predicting(
-    sequences: Sequences, fresh: bool, start: Tensor, scanned: Scanned
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Features `[m, *features]`, which of them predict, and which items.
-
-    Args:
-        fresh: whether the sequences begin here, so that their first items are not predicted.
-        start: what the states before them show, `[n, *features]`.
-    """
-    ends = sequences.lengths.numpy().cumsum()
-    begins = ends - sequences.lengths.numpy()
-    if fresh:
-        follows = np.ones(sequences.total, dtype=bool)
-        follows[begins[begins < ends]] = False
-        items = follows.nonzero()[0]
-        return scanned.features.values, torch.from_numpy(items - 1), torch.from_numpy(items)
-    slots = np.ones(sequences.total + len(ends), dtype=bool)
-    slots[ends + np.arange(len(ends))] = False
-    before = prepend(start, scanned.features).values
-    return before, torch.from_numpy(slots.nonzero()[0]), torch.arange(sequences.total)
+def _at(values: Tensor, places: Tensor) -> Tensor:
+    return values.index_select(0, places.to(values.device))
