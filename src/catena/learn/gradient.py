@@ -209,6 +209,8 @@ class _Descent:
     ) -> None:
         self.how, self.model, self.run, self.checkpoint = how, model, run, checkpoint
         self.device, self.train, self.valid = device, train, valid
+        # Asked once: to look at a class as a protocol takes as long as a small product.
+        self.paced = model if isinstance(model, Paced) else None
         self.optimizer = optimizer_for(
             model, how.optimizer, how.rate, how.weight_decay, how.momentum
         )
@@ -265,8 +267,8 @@ class _Descent:
         how, place = self.how, self.place
         self._set_rate()
         state = None if piece.fresh else self.state
-        if isinstance(self.model, Paced):
-            self.model.at(self._share_done())
+        if self.paced is not None:
+            self.paced.at(self._share_done())
         with precision(how.precision, self.device):
             scored = self.train.score(piece, state)
         nats = scored.log_prob.values
