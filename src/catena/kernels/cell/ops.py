@@ -7,10 +7,17 @@ reference.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch._C import (
+    DispatchKeySet,
+    _after_autograd_keyset,
+    _any_requires_grad,
+    _AutoDispatchBelowAutograd,
+)
 from torch.autograd import forward_ad
 from torch.nn.functional import layer_norm, linear
 
@@ -204,7 +211,34 @@ def _cell_backward_fake(*arguments: Any) -> tuple[Tensor, ...]:
     return tuple(it.x.new_empty(shape) for shape in shapes)
 
 
-def _remember(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+def _with_gradient(keys: DispatchKeySet, *arguments: Any) -> tuple[Tensor, ...]:
+    """What `torch.library.register_autograd` would make of the formula below. That looks into the
+    schema argument by argument at each call, which takes as long as a short scan."""
+    if torch.is_grad_enabled() and _any_requires_grad(*arguments):
+        return _Differentiated.apply(*arguments, keys)  # type: ignore[no-any-return]
+    return _below(keys, *arguments)
+
+
+def _below(keys: DispatchKeySet, *arguments: Any) -> tuple[Tensor, ...]:
+    with _AutoDispatchBelowAutograd():
+        operator = torch.ops.catena.cell.default
+        return operator.redispatch(keys & _after_autograd_keyset, *arguments)  # type: ignore[no-any-return]
+
+
+class _Differentiated(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, *given: Any) -> tuple[Tensor, ...]:
+        *arguments, keys = given
+        output = _below(keys, *arguments)
+        _remember(ctx, arguments, output)
+        return output
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        return (*_differentiate(ctx, *grads), None)
+
+
+def _remember(ctx: Any, inputs: Sequence[Any], output: tuple[Tensor, ...]) -> None:
     *given, keep = inputs
     out, _, _, *kept = output
     ctx.set_materialize_grads(False)
@@ -269,6 +303,4 @@ _library.impl("cell", _cell, "CPU")
 _library.impl("cell_backward", _cell_backward, "CPU")
 torch.library.register_fake("catena::cell", _cell_fake, lib=_library)
 torch.library.register_fake("catena::cell_backward", _cell_backward_fake, lib=_library)
-torch.library.register_autograd(
-    "catena::cell", _differentiate, setup_context=_remember, lib=_library
-)
+_library.impl("cell", _with_gradient, "Autograd", with_keyset=True)
