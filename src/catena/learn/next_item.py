@@ -8,22 +8,22 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, Protocol, runtime_checkable
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from catena.kernels.sampled import distinct, marks
+from catena.layout import Layout
 from catena.learn.among import Candidates, gains
 from catena.learn.batches import Batches
 from catena.learn.checkpoint import digest
 from catena.learn.item_losses import ItemLoss
 from catena.learn.negatives import Negatives
 from catena.learn.taken import taken, taken_and_read
-from catena.model import Scored, SequenceModel, prepend
+from catena.model import Scored, SequenceModel
 from catena.recurrence import State
-from catena.scanning import Scanned, scan
-from catena.sequences import Sequences
+from catena.scanning import run
+from catena.sequences import Sequences, ranges
 
 
 @runtime_checkable
@@ -56,18 +56,22 @@ class SessionPiece:
     """A span of some sessions, and the other items that all its predictions share.
 
     Args:
-        sequences: at most `span` items of each session.
+        layout: of at most `span` steps of each session, which are in its order.
+        items: `[2, total]`, time-major: what each step reads, and the item that came next.
         fresh: whether the sessions begin here.
         others: `[k]`; None where all items are scored.
     """
 
-    sequences: Sequences
+    layout: Layout
+    items: Tensor
     fresh: bool
     others: Tensor | None
 
 
 class NextItem:
     """Every item of a session but the first, predicted from those before it.
+
+    The last item of a session is not read: nothing follows it.
 
     Args:
         model: what predicts; its head scores by a table.
@@ -92,7 +96,8 @@ class NextItem:
         assert isinstance(model.head, ScoresByTable)
         self._model, self._head, self._loss, self.counts = model, model.head, loss, counts
         self._sequences, self._span, self._sparse = sequences, span, sparse
-        self._batches = Batches(sequences, rows, span)
+        self._read = _all_but_last(sequences)
+        self._batches = Batches(self._read, rows, span, beside=1)
         # Asked once: to look at a class as a protocol takes as long as a small product.
         self._reads = model.embed if isinstance(model.embed, ReadsByTable) else None
         self._negatives = None
@@ -102,7 +107,7 @@ class NextItem:
 
     @property
     def predictions(self) -> int:
-        return self._sequences.total - len(self._sequences)
+        return self._read.total
 
     @property
     def fingerprint(self) -> str:
@@ -114,8 +119,7 @@ class NextItem:
         seed = 0
         if generator is not None:
             seed = int(torch.randint(1 << 40, (), generator=generator))
-        sizes = [max(1, math.ceil(int(batch.lengths.max()) / self._span)) for batch in cut]
-        first = accumulate(sizes, initial=0)
+        first = accumulate((self._pieces(batch.lengths) for batch in cut), initial=0)
         return [(batch, seed, number) for batch, number in zip(cut, first, strict=False)]
 
     def updates(self, batches: list[Any]) -> int:
@@ -123,11 +127,21 @@ class NextItem:
 
     def pieces(self, batch: Any) -> Iterator[SessionPiece]:
         rows, seed, number = batch
-        for place, piece in enumerate(self._batches.pieces(rows)):
+        # The longest first: so every piece has its sessions in the same order, that of its layout.
+        rows = rows.pick(Layout(rows.lengths).order)
+        starts = self._read.values[rows.starts]
+        for place in range(self._pieces(rows.lengths)):
+            begin = place * self._span
+            layout = Layout((rows.lengths - begin).clamp(0, self._span))
+            read = layout.places(starts + begin).to(self._sequences.values.device)
+            items = self._sequences.values[torch.stack([read, read + 1])]
             others = None
             if self._negatives is not None:
                 others = self._negatives.draw(seed, number + place)
-            yield SessionPiece(piece.sequences, piece.fresh, others)
+            yield SessionPiece(layout, items, place == 0, others)
+
+    def _pieces(self, lengths: Tensor) -> int:
+        return max(1, math.ceil(int(lengths.max()) / self._span))
 
     def score(self, piece: SessionPiece, state: State | None) -> Scored:
         """What each prediction of the piece is worth, and the state that its sessions are left in.
@@ -139,25 +153,24 @@ class NextItem:
         return self._among(piece, piece.others, state)
 
     def _among_all(self, piece: SessionPiece, state: State | None) -> Scored:
-        hidden, targets, after = self._walked(
-            piece, self._model.embed(piece.sequences.values), state
-        )
+        read, following = piece.items
+        hidden, after = self._walked(piece, self._model.embed(read), state)
         scores = linear(hidden, *self._head.table).float()
-        gain = scores.log_softmax(1).gather(1, targets[:, None]).squeeze(1)
+        gain = scores.log_softmax(1).gather(1, following[:, None]).squeeze(1)
         return _scored(gain, after)
 
     def _among(self, piece: SessionPiece, others: Tensor, state: State | None) -> Scored:
         """Only the rows of the items that occur here are touched, each once."""
         assert self._negatives is not None
-        values = piece.sequences.values
-        items, place, times = distinct(values, others, self._marks)
-        rows, embedded = self._embedded(values, items, place)
-        hidden, own, after = self._walked(piece, embedded, state, place)
+        items, place, times = distinct(piece.items.view(-1), others, self._marks)
+        place, own = place.view_as(piece.items)
+        rows, embedded = self._embedded(piece.items[0], items, place)
+        hidden, after = self._walked(piece, embedded, state)
         if int(times.max()) == len(others):
             # Without any other item there is nothing to stand above, and nothing to learn.
             real = times[own] < len(others)
             hidden, own = hidden[real], own[real]
-        log_draws = self._negatives.log_draws.to(values.device)[items]
+        log_draws = self._negatives.log_draws.to(items.device)[items]
         bias = self._taken(self._head.table[1], items)
         among = Candidates(rows, bias, times.log(), log_draws)
         return _scored(gains(self._loss, hidden, own, among), after)
@@ -181,45 +194,20 @@ class NextItem:
         return taken(table, items) if self._sparse else table.index_select(0, items)
 
     def _walked(
-        self,
-        piece: SessionPiece,
-        embedded: Tensor,
-        state: State | None,
-        numbers: Tensor | None = None,
-    ) -> tuple[Tensor, Tensor, State]:
-        """What rows of the table are multiplied with for each prediction `[m, width]`, the number
-        of the item that came next (of `numbers`, or the item's own), and the state left behind."""
-        model, sequences = self._model, piece.sequences
-        state = model.start(len(sequences)) if state is None else state
-        scanned = scan(model.recurrence, sequences.with_values(embedded), state)
-        before, slots, items = _predicting(sequences, piece.fresh, model.read(state), scanned)
-        numbers = sequences.values if numbers is None else numbers
-        slots, items = slots.to(before.device), items.to(before.device)
-        hidden = self._head.hidden(before.index_select(0, slots))
-        return hidden, numbers.index_select(0, items), scanned.state
+        self, piece: SessionPiece, embedded: Tensor, state: State | None
+    ) -> tuple[Tensor, State]:
+        """What rows of the table are multiplied with for each prediction `[total, width]`, and the
+        state left behind."""
+        state = self._model.start(len(piece.layout.lengths)) if state is None else state
+        features, after = run(self._model.recurrence, embedded, piece.layout, state)
+        return self._head.hidden(features), after
 
 
 def _scored(gain: Tensor, state: State) -> Scored:
     return Scored(Sequences(gain, torch.tensor([len(gain)])), state)
 
 
-def _predicting(
-    sequences: Sequences, fresh: bool, start: Tensor, scanned: Scanned
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Features `[m, *features]`, which of them predict, and which items.
-
-    Args:
-        fresh: whether the sequences begin here, so that their first items are not predicted.
-        start: what the states before them show, `[n, *features]`.
-    """
-    ends = sequences.lengths.numpy().cumsum()
-    begins = ends - sequences.lengths.numpy()
-    if fresh:
-        follows = np.ones(sequences.total, dtype=bool)
-        follows[begins[begins < ends]] = False
-        items = follows.nonzero()[0]
-        return scanned.features.values, torch.from_numpy(items - 1), torch.from_numpy(items)
-    slots = np.ones(sequences.total + len(ends), dtype=bool)
-    slots[ends + np.arange(len(ends))] = False
-    before = prepend(start, scanned.features).values
-    return before, torch.from_numpy(slots.nonzero()[0]), torch.arange(sequences.total)
+def _all_but_last(sequences: Sequences) -> Sequences:
+    """Where in the values every item of a sequence stands but its last."""
+    lengths = sequences.lengths - 1
+    return Sequences(ranges(sequences.offsets[:-1], lengths), lengths)
