@@ -218,7 +218,7 @@ def _differentiate(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]
     if not ctx.keep:
         raise CatenaError("catena::cell was run with keep=False and cannot be differentiated")
     given = (*tensors, *ctx.options)
-    needs = list(ctx.needs_input_grad)
+    _, *needs = ctx.needs_input_grad  # the first is the dispatcher's keys
     if torch.is_grad_enabled():
         return (*_through_reference(given, grads, needs), *[None] * _OPTIONS)
     h0, c0 = tensors[2], tensors[3]
@@ -265,10 +265,37 @@ def _through_reference(
     return [by_place.get(i) for i in range(_TENSORS)]
 
 
+class _Differentiable(torch.autograd.Function):
+    """What `torch.library.register_autograd` makes too; but that asks the schema for the default of
+    every argument at each call, which takes as long as a short batch."""
+
+    @staticmethod
+    def forward(ctx: Any, keys: Any, *inputs: Any) -> tuple[Tensor, ...]:
+        found = _below_autograd(keys, *inputs)
+        _remember(ctx, inputs, found)
+        return found
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
+        return None, *_differentiate(ctx, *grads)
+
+
+def _below_autograd(keys: Any, *inputs: Any) -> tuple[Tensor, ...]:
+    with torch._C._AutoDispatchBelowAutograd():
+        return torch.ops.catena.cell.default.redispatch(
+            keys & torch._C._after_autograd_keyset, *inputs
+        )
+
+
+def _differentiable(keys: Any, *inputs: Any) -> tuple[Tensor, ...]:
+    """With the gradient's formula, where there is a use for one."""
+    if torch.is_grad_enabled() and torch._C._any_requires_grad(*inputs):
+        return _Differentiable.apply(keys, *inputs)  # type: ignore[no-any-return]
+    return _below_autograd(keys, *inputs)
+
+
 _library.impl("cell", _cell, "CPU")
 _library.impl("cell_backward", _cell_backward, "CPU")
 torch.library.register_fake("catena::cell", _cell_fake, lib=_library)
 torch.library.register_fake("catena::cell_backward", _cell_backward_fake, lib=_library)
-torch.library.register_autograd(
-    "catena::cell", _differentiate, setup_context=_remember, lib=_library
-)
+_library.impl("cell", _differentiable, "Autograd", with_keyset=True)
