@@ -23,6 +23,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -32,7 +33,7 @@ from torch import Tensor
 
 from catena import GRU, CrossEntropy, Gradient, Sequences, Symbols
 from catena.learn import Run
-from catena.learn.next_item import NextItem, SessionPiece
+from catena.learn.next_item import NextItem
 from catena.model import SequenceModel
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "recipes"))
@@ -128,8 +129,12 @@ def check(model: SequenceModel, objective: NextItem, sessions: list[Tensor], lan
     others = samples.draw()
     model.eval()
     plain = plain_of(model).eval()
-    ends = torch.ones(len(sessions), dtype=torch.bool)
-    mine = objective.score(SessionPiece(Sequences.from_list(sessions), ends, True, others), None)
+    longest = max(map(len, sessions))
+    data = Sequences.from_list(sessions)
+    whole = NextItem(model, data, objective.counts, LOSS, len(sessions), longest)
+    (batch,) = whole.batches(None)
+    (piece,) = whole.pieces(batch)
+    mine = whole.score(replace(piece, others=others), None)
     found = {"catena": -mine.log_prob.values}
     parts, h = [], torch.zeros(1, lanes, UNITS)
     for x, y, begins, kept in side_by_side(sessions, lanes):

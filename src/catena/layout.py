@@ -60,10 +60,14 @@ class Layout:
     @cached_property
     def index(self) -> Tensor:
         """`[total]`: `ragged[index]` is time-major."""
-        time, row = (part.numpy() for part in self._steps)
         lengths = self.lengths.numpy()
-        starts = (lengths.cumsum() - lengths)[self.order.numpy()]
-        return torch.from_numpy(starts[row] + time)
+        return self.places(torch.from_numpy(lengths.cumsum() - lengths))
+
+    def places(self, starts: Tensor) -> Tensor:
+        """`[total]`: where each time-major step stands in an array in which the sequences lie
+        anywhere, each in one stretch that begins at `starts [n]`, in the caller's order."""
+        time, row = (part.numpy() for part in self._steps)
+        return torch.from_numpy(starts.numpy()[self.order.numpy()][row] + time)
 
     @cached_property
     def back(self) -> Tensor:

@@ -2,6 +2,7 @@
 Adagrad with momentum; the same numbers batch by batch and session by session in parallel."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from catena.learn.adagrad_momentum import EPSILON, Adagrad
 from catena.learn.among import Candidates, gains
 from catena.learn.item_losses import ITEM_LOSSES
 from catena.learn.negatives import Negatives
-from catena.learn.next_item import NextItem, SessionPiece
+from catena.learn.next_item import NextItem
 from catena.learn.optimizer import clip_norm
 
 
@@ -154,7 +155,6 @@ def test_weighted_samples_make_the_whole_sum_on_average():
 
 SPACE = Symbols(tuple(range(9)), unknown="error", end=False)
 SESSIONS = Sequences.from_list([[0, 1, 2, 3, 4], [5, 6], [7, 8, 0, 3, 3, 1, 2], [2, 2, 4], [1, 0]])
-ALL = torch.ones(len(SESSIONS), dtype=torch.bool)
 COUNTS = torch.bincount(SESSIONS.values, minlength=9)
 RUNGS = [GRU(units=5), GRU(units=5, tied=True), RNN(units=4, layers=2), Window(width=2, units=6)]
 
@@ -163,6 +163,13 @@ def objective(rung, loss, sessions=SESSIONS, rows=2, span=64):
     torch.manual_seed(1)
     model = rung.build(SPACE).double()
     return model, NextItem(model, sessions, COUNTS, loss, rows, span)
+
+
+def whole(ragged, others):
+    """All sessions in one piece, with others that are known."""
+    (batch,) = ragged.batches(None)
+    (piece,) = ragged.pieces(batch)
+    return replace(piece, others=others)
 
 
 def parallel(model, sessions, gain, lanes=2):
@@ -203,7 +210,7 @@ def test_ragged_batches_learn_what_parallel_sessions_do(rung):
             return gain(loss, scores[None], torch.tensor([target]), times.log(), weights)[0]
 
         drawn = others if loss.samples else None
-        found = ragged.score(SessionPiece(SESSIONS, ALL, True, drawn), None).log_prob.values
+        found = ragged.score(whole(ragged, drawn), None).log_prob.values
         wanted = parallel(model, SESSIONS, worth)
         assert len(found) == ragged.predictions == len(wanted)
         # Scores of the ragged side are float32 from the head on, as in training.
@@ -220,7 +227,7 @@ def test_a_sparse_gradient_is_the_dense_one(rung):
         torch.manual_seed(1)
         model = rung.build(SPACE)
         one = NextItem(model, SESSIONS, COUNTS, CrossEntropy(5), 2, 64, sparse)
-        one.score(SessionPiece(SESSIONS, ALL, True, others), None).log_prob.values.sum().backward()
+        one.score(whole(one, others), None).log_prob.values.sum().backward()
         found.append({name: part.grad for name, part in model.named_parameters()})
     dense, thin = found
     assert thin["embed.table"].is_sparse
@@ -259,9 +266,8 @@ def test_no_two_updates_of_an_epoch_share_their_sample():
 
 
 def test_where_every_sample_is_the_target_nothing_is_learned():
-    _, ragged = objective(GRU(units=5), BPRMax(2))
-    sessions = Sequences.from_list([[1, 3], [1, 4]])
-    piece = SessionPiece(sessions, ALL[:2], True, torch.tensor([3, 3]))
+    _, ragged = objective(GRU(units=5), BPRMax(2), Sequences.from_list([[1, 3], [1, 4]]))
+    piece = whole(ragged, torch.tensor([3, 3]))
     assert len(ragged.score(piece, None).log_prob.values) == 1
 
 

@@ -55,10 +55,11 @@ class Batches:
         sequences: the data.
         rows: how many rows of `span` steps an update may cost; of shorter rows, more fit.
         span: how many steps gradients reach back.
+        beside: what a row costs beside its steps.
     """
 
-    def __init__(self, sequences: Sequences, rows: int, span: int) -> None:
-        self.sequences, self.span = sequences, span
+    def __init__(self, sequences: Sequences, rows: int, span: int, beside: int = 0) -> None:
+        self.sequences, self.span, self._beside = sequences, span, beside
         # One row more: where the first cut of a stream is drawn, one row of it falls in two.
         self._budget = (rows + 1) * span
         self._row_length = max(span, math.ceil(sequences.total / rows))
@@ -66,7 +67,7 @@ class Batches:
     def batches(self, generator: torch.Generator | None) -> list[_Rows]:
         """The batches of an epoch, in order; without a generator, unshuffled."""
         rows = self._cut(generator)
-        cost = rows.lengths.clamp(1, self.span)
+        cost = (rows.lengths + self._beside).clamp(1, self.span)
         return [rows.pick(chosen) for chosen in alike(rows.lengths, cost, self._budget, generator)]
 
     def pieces(self, batch: _Rows) -> Iterator[Piece]:

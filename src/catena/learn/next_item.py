@@ -13,17 +13,17 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from catena.kernels.sampled import distinct, marks
+from catena.layout import Layout
 from catena.learn.among import Candidates, gains
 from catena.learn.batches import Batches
 from catena.learn.checkpoint import digest
 from catena.learn.item_losses import ItemLoss
 from catena.learn.negatives import Negatives
-from catena.learn.session_steps import SessionSteps, session_steps
 from catena.learn.taken import taken, taken_and_read
 from catena.model import Scored, SequenceModel
-from catena.recurrence import State, select
+from catena.recurrence import State
 from catena.scanning import run
-from catena.sequences import Sequences
+from catena.sequences import Sequences, ranges
 
 
 @runtime_checkable
@@ -56,25 +56,22 @@ class SessionPiece:
     """A span of some sessions, and the other items that all its predictions share.
 
     Args:
-        sequences: at most `span` items of each session.
-        ends: `[n]`, whether the session ends here.
+        layout: of at most `span` steps of each session, which are in its order.
+        items: `[2, total]`, time-major: what each step reads, and the item that came next.
         fresh: whether the sessions begin here.
         others: `[k]`; None where all items are scored.
     """
 
-    sequences: Sequences
-    ends: Tensor
+    layout: Layout
+    items: Tensor
     fresh: bool
     others: Tensor | None
-
-    @property
-    def steps(self) -> SessionSteps:
-        """Which items are read and predicted."""
-        return session_steps(self.sequences.lengths, self.ends, self.fresh)
 
 
 class NextItem:
     """Every item of a session but the first, predicted from those before it.
+
+    The last item of a session is not read: nothing follows it.
 
     Args:
         model: what predicts; its head scores by a table.
@@ -99,7 +96,8 @@ class NextItem:
         assert isinstance(model.head, ScoresByTable)
         self._model, self._head, self._loss, self.counts = model, model.head, loss, counts
         self._sequences, self._span, self._sparse = sequences, span, sparse
-        self._batches = Batches(sequences, rows, span)
+        self._read = _all_but_last(sequences)
+        self._batches = Batches(self._read, rows, span, beside=1)
         # Asked once: to look at a class as a protocol takes as long as a small product.
         self._reads = model.embed if isinstance(model.embed, ReadsByTable) else None
         self._negatives = None
@@ -109,7 +107,7 @@ class NextItem:
 
     @property
     def predictions(self) -> int:
-        return self._sequences.total - len(self._sequences)
+        return self._read.total
 
     @property
     def fingerprint(self) -> str:
@@ -121,8 +119,7 @@ class NextItem:
         seed = 0
         if generator is not None:
             seed = int(torch.randint(1 << 40, (), generator=generator))
-        sizes = [max(1, math.ceil(int(batch.lengths.max()) / self._span)) for batch in cut]
-        first = accumulate(sizes, initial=0)
+        first = accumulate((self._pieces(batch.lengths) for batch in cut), initial=0)
         return [(batch, seed, number) for batch, number in zip(cut, first, strict=False)]
 
     def updates(self, batches: list[Any]) -> int:
@@ -130,11 +127,21 @@ class NextItem:
 
     def pieces(self, batch: Any) -> Iterator[SessionPiece]:
         rows, seed, number = batch
-        for place, piece in enumerate(self._batches.pieces(rows)):
+        # The longest first: so every piece has its sessions in the same order, that of its layout.
+        rows = rows.pick(Layout(rows.lengths).order)
+        starts = self._read.values[rows.starts]
+        for place in range(self._pieces(rows.lengths)):
+            begin = place * self._span
+            layout = Layout((rows.lengths - begin).clamp(0, self._span))
+            read = layout.places(starts + begin).to(self._sequences.values.device)
+            items = self._sequences.values[torch.stack([read, read + 1])]
             others = None
             if self._negatives is not None:
                 others = self._negatives.draw(seed, number + place)
-            yield SessionPiece(piece.sequences, piece.ends, piece.fresh, others)
+            yield SessionPiece(layout, items, place == 0, others)
+
+    def _pieces(self, lengths: Tensor) -> int:
+        return max(1, math.ceil(int(lengths.max()) / self._span))
 
     def score(self, piece: SessionPiece, state: State | None) -> Scored:
         """What each prediction of the piece is worth, and the state that its sessions are left in.
@@ -146,79 +153,61 @@ class NextItem:
         return self._among(piece, piece.others, state)
 
     def _among_all(self, piece: SessionPiece, state: State | None) -> Scored:
-        values, steps = piece.sequences.values, piece.steps
-        embedded = self._model.embed(_at(values, steps.read))
-        hidden, targets, after = self._walked(values, steps, embedded, state)
+        read, following = piece.items
+        hidden, after = self._walked(piece, self._model.embed(read), state)
         scores = linear(hidden, *self._head.table).float()
-        gain = scores.log_softmax(1).gather(1, targets[:, None]).squeeze(1)
+        gain = scores.log_softmax(1).gather(1, following[:, None]).squeeze(1)
         return _scored(gain, after)
 
     def _among(self, piece: SessionPiece, others: Tensor, state: State | None) -> Scored:
         """Only the rows of the items that occur here are touched, each once."""
         assert self._negatives is not None
-        values, steps = piece.sequences.values, piece.steps
-        items, numbers, times = distinct(values, others, self._marks)
-        rows, embedded = self._embedded(values, steps.read, items, numbers)
-        hidden, own, after = self._walked(numbers, steps, embedded, state)
+        items, place, times = distinct(piece.items.view(-1), others, self._marks)
+        place, own = place.view_as(piece.items)
+        rows, embedded = self._embedded(piece.items[0], items, place)
+        hidden, after = self._walked(piece, embedded, state)
         if int(times.max()) == len(others):
             # Without any other item there is nothing to stand above, and nothing to learn.
             real = times[own] < len(others)
             hidden, own = hidden[real], own[real]
-        log_draws = self._negatives.log_draws.to(values.device)[items]
+        log_draws = self._negatives.log_draws.to(items.device)[items]
         bias = self._taken(self._head.table[1], items)
         among = Candidates(rows, bias, times.log(), log_draws)
         return _scored(gains(self._loss, hidden, own, among), after)
 
-    def _embedded(
-        self, values: Tensor, read: Tensor, items: Tensor, numbers: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """The rows that scores are computed with, and what the recurrence takes for what is read:
-        by the same rows where the model reads and scores with one table.
-
-        Args:
-            values: `[total]`, and numbers: `[total]`, which of the items these are.
-        """
+    def _embedded(self, values: Tensor, items: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
+        """The rows that scores are computed with, and what the recurrence takes: by the same rows
+        where the model reads and scores with one table."""
         embed, (table, _) = self._reads, self._head.table
         if embed is None:
-            return self._taken(table, items), self._model.embed(_at(values, read))
+            return self._taken(table, items), self._model.embed(values)
         if embed.table is table and self._sparse:
-            rows, taken = taken_and_read(table, items, _at(numbers, read))
-            return rows, embed.shown(taken)
+            rows, read = taken_and_read(table, items, place)
+            return rows, embed.shown(read)
         rows = self._taken(table, items)
         if embed.table is not table:
-            own, place = _at(values, read).unique(return_inverse=True)
+            own, place = values.unique(return_inverse=True)
             return rows, embed.shown(self._taken(embed.table, own).index_select(0, place))
-        return rows, embed.shown(rows.index_select(0, _at(numbers, read)))
+        return rows, embed.shown(rows.index_select(0, place))
 
     def _taken(self, table: Tensor, items: Tensor) -> Tensor:
         return taken(table, items) if self._sparse else table.index_select(0, items)
 
     def _walked(
-        self, numbers: Tensor, steps: SessionSteps, embedded: Tensor, state: State | None
-    ) -> tuple[Tensor, Tensor, State]:
-        """What rows of the table are multiplied with for each prediction `[m, width]`, the number
-        of the item that came next `[m]`, and the state left behind.
-
-        Args:
-            numbers: `[total]`, the number of each item of the piece.
-            embedded: `[read, *event]`, time-major.
-        """
-        model, layout = self._model, steps.layout
-        state = model.start(len(layout.order)) if state is None else state
-        features, after = run(model.recurrence, embedded, layout, select(state, layout.order))
-        if steps.slots is not None:
-            features = _at(features, steps.slots)
-        targets = steps.targets
-        if len(steps.begun):
-            features = torch.cat([model.read(select(state, steps.begun)), features])
-            targets = torch.cat([steps.begins, targets])
-        hidden = self._head.hidden(features)
-        return hidden, _at(numbers, targets), select(after, layout.inverse)
+        self, piece: SessionPiece, embedded: Tensor, state: State | None
+    ) -> tuple[Tensor, State]:
+        """What rows of the table are multiplied with for each prediction `[total, width]`, and the
+        state left behind."""
+        state = self._model.start(len(piece.layout.lengths)) if state is None else state
+        features, after = run(self._model.recurrence, embedded, piece.layout, state)
+        return self._head.hidden(features), after
 
 
 def _scored(gain: Tensor, state: State) -> Scored:
     return Scored(Sequences(gain, torch.tensor([len(gain)])), state)
 
 
-def _at(values: Tensor, places: Tensor) -> Tensor:
-    return values.index_select(0, places.to(values.device))
+def _all_but_last(sequences: Sequences) -> Sequences:
+    """Where in the values every item of a sequence stands but its last."""
+    lengths = sequences.lengths - 1
+    return Sequences(ranges(sequences.offsets[:-1], lengths), lengths)
