@@ -83,6 +83,13 @@ def test_where_queries_are_mostly_alike_few_numbers_have_codes(level):
             assert_best(items.top(index, query, 9), items.reference_top(table, bias, query, 9))
 
 
+def test_what_is_known_of_queries_may_be_no_number(level):
+    table, bias = table_of(300, 20)
+    index = items.index(table, bias, torch.full((20, 20), math.nan))
+    query = torch.randn(20)
+    assert_best(items.top(index, query, 9), items.reference_top(table, bias, query, 9))
+
+
 @pytest.mark.parametrize("size", [0.0, 1e-38, 1e-20, 1e12])
 def test_a_query_of_any_size_finds_the_best(level, size):
     table, bias = table_of(600, 30)

@@ -78,10 +78,9 @@ def index(table: Tensor, bias: Tensor, queries: Tensor | None = None) -> Index:
     """
     table, bias = table.detach().contiguous(), bias.detach().float().contiguous()
     known = table.norm(dim=1) < LONGEST
-    axes, own, coded = _axes(
-        table if known.all() else table[known],
-        torch.eye(table.shape[1]) if queries is None else queries,
-    )
+    if queries is None or not queries.isfinite().all():
+        queries = torch.eye(table.shape[1])
+    axes, own, coded = _axes(table if known.all() else table[known], queries)
     parts = [
         _coded((rows.double() @ own).float().where(kept[:, None], 0.0), coded)
         for rows, kept in zip(table.split(ROWS), known.split(ROWS), strict=True)
