@@ -1,6 +1,6 @@
 """Learning from sessions: catena's Recommender beside an equal GRU4Rec written with torch.nn.
 
-    CATENA_DATA=folder python benchmarks/recommend.py [--sessions N] [--repeats N]
+    CATENA_DATA=folder python benchmarks/recommend.py [--sessions N] [--rows N ...] [--repeats N]
 
 Sessions of diginetica and all of its 43,097 items; one table to read and to score with, 100 units,
 cross-entropy with logQ against 2,048 shared samples, Adagrad with momentum that moves only rows
@@ -45,8 +45,10 @@ RATE, MOMENTUM, CLOSE = 0.05, 0.1, 1e-4
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--sessions", type=int, default=4000, help="learned from in a turn")
-    arguments.add_argument("--rows", type=int, nargs="*", default=[2, 8], help="of 16 items each")
+    arguments.add_argument("--sessions", type=int, default=12000, help="learned from in a turn")
+    arguments.add_argument(
+        "--rows", type=int, nargs="*", default=[2, 8, 16], help="of 16 items each"
+    )
     arguments.add_argument("--repeats", type=int, default=5)
     given = arguments.parse_args()
     torch.set_num_threads(1)

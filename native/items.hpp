@@ -13,7 +13,7 @@ constexpr long kItems = 128;  // are worked on together; the last of them may be
 //
 //     ceiling + scale step (codes . query codes) + rest |query| + slack
 //
-// which reads half a byte for each number of a row. Only items for which it is as high as the k-th best are
+// which reads half a byte for each number of a row that has a code. Only items for which it is as high as the k-th best are
 // scored. The codes lie as [blocks][coded / 4][kItems][2]: of four codes the first two are the low halves of
 // two bytes, the others the high halves, all 8 more than they mean.
 struct TopItems {

@@ -17,7 +17,7 @@ Beside the LSTM, whose keys are independent given the past:
   training, so that the sum over all frames is at most 1 and the nats compare.
 
 The LSTMs' options over keys were chosen on the validation part, which also says which parameters to
-keep; the other models' are a single choice each. The test part is looked at once a model. Writes
+keep; the other models' are a single choice each. The test part decides nothing. Writes
 recipes/results/chorales.json: a record for each set and model.
 """
 
@@ -55,19 +55,12 @@ class Parts(NamedTuple):
     test: Pieces
 
 
-class Neural(NamedTuple):
-    """What an LSTM is learned with."""
-
-    rung: LSTM
-    learner: Gradient
-
-
 LSTMS = {
-    "jsb": Neural(
+    "jsb": (
         LSTM(units=1024, dropout=0.55, embedding_dropout=0.2, layer_norm=True),
         Gradient(epochs=24, batch=4, rate=0.004, average=0.995, weight_decay=0.1, patience=None),
     ),
-    "nottingham": Neural(
+    "nottingham": (
         LSTM(units=320, dropout=0.5, embedding_dropout=0.1),
         Gradient(epochs=24, batch=2, span=192, rate=0.006, average=0.995, patience=None),
     ),
@@ -109,8 +102,8 @@ def nats(generator: Generator, pieces: Pieces) -> float:
 
 
 def lstm(name: str, parts: Parts, seed: int) -> dict[str, Any]:
-    how = LSTMS[name]
-    model = Generator(how.rung, space=Bits(KEYS), learner=how.learner, seed=seed)
+    rung, learner = LSTMS[name]
+    model = Generator(rung, space=Bits(KEYS), learner=learner, seed=seed)
     return measured(model.fit(parts.train, parts.valid, report=_say), parts)
 
 

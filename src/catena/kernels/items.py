@@ -106,10 +106,10 @@ def _axes(table: Tensor, queries: Tensor) -> tuple[Tensor, Tensor, int]:
     coded = min(CODED, len(sizes), coded + -coded % 4)
     chance = torch.randn(coded, coded, generator=torch.Generator().manual_seed(0)).double()
     turn = torch.block_diag(torch.linalg.qr(chance).Q, torch.eye(len(sizes) - coded).double())
-    size = sizes.sqrt()[:, None]
+    turn /= sizes.sqrt()[:, None]
     weight = torch.ones_like(sizes)
     weight[coded:] = LEFT
-    return one @ right.T @ (turn / size) / weight, other @ left @ (turn / size) * weight, coded
+    return one @ right.T @ turn / weight, other @ left @ turn * weight, coded
 
 
 def _root(moment: Tensor) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import accumulate
@@ -119,7 +118,7 @@ class NextItem:
         seed = 0
         if generator is not None:
             seed = int(torch.randint(1 << 40, (), generator=generator))
-        first = accumulate((self._pieces(batch.lengths) for batch in cut), initial=0)
+        first = accumulate((self._batches.updates([batch]) for batch in cut), initial=0)
         return [(batch, seed, number) for batch, number in zip(cut, first, strict=False)]
 
     def updates(self, batches: list[Any]) -> int:
@@ -130,7 +129,7 @@ class NextItem:
         # The longest first: so every piece has its sessions in the same order, that of its layout.
         rows = rows.pick(Layout(rows.lengths).order)
         starts = self._read.values[rows.starts]
-        for place in range(self._pieces(rows.lengths)):
+        for place in range(self._batches.updates([rows])):
             begin = place * self._span
             layout = Layout((rows.lengths - begin).clamp(0, self._span))
             read = layout.places(starts + begin).to(self._sequences.values.device)
@@ -139,9 +138,6 @@ class NextItem:
             if self._negatives is not None:
                 others = self._negatives.draw(seed, number + place)
             yield SessionPiece(layout, items, place == 0, others)
-
-    def _pieces(self, lengths: Tensor) -> int:
-        return max(1, math.ceil(int(lengths.max()) / self._span))
 
     def score(self, piece: SessionPiece, state: State | None) -> Scored:
         """What each prediction of the piece is worth, and the state that its sessions are left in.
